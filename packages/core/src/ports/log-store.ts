@@ -1,0 +1,57 @@
+/** What became of an append. Only the Wal decides whether a mismatch means fenced. */
+export type LogAppendOutcome =
+  | { readonly kind: 'ok'; readonly seq: number }
+  | { readonly kind: 'mismatch' }
+  | { readonly kind: 'unknown'; readonly cause: unknown };
+
+/** One append. `parts` are concatenated and captured at the call: later changes have no effect. */
+export interface LogAppend {
+  /** Names the vchannel; readers may filter by it. At most 128 characters of [A-Za-z0-9._-]. */
+  readonly subject: string;
+  readonly parts: readonly Uint8Array[];
+  /** Stored only if the stream's newest seq is this one. Undefined: unconditional. */
+  readonly expectedLastSeq?: number;
+}
+
+/** A stored record. `bytes` belong to the reader. */
+export interface LogEntry {
+  readonly seq: number;
+  readonly subject: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The span of a stream. Empty: `lastSeq === firstSeq - 1`. Sequences start at 1, without holes. */
+export interface LogSpan {
+  readonly firstSeq: number;
+  readonly lastSeq: number;
+}
+
+/** A physical log: totally ordered records with dense sequence numbers. */
+export interface LogStream {
+  readonly name: string;
+  /**
+   * Stores one record. Calls may be pipelined, each with the predicted expectation; the order of
+   * calls is the order of storing. Never rejects: what is not known is `unknown`.
+   */
+  append(append: LogAppend): Promise<LogAppendOutcome>;
+  /**
+   * Reads stored records from `fromSeq` to `toSeq` (default: the last at the call), in order.
+   * @throws ElanusError log_truncated when `fromSeq` is below the first, log_corrupt on damage.
+   */
+  scan(range: { readonly fromSeq: number; readonly toSeq?: number }): AsyncIterable<LogEntry>;
+  span(): Promise<LogSpan>;
+  /** Drops records with seq < `belowSeq`, perhaps later and perhaps fewer. */
+  truncate(belowSeq: number): Promise<void>;
+  /** Waits for appends in flight, then frees the stream. */
+  close(): Promise<void>;
+}
+
+/** The port to the log broker: files, memory, later JetStream. It knows bytes, not rows. */
+export interface LogStore {
+  /** Opens a stream, creating it when absent. Bytes of one record: at most `recordBytesMax`. */
+  open(name: string): Promise<LogStream>;
+  list(): Promise<readonly string[]>;
+  remove(name: string): Promise<void>;
+  readonly recordBytesMax: number;
+  close(): Promise<void>;
+}

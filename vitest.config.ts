@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config';
+
+/** Tests run from source: every package resolves to its `src` by the `elanus:source` condition. */
+export default defineConfig({
+  resolve: { conditions: ['elanus:source'] },
+  ssr: { resolve: { conditions: ['elanus:source'] } },
+  test: {
+    include: ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+    testTimeout: 30_000,
+    pool: 'forks',
+  },
+});
