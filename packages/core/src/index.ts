@@ -91,8 +91,9 @@ export type {
   MetaStore,
   MetaTxn,
   MetaTxnOutcome,
+  MetaUpdate,
 } from './ports/meta-store.ts';
-export type { ObjectStat, ObjectStore } from './ports/object-store.ts';
+export type { ObjectListing, ObjectStat, ObjectStore } from './ports/object-store.ts';
 export type { Pool, PoolTask } from './ports/pool.ts';
 export type { Proc } from './ports/proc.ts';
 export type { Rng } from './ports/rng.ts';

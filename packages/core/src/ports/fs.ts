@@ -26,11 +26,16 @@ export interface FileStat {
 export interface Fs {
   /** The root as people know it, for messages only. */
   readonly root: string;
+  /** `read` and `write` need the file to exist; `create` makes it, or empties it. */
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<FileHandle>;
   stat(path: string): Promise<FileStat | undefined>;
+  /** Names in a folder, sorted. */
   list(path: string): Promise<readonly string[]>;
+  /** Makes a folder and those above it; existing is fine. */
   mkdir(path: string): Promise<void>;
+  /** Moves a file, replacing what `to` named. */
   rename(from: string, to: string): Promise<void>;
+  /** Removes a file, or a folder with everything in it; absent is fine. */
   remove(path: string): Promise<void>;
   /** Makes names created, renamed or removed in the folder survive power loss. */
   syncFolder(path: string): Promise<void>;

@@ -31,16 +31,19 @@ export interface LogStream {
   readonly name: string;
   /**
    * Stores one record. Calls may be pipelined, each with the predicted expectation; the order of
-   * calls is the order of storing. Never rejects: what is not known is `unknown`.
+   * calls is the order of storing. A mismatch refuses this append only: a later one whose prediction
+   * happens to hold is stored (a stray). Failures of the store are `unknown`, never thrown.
+   * @throws ElanusError invalid_argument (subject), request_too_large: the caller's mistakes
    */
   append(append: LogAppend): Promise<LogAppendOutcome>;
   /**
    * Reads stored records from `fromSeq` to `toSeq` (default: the last at the call), in order.
+   * Nothing when `fromSeq` is behind the last.
    * @throws ElanusError log_truncated when `fromSeq` is below the first, log_corrupt on damage.
    */
   scan(range: { readonly fromSeq: number; readonly toSeq?: number }): AsyncIterable<LogEntry>;
   span(): Promise<LogSpan>;
-  /** Drops records with seq < `belowSeq`, perhaps later and perhaps fewer. */
+  /** Drops records with seq < `belowSeq`, perhaps fewer. An emptied stream keeps its last seq. */
   truncate(belowSeq: number): Promise<void>;
   /** Waits for appends in flight, then frees the stream. */
   close(): Promise<void>;
@@ -48,10 +51,14 @@ export interface LogStream {
 
 /** The port to the log broker: files, memory, later JetStream. It knows bytes, not rows. */
 export interface LogStore {
-  /** Opens a stream, creating it when absent. Bytes of one record: at most `recordBytesMax`. */
+  /**
+   * Opens a stream, creating it when absent. Names: 1 to 64 of [A-Za-z0-9_-]. Several handles on one
+   * stream share it.
+   */
   open(name: string): Promise<LogStream>;
   list(): Promise<readonly string[]>;
   remove(name: string): Promise<void>;
+  /** Bytes of one record. */
   readonly recordBytesMax: number;
   close(): Promise<void>;
 }
