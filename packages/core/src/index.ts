@@ -1,4 +1,12 @@
 export { assert, assertNever } from './assert.ts';
+export {
+  concatColumns,
+  nullColumn,
+  sliceBatch,
+  sliceColumn,
+  takeBatch,
+  takeColumn,
+} from './batch.ts';
 export type { Bitset } from './bitset.ts';
 export {
   andInto,
@@ -13,6 +21,7 @@ export {
   hasBit,
   setBit,
 } from './bitset.ts';
+export { columnFrameBytes, decodeColumns, encodeColumns } from './column-frame.ts';
 export type {
   ArrayColumn,
   BytesColumn,
