@@ -1,1 +1,23 @@
-export {};
+export type { NamedColumn, ScalarFile } from './arrow-batch.ts';
+export { decodeScalars, encodeScalars } from './arrow-batch.ts';
+export type { Bloom } from './bloom.ts';
+export { addToBloom, createBloom, mayContain } from './bloom.ts';
+export { crc32 } from './checksum.ts';
+export type { DeltaLog } from './delta-log.ts';
+export { decodeDeltaLog, encodeDeltaLog } from './delta-log.ts';
+export type { KeysFile } from './keys-file.ts';
+export { decodeKeys, encodeKeys, keyOrder } from './keys-file.ts';
+export type { Manifest, ManifestFile, ManifestIndex } from './manifest.ts';
+export { MANIFEST_VERSION, decodeManifest, encodeManifest } from './manifest.ts';
+export { objectNames } from './names.ts';
+export type { FieldStats, SegmentStats } from './stats.ts';
+export { decodeStats, encodeStats, measureStats } from './stats.ts';
+export type { VectorFileHeader } from './vector-file.ts';
+export {
+  VECTOR_BLOCK_BYTES,
+  VECTOR_HEADER_BYTES,
+  checkVectorBlock,
+  decodeVectorChecksums,
+  decodeVectorHeader,
+  encodeVectorFile,
+} from './vector-file.ts';
