@@ -1,0 +1,343 @@
+import { ElanusError, assert } from '@elanus/core';
+import type { FileHandle, Fs, LogAppend, LogAppendOutcome, LogEntry, LogSpan } from '@elanus/core';
+import { closedError } from './append-check.ts';
+import { FrameReader } from './frame-reader.ts';
+import { FLAG_MARK, SEGMENT_HEADER_BYTES, frameBytes, segmentHeader } from './frame.ts';
+import { Group } from './group.ts';
+import type { Segment } from './segment.ts';
+import { addPlace, placeOf, recoverSegments, segmentPath } from './segment.ts';
+
+/** What an acknowledged record survives: `process` a kill, `power` a power cut. */
+export type Durability = 'process' | 'power';
+
+/** How a local stream writes. */
+export interface LocalStreamOptions {
+  readonly fs: Fs;
+  readonly folder: string;
+  readonly durability: Durability;
+  /** A file is closed and the next begun at this size. */
+  readonly segmentBytes: number;
+  /** Bytes written and synced at once, unless one record is larger. */
+  readonly groupBytesMax: number;
+}
+
+const SPARE_BUFFERS = 2;
+
+/**
+ * One stream on disk. Appends are stamped and copied in the turn of the call; whatever came while the
+ * last group was written and synced goes into the next one. A failed write is undone and answered
+ * `unknown`; after a failed sync nothing is believed any more and every append is `unknown`.
+ */
+export class LocalStream {
+  readonly #options: LocalStreamOptions;
+  readonly #segments: Segment[];
+  #handle: FileHandle;
+  /** Newest seq given out; expectations compare with it. */
+  #accepted: number;
+  /** Newest seq acknowledged; readers see up to it. */
+  #stored: number;
+  /** Records below it are known to survive power loss. */
+  #synced: number;
+  readonly #groups: Group[] = [];
+  readonly #spares: Buffer[] = [];
+  #failure: unknown;
+  #pumping = false;
+  #marked: boolean;
+  /** The tail of the queue of file work: one thing at a time. */
+  #work: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    options: LocalStreamOptions,
+    state: { readonly segments: Segment[]; readonly handle: FileHandle; readonly marked: boolean },
+  ) {
+    this.#options = options;
+    this.#segments = state.segments;
+    this.#handle = state.handle;
+    this.#marked = state.marked;
+    this.#accepted = this.#active.lastSeq;
+    this.#stored = this.#accepted;
+    this.#synced = this.#accepted + 1;
+  }
+
+  /** Checks, repairs and opens a stream's folder, which exists. */
+  static async open(options: LocalStreamOptions): Promise<LocalStream> {
+    const { fs, folder } = options;
+    const { segments, marked } = await recoverSegments(fs, folder);
+    const last = segments.at(-1);
+    if (last === undefined) {
+      const made = await createSegment(options, { firstSeq: 1, synced: 1 });
+      return new LocalStream(options, { segments: [made.segment], handle: made.handle, marked });
+    }
+    // A killed process may have left pages that only the page cache holds.
+    for (const segment of segments.slice(0, -1)) await syncFile(fs, segment.path);
+    await fs.syncFolder(folder);
+    const handle = await fs.open(last.path, 'write');
+    await handle.sync();
+    return new LocalStream(options, { segments, handle, marked });
+  }
+
+  get #active(): Segment {
+    const segment = this.#segments.at(-1);
+    assert(segment !== undefined, 'a stream has a segment');
+    return segment;
+  }
+
+  append(append: LogAppend, payloadBytes: number): Promise<LogAppendOutcome> | LogAppendOutcome {
+    if (this.#failure !== undefined) return { kind: 'unknown', cause: this.#failure };
+    const { expectedLastSeq, subject, parts } = append;
+    if (expectedLastSeq !== undefined && expectedLastSeq !== this.#accepted) {
+      return { kind: 'mismatch' };
+    }
+    this.#accepted += 1;
+    const input = { seq: this.#accepted, synced: this.#synced, flags: 0, subject, parts };
+    const group = this.#groupFor(frameBytes(subject.length, payloadBytes));
+    const outcome = new Promise<LogAppendOutcome>((settle) => {
+      group.add({ ...input, payloadBytes }, settle);
+    });
+    this.#pump();
+    return outcome;
+  }
+
+  #groupFor(bytes: number): Group {
+    const last = this.#groups.at(-1);
+    if (last !== undefined && last.used + bytes <= this.#options.groupBytesMax) return last;
+    const group = new Group(this.#spares.pop());
+    this.#groups.push(group);
+    return group;
+  }
+
+  /** Runs file work after all that was asked before. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#work.then(work);
+    this.#work = result.catch(() => undefined);
+    return result;
+  }
+
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    void this.#inTurn(() => this.#drain());
+  }
+
+  async #drain(): Promise<void> {
+    for (;;) {
+      const group = this.#groups.shift();
+      if (group === undefined) break;
+      if (await this.#write(group)) this.#acknowledge(group);
+    }
+    this.#pumping = false;
+  }
+
+  /** Writes and syncs one group; false when it failed and its waiters were told. */
+  async #write(group: Group): Promise<boolean> {
+    try {
+      const { segmentBytes } = this.#options;
+      const full = this.#active.end + group.used > segmentBytes;
+      if (full && this.#active.lastSeq >= this.#active.firstSeq) await this.#roll();
+      await this.#handle.write(group.bytes, this.#active.end);
+    } catch (error) {
+      await this.#undo(error, group);
+      return false;
+    }
+    if (this.#options.durability === 'process') return true;
+    try {
+      await this.#handle.sync();
+      return true;
+    } catch (error) {
+      this.#fail(error, group);
+      return false;
+    }
+  }
+
+  #acknowledge(group: Group): void {
+    const active = this.#active;
+    for (const { seq, offset } of group.records) addPlace(active, seq, active.end + offset);
+    active.end += group.used;
+    active.lastSeq += group.records.length;
+    this.#stored = active.lastSeq;
+    this.#marked = false;
+    if (this.#options.durability === 'power') this.#synced = this.#stored + 1;
+    group.settle((seq) => ({ kind: 'ok', seq }));
+    const { buffer } = group;
+    const keep = buffer.length <= this.#options.groupBytesMax * 2;
+    if (keep && this.#spares.length < SPARE_BUFFERS) this.#spares.push(buffer);
+  }
+
+  /** Takes back what was accepted and not stored: its seqs are given out again. */
+  async #undo(cause: unknown, group: Group): Promise<void> {
+    this.#fail(cause, group);
+    try {
+      await this.#handle.truncate(this.#active.end);
+      if (this.#options.durability === 'power') await this.#handle.sync();
+    } catch {
+      return;
+    }
+    this.#accepted = this.#stored;
+    this.#failure = undefined;
+  }
+
+  /** From here on appends are `unknown`. */
+  #fail(cause: unknown, group?: Group): void {
+    this.#failure = cause;
+    const lost = group === undefined ? this.#groups : [group, ...this.#groups];
+    const outcome: LogAppendOutcome = { kind: 'unknown', cause };
+    for (const one of lost) one.settle(() => outcome);
+    this.#groups.length = 0;
+  }
+
+  /** Begins a new file; the one before stays as it is. */
+  async #roll(): Promise<void> {
+    const old = this.#handle;
+    const stored = this.#stored;
+    const made = await createSegment(this.#options, { firstSeq: stored + 1, synced: this.#synced });
+    this.#segments.push(made.segment);
+    this.#handle = made.handle;
+    if (this.#options.durability === 'power') {
+      await old.close();
+      return;
+    }
+    // Class `process` gives no promise here: the sync only keeps the unsynced tail short.
+    const close = (): Promise<void> => old.close();
+    void old.sync().then(
+      () => {
+        this.#synced = Math.max(this.#synced, stored + 1);
+        return close();
+      },
+      (error: unknown) => {
+        this.#fail(error);
+        return close();
+      },
+    );
+  }
+
+  span(): LogSpan {
+    const first = this.#segments[0];
+    assert(first !== undefined, 'a stream has a segment');
+    return { firstSeq: first.firstSeq, lastSeq: this.#stored };
+  }
+
+  /** Deletes files whose records all lie below, oldest first, so that no hole can appear. */
+  truncate(belowSeq: number): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#failure !== undefined) throw this.#failure;
+      const active = this.#active;
+      if (belowSeq > active.lastSeq && active.lastSeq >= active.firstSeq) await this.#roll();
+      for (;;) {
+        const first = this.#segments[0];
+        if (first === undefined || this.#segments.length === 1 || first.lastSeq >= belowSeq) return;
+        this.#segments.shift();
+        await this.#options.fs.remove(first.path);
+        await this.#options.fs.syncFolder(this.#options.folder);
+      }
+    });
+  }
+
+  scan(range: { readonly fromSeq: number; readonly toSeq?: number }): AsyncIterable<LogEntry> {
+    return this.#read(range.fromSeq, Math.min(range.toSeq ?? this.#stored, this.#stored));
+  }
+
+  async *#read(fromSeq: number, toSeq: number): AsyncGenerator<LogEntry> {
+    let seq = fromSeq;
+    do {
+      const { firstSeq } = this.span();
+      if (seq < firstSeq) throw new ElanusError('log_truncated', { fromSeq: seq, firstSeq });
+      if (seq > toSeq) return;
+      const segment = this.#segments.find((candidate) => candidate.lastSeq >= seq);
+      assert(segment !== undefined, 'stored records lie in a segment');
+      const last = Math.min(toSeq, segment.lastSeq);
+      for await (const entry of readSegment(this.#options.fs, segment, { seq, last })) {
+        yield entry;
+        seq = entry.seq + 1;
+      }
+    } while (seq <= toSeq);
+  }
+
+  /** Waits for what was appended; leaves a mark that vouches for it. */
+  close(): Promise<void> {
+    return this.#inTurn(async () => {
+      try {
+        if (this.#failure === undefined && !this.#marked) await this.#mark();
+      } catch {
+        // Without the mark the next opening can only tell less about a damaged tail.
+      }
+      this.#failure ??= closedError('log');
+      await this.#handle.close();
+    });
+  }
+
+  async #mark(): Promise<void> {
+    await this.#handle.sync();
+    const seq = this.#stored + 1;
+    const group = new Group(Buffer.alloc(64));
+    const mark = { seq, synced: seq, flags: FLAG_MARK, subject: '', parts: [], payloadBytes: 0 };
+    group.add(mark, () => undefined);
+    await this.#handle.write(group.bytes, this.#active.end);
+    await this.#handle.sync();
+  }
+}
+
+async function syncFile(fs: Fs, path: string): Promise<void> {
+  const handle = await fs.open(path, 'write');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function createSegment(
+  options: LocalStreamOptions,
+  start: { readonly firstSeq: number; readonly synced: number },
+): Promise<{ readonly segment: Segment; readonly handle: FileHandle }> {
+  const { fs, folder, durability } = options;
+  const { firstSeq, synced } = start;
+  const path = segmentPath(folder, firstSeq);
+  const handle = await fs.open(path, 'create');
+  try {
+    await handle.write(segmentHeader(firstSeq, synced), 0);
+    if (durability === 'power') {
+      await handle.sync();
+      await fs.syncFolder(folder);
+    }
+  } catch (error) {
+    await handle.close();
+    await fs.remove(path);
+    throw error;
+  }
+  const end = SEGMENT_HEADER_BYTES;
+  return { segment: { path, firstSeq, lastSeq: firstSeq - 1, end, places: [] }, handle };
+}
+
+/** Records `seq..last` of one file. Each is checked again: disks rot while we run. */
+async function* readSegment(
+  fs: Fs,
+  segment: Segment,
+  range: { readonly seq: number; readonly last: number },
+): AsyncGenerator<LogEntry> {
+  const handle = await fs.open(segment.path, 'read').catch((error: ElanusError) => {
+    if (error.code !== 'file_not_found') throw error;
+    const firstSeq = segment.lastSeq + 1;
+    throw new ElanusError('log_truncated', { fromSeq: range.seq, firstSeq });
+  });
+  try {
+    const reader = new FrameReader(handle, { from: placeOf(segment, range.seq), end: segment.end });
+    for (let next: number | undefined; next === undefined || next <= range.last; ) {
+      const offset = reader.offset;
+      const frame = await reader.next();
+      const broken = typeof frame === 'string' || frame.seq !== (next ?? frame.seq);
+      if (broken || (next === undefined && frame.seq > range.seq)) {
+        const path = `${fs.root}/${segment.path}`;
+        const why = `record ${next ?? range.seq} cannot be read`;
+        throw new ElanusError('log_corrupt', { path, offset, why });
+      }
+      if ((frame.flags & FLAG_MARK) !== 0) continue;
+      next = frame.seq + 1;
+      if (frame.seq < range.seq) continue;
+      const bytes = new Uint8Array(frame.payloadEnd - frame.payloadStart);
+      bytes.set(reader.window.subarray(frame.payloadStart, frame.payloadEnd));
+      yield { seq: frame.seq, subject: frame.subject, bytes };
+    }
+  } finally {
+    await handle.close();
+  }
+}

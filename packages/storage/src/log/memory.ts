@@ -1,0 +1,151 @@
+import { ElanusError } from '@elanus/core';
+import type {
+  LogAppend,
+  LogAppendOutcome,
+  LogEntry,
+  LogSpan,
+  LogStore,
+  LogStream,
+} from '@elanus/core';
+import { RECORD_BYTES_MAX, checkAppend, checkStreamName, closedError } from './append-check.ts';
+
+interface StreamData {
+  firstSeq: number;
+  readonly entries: { readonly subject: string; readonly bytes: Uint8Array }[];
+}
+
+/** What a memory store holds: outlives the store, so that a test can open it again. */
+export interface MemoryLogData {
+  readonly streams: Map<string, StreamData>;
+}
+
+/** What becomes of an append: `applied` and `lost` are answered `unknown`. */
+export type LogFault = 'applied' | 'lost' | undefined;
+
+/** How the memory log behaves. */
+export interface MemoryLogOptions {
+  readonly data?: MemoryLogData;
+  /** Asked at each append; a broker that answers nothing is `applied` or `lost`. */
+  readonly fault?: (stream: string, append: LogAppend) => LogFault;
+}
+
+/** Holds no streams yet. */
+export function memoryLogData(): MemoryLogData {
+  return { streams: new Map() };
+}
+
+function concat(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
+  }
+  return bytes;
+}
+
+/** One handle on a stream's entries. */
+class MemoryLogStream implements LogStream {
+  readonly name: string;
+  readonly #data: StreamData;
+  readonly #fault: MemoryLogOptions['fault'];
+  #closed = false;
+
+  constructor(name: string, data: StreamData, fault: MemoryLogOptions['fault']) {
+    this.name = name;
+    this.#data = data;
+    this.#fault = fault;
+  }
+
+  get #lastSeq(): number {
+    return this.#data.firstSeq + this.#data.entries.length - 1;
+  }
+
+  /** Stores in the turn of the call, as a broker with one link stores in the order of calls. */
+  async append(append: LogAppend): Promise<LogAppendOutcome> {
+    const length = checkAppend(append, RECORD_BYTES_MAX);
+    if (this.#closed) return { kind: 'unknown', cause: closedError(this.name) };
+    const fault = this.#fault?.(this.name, append);
+    const cause = new ElanusError('unavailable', { what: 'log' });
+    if (fault === 'lost') return { kind: 'unknown', cause };
+    const expected = append.expectedLastSeq;
+    if (expected !== undefined && expected !== this.#lastSeq) return { kind: 'mismatch' };
+    this.#data.entries.push({ subject: append.subject, bytes: concat(append.parts, length) });
+    const seq = this.#lastSeq;
+    return fault === 'applied' ? { kind: 'unknown', cause } : { kind: 'ok', seq };
+  }
+
+  scan(range: { readonly fromSeq: number; readonly toSeq?: number }): AsyncIterable<LogEntry> {
+    return this.#read(range.fromSeq, Math.min(range.toSeq ?? this.#lastSeq, this.#lastSeq));
+  }
+
+  async *#read(fromSeq: number, toSeq: number): AsyncGenerator<LogEntry> {
+    for (let seq = fromSeq; seq <= toSeq || seq === fromSeq; seq++) {
+      await Promise.resolve();
+      const { firstSeq, entries } = this.#data;
+      if (seq < firstSeq) throw new ElanusError('log_truncated', { fromSeq: seq, firstSeq });
+      const entry = entries[seq - firstSeq];
+      if (entry === undefined || seq > toSeq) return;
+      yield { seq, subject: entry.subject, bytes: entry.bytes.slice() };
+    }
+  }
+
+  async span(): Promise<LogSpan> {
+    return { firstSeq: this.#data.firstSeq, lastSeq: this.#lastSeq };
+  }
+
+  async truncate(belowSeq: number): Promise<void> {
+    const below = Math.min(belowSeq, this.#lastSeq + 1);
+    if (below <= this.#data.firstSeq) return;
+    this.#data.entries.splice(0, below - this.#data.firstSeq);
+    this.#data.firstSeq = below;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+}
+
+class MemoryLogStore implements LogStore {
+  readonly recordBytesMax = RECORD_BYTES_MAX;
+  readonly #options: MemoryLogOptions;
+  readonly #data: MemoryLogData;
+  #closed = false;
+
+  constructor(options: MemoryLogOptions) {
+    this.#options = options;
+    this.#data = options.data ?? memoryLogData();
+  }
+
+  async open(name: string): Promise<LogStream> {
+    checkStreamName(name);
+    if (this.#closed) throw closedError('log');
+    let data = this.#data.streams.get(name);
+    if (data === undefined) {
+      data = { firstSeq: 1, entries: [] };
+      this.#data.streams.set(name, data);
+    }
+    return new MemoryLogStream(name, data, this.#options.fault);
+  }
+
+  async list(): Promise<readonly string[]> {
+    return [...this.#data.streams.keys()].sort();
+  }
+
+  async remove(name: string): Promise<void> {
+    checkStreamName(name);
+    this.#data.streams.delete(name);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+}
+
+/**
+ * A log in memory. As a broker does, it refuses a mismatch alone and stores what later happens to
+ * match (strays); it answers `unknown` where the hook says so.
+ */
+export function memoryLogStore(options: MemoryLogOptions = {}): LogStore {
+  return new MemoryLogStore(options);
+}
