@@ -1,0 +1,381 @@
+// The N-API door of the kernels: reads and validates every argument, then calls the table of the
+// instruction set that the caller names. Nothing that JavaScript passes may crash the process:
+// types, lengths, offsets and sums are checked here even though src/check.ts has checked them.
+// No state, so the addon loads in any number of threads.
+#define NAPI_VERSION 8
+#include <node_api.h>
+#include <string.h>
+
+#include "kernels.h"
+
+namespace {
+
+constexpr size_t MAX_ARGS = 20;
+constexpr size_t MAX_DIM = 32768;
+constexpr uint64_t MAX_ROWS = 0xffffffffull;
+
+// ------------------------------------------------------------------------- instruction sets
+struct Isa { const char* name; const KernelTable* (*table)(); bool available; };
+
+#if defined(__x86_64__)
+bool hasAvx2() { return __builtin_cpu_supports("avx2"); }
+bool hasAvx512() {
+  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+         __builtin_cpu_supports("avx512vnni");
+}
+const Isa ISAS[] = {{"sse2", elanus_kernels_sse2, true},
+                    {"avx2", elanus_kernels_avx2, hasAvx2()},
+                    {"avx512", elanus_kernels_avx512, hasAvx512()}};
+#else
+const Isa ISAS[] = {{"neon", elanus_kernels_neon, true}};
+#endif
+constexpr size_t ISA_COUNT = sizeof(ISAS) / sizeof(ISAS[0]);
+
+// ------------------------------------------------------------------------------- arguments
+struct Args {
+  napi_env env;
+  size_t count;
+  napi_value values[MAX_ARGS];
+  bool ok;
+
+  Args(napi_env e, napi_callback_info info) : env(e), count(MAX_ARGS), ok(true) {
+    if (napi_get_cb_info(env, info, &count, values, nullptr, nullptr) != napi_ok) count = 0;
+    if (count > MAX_ARGS) count = MAX_ARGS;
+  }
+  void typeError(const char* text) {
+    if (ok) napi_throw_type_error(env, "ERR_INVALID_ARG_TYPE", text);
+    ok = false;
+  }
+  void rangeError(const char* text) {
+    if (ok) napi_throw_range_error(env, "ERR_OUT_OF_RANGE", text);
+    ok = false;
+  }
+  void require(bool holds, const char* text) {
+    if (!holds) rangeError(text);
+  }
+  napi_value at(size_t i) {
+    if (i < count) return values[i];
+    typeError("an argument is missing");
+    return nullptr;
+  }
+  bool isAbsent(size_t i) {
+    napi_valuetype type = napi_undefined;
+    if (i >= count || napi_typeof(env, values[i], &type) != napi_ok) return true;
+    return type == napi_undefined || type == napi_null;
+  }
+  double real(size_t i, const char* text) {
+    double v = 0;
+    if (ok && (!at(i) || napi_get_value_double(env, values[i], &v) != napi_ok)) typeError(text);
+    if (ok && v != v) rangeError(text);
+    return v;
+  }
+  size_t whole(size_t i, uint64_t max, const char* text) {
+    double v = real(i, text);
+    if (!ok) return 0;
+    if (!(v >= 0 && v <= (double)max) || v != (double)(uint64_t)v) {
+      rangeError(text);
+      return 0;
+    }
+    return (size_t)v;
+  }
+  // A typed array; over a SharedArrayBuffer too. `length` is in elements.
+  void* array(size_t i, napi_typedarray_type type, size_t* length, const char* text) {
+    *length = 0;
+    if (!ok || !at(i)) return nullptr;
+    bool is = false;
+    napi_typedarray_type got;
+    void* data = nullptr;
+    if (napi_is_typedarray(env, values[i], &is) != napi_ok || !is ||
+        napi_get_typedarray_info(env, values[i], &got, length, &data, nullptr, nullptr) != napi_ok ||
+        got != type) {
+      typeError(text);
+      *length = 0;
+      return nullptr;
+    }
+    if (!data) *length = 0;
+    return data;
+  }
+  float* floats(size_t i, size_t* n, const char* t) { return (float*)array(i, napi_float32_array, n, t); }
+  uint32_t* words(size_t i, size_t* n, const char* t) { return (uint32_t*)array(i, napi_uint32_array, n, t); }
+  uint8_t* bytes(size_t i, size_t* n, const char* t) { return (uint8_t*)array(i, napi_uint8_array, n, t); }
+  int8_t* signedBytes(size_t i, size_t* n, const char* t) { return (int8_t*)array(i, napi_int8_array, n, t); }
+
+  const KernelTable* table(size_t i) {
+    size_t isa = whole(i, ISA_COUNT - 1, "isa: unknown");
+    if (!ok) return nullptr;
+    if (!ISAS[isa].available) {
+      rangeError("isa: not available on this machine");
+      return nullptr;
+    }
+    return ISAS[isa].table();
+  }
+  // limit, scores, rows, counts, tied for `nq` queries, from argument i on (five arguments).
+  TopK top(size_t i, size_t nq) {
+    TopK t = {};
+    size_t scores, rows, counts, tied;
+    t.limit = whole(i, MAX_ROWS, "limit: expected a whole number");
+    t.scores = floats(i + 1, &scores, "top.scores: expected a Float32Array");
+    t.rows = words(i + 2, &rows, "top.rows: expected a Uint32Array");
+    t.counts = words(i + 3, &counts, "top.counts: expected a Uint32Array");
+    t.tied = bytes(i + 4, &tied, "top.tied: expected a Uint8Array");
+    require(t.limit >= 1, "limit: expected at least 1");
+    // nq and limit are both below 2^32, so the product does not overflow.
+    require(counts >= nq && tied >= nq, "top: shorter than the queries");
+    require(scores / (t.limit ? t.limit : 1) >= nq && rows / (t.limit ? t.limit : 1) >= nq,
+            "top: shorter than queries x limit");
+    return t;
+  }
+  const uint32_t* bitset(size_t i, size_t to, const char* text) {
+    if (!ok || isAbsent(i)) return nullptr;
+    size_t n;
+    const uint32_t* bits = words(i, &n, text);
+    require(n >= to / 32 + (to % 32 != 0), text);
+    return bits;
+  }
+};
+
+napi_value nothing() { return nullptr; }
+
+napi_value number(napi_env env, double v) {
+  napi_value out = nullptr;
+  napi_create_double(env, v, &out);
+  return out;
+}
+
+// --------------------------------------------------------------------------------- functions
+// (isa, metric, dim, rows, inverseNorms|null, from, to, rowBase, allowed|null, queries,
+//  queryNorms|null, min, max, limit, scores, rows, counts, tied)
+napi_value jsScanFloat32(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  ScanFloat32 s = {};
+  size_t rows, queries, norms = 0, queryNorms = 0;
+  s.metric = (uint32_t)a.whole(1, 2, "metric: unknown");
+  s.dim = a.whole(2, MAX_DIM, "dim: expected 1 to 32768");
+  a.require(s.dim >= 1, "dim: expected 1 to 32768");
+  s.rows = a.floats(3, &rows, "rows: expected a Float32Array");
+  s.from = a.whole(5, MAX_ROWS, "from: expected a row number");
+  s.to = a.whole(6, MAX_ROWS, "to: expected a row number");
+  s.rowBase = (uint32_t)a.whole(7, MAX_ROWS, "rowBase: expected a row number");
+  s.queries = a.floats(9, &queries, "queries: expected a Float32Array");
+  if (!a.ok) return nothing();
+  a.require(s.from <= s.to && s.to <= rows / s.dim, "rows: shorter than `to` rows");
+  a.require(s.rowBase + (uint64_t)s.to <= MAX_ROWS, "rowBase: row numbers pass 2^32");
+  a.require(queries % s.dim == 0 && queries > 0, "queries: not a multiple of dim");
+  s.nq = queries / s.dim;
+  a.require(s.nq <= MAX_ROWS, "queries: too many");
+  s.allowed = a.bitset(8, s.to, "allowed: expected a Uint32Array of one bit a row");
+  if (s.metric == METRIC_COSINE) {
+    s.inverseNorms = a.floats(4, &norms, "inverseNorms: expected a Float32Array");
+    s.queryNorms = a.floats(10, &queryNorms, "queryNorms: expected a Float32Array");
+    a.require(norms >= s.to, "inverseNorms: shorter than `to` rows");
+    a.require(queryNorms >= s.nq, "queryNorms: shorter than the queries");
+  }
+  s.min = (float)a.real(11, "min: expected a number");
+  s.max = (float)a.real(12, "max: expected a number");
+  s.top = a.top(13, s.nq);
+  if (a.ok) table->scanFloat32(&s);
+  return nothing();
+}
+
+// (isa, metric, dim, rows, inverseNorms|null, rowCount, rowBase, list, query, queryNorm, ...)
+bool readRerank(Args& a, RerankFloat32* r) {
+  size_t rows, query, norms = 0;
+  r->metric = (uint32_t)a.whole(1, 2, "metric: unknown");
+  r->dim = a.whole(2, MAX_DIM, "dim: expected 1 to 32768");
+  a.require(r->dim >= 1, "dim: expected 1 to 32768");
+  r->rows = a.floats(3, &rows, "rows: expected a Float32Array");
+  r->rowCount = a.whole(5, MAX_ROWS, "rowCount: expected a row number");
+  r->rowBase = (uint32_t)a.whole(6, MAX_ROWS, "rowBase: expected a row number");
+  r->list = a.words(7, &r->listLength, "list: expected a Uint32Array");
+  r->query = a.floats(8, &query, "query: expected a Float32Array");
+  r->queryNorm = (float)a.real(9, "queryNorm: expected a number");
+  if (!a.ok) return false;
+  a.require(r->rowCount <= rows / r->dim, "rows: shorter than rowCount rows");
+  a.require(query == r->dim, "query: expected dim numbers");
+  if (r->metric == METRIC_COSINE) {
+    r->inverseNorms = a.floats(4, &norms, "inverseNorms: expected a Float32Array");
+    a.require(norms >= r->rowCount, "inverseNorms: shorter than rowCount rows");
+  }
+  return a.ok;
+}
+
+// (..., min, max, limit, scores, rows, counts, tied): the heap of this one query
+napi_value jsRerankFloat32(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  RerankFloat32 r = {};
+  if (!readRerank(a, &r)) return nothing();
+  r.min = (float)a.real(10, "min: expected a number");
+  r.max = (float)a.real(11, "max: expected a number");
+  r.top = a.top(12, 1);
+  if (a.ok) table->rerankFloat32(&r);
+  return nothing();
+}
+
+// (..., out): the score of each listed row; those outside the chunk are left alone
+napi_value jsScoreRows(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  RerankFloat32 r = {};
+  size_t out;
+  if (!readRerank(a, &r)) return nothing();
+  r.scores = a.floats(10, &out, "out: expected a Float32Array");
+  a.require(out >= r.listLength, "out: shorter than the list");
+  if (a.ok && r.scores) table->rerankFloat32(&r);
+  return nothing();
+}
+
+// (isa, dim, rows, from, to, out)
+napi_value jsInverseNorms(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  size_t rows, outs;
+  size_t dim = a.whole(1, MAX_DIM, "dim: expected 1 to 32768");
+  a.require(dim >= 1, "dim: expected 1 to 32768");
+  const float* x = a.floats(2, &rows, "rows: expected a Float32Array");
+  size_t from = a.whole(3, MAX_ROWS, "from: expected a row number");
+  size_t to = a.whole(4, MAX_ROWS, "to: expected a row number");
+  float* out = a.floats(5, &outs, "out: expected a Float32Array");
+  if (!a.ok) return nothing();
+  a.require(from <= to && to <= rows / dim, "rows: shorter than `to` rows");
+  a.require(to <= outs, "out: shorter than `to` rows");
+  if (a.ok) table->inverseNorms(x, dim, from, to, out);
+  return nothing();
+}
+
+// (isa, dim, stride, rows, inverseNorms|null, from, to, low, inverseStep, codes, terms,
+//  norms|null)
+napi_value jsEncodeSq8(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  EncodeSq8 e = {};
+  size_t rows, codes, terms, n;
+  e.dim = a.whole(1, MAX_DIM, "dim: expected 1 to 32768");
+  e.stride = a.whole(2, MAX_DIM, "stride: expected dim to 32768");
+  a.require(e.dim >= 1 && e.stride >= e.dim && e.stride % 16 == 0, "stride: expected dim, rounded to 16");
+  e.rows = a.floats(3, &rows, "rows: expected a Float32Array");
+  e.from = a.whole(5, MAX_ROWS, "from: expected a row number");
+  e.to = a.whole(6, MAX_ROWS, "to: expected a row number");
+  e.low = (float)a.real(7, "low: expected a number");
+  e.inverseStep = (float)a.real(8, "inverseStep: expected a number");
+  e.codes = a.bytes(9, &codes, "codes: expected a Uint8Array");
+  e.terms = a.words(10, &terms, "terms: expected a Uint32Array");
+  if (!a.ok) return nothing();
+  a.require(e.from <= e.to && e.to <= rows / e.dim, "rows: shorter than `to` rows");
+  a.require(e.to <= codes / e.stride, "codes: shorter than `to` rows");
+  a.require(e.to <= terms, "terms: shorter than `to` rows");
+  if (!a.isAbsent(4)) {
+    e.inverseNorms = a.floats(4, &n, "inverseNorms: expected a Float32Array");
+    a.require(e.to <= n, "inverseNorms: shorter than `to` rows");
+  }
+  if (!a.isAbsent(11)) {
+    e.norms = a.floats(11, &n, "norms: expected a Float32Array");
+    a.require(e.to <= n, "norms: shorter than `to` rows");
+  }
+  if (a.ok) table->encodeSq8(&e);
+  return nothing();
+}
+
+// (isa, stride, codes, terms, norms|null, from, to, rowBase, allowed|null, query, queryTerm,
+//  weight, limit, scores, rows, counts, tied)
+napi_value jsScanSq8(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  ScanSq8 s = {};
+  size_t codes, terms, query, n;
+  s.stride = a.whole(1, MAX_DIM, "stride: expected 16 to 32768");
+  a.require(s.stride >= 16 && s.stride % 16 == 0, "stride: expected a multiple of 16");
+  s.codes = a.bytes(2, &codes, "codes: expected a Uint8Array");
+  s.terms = a.words(3, &terms, "terms: expected a Uint32Array");
+  s.from = a.whole(5, MAX_ROWS, "from: expected a row number");
+  s.to = a.whole(6, MAX_ROWS, "to: expected a row number");
+  s.rowBase = (uint32_t)a.whole(7, MAX_ROWS, "rowBase: expected a row number");
+  s.query = a.signedBytes(9, &query, "query: expected an Int8Array");
+  s.queryTerm = (uint32_t)a.whole(10, MAX_ROWS, "queryTerm: expected a 32-bit number");
+  s.weight = (float)a.real(11, "weight: expected a number");
+  if (!a.ok) return nothing();
+  a.require(s.from <= s.to && s.to <= codes / s.stride, "codes: shorter than `to` rows");
+  a.require(s.to <= terms, "terms: shorter than `to` rows");
+  a.require(s.rowBase + (uint64_t)s.to <= MAX_ROWS, "rowBase: row numbers pass 2^32");
+  a.require(query == s.stride, "query: expected `stride` codes");
+  if (!a.isAbsent(4)) {
+    s.norms = a.floats(4, &n, "norms: expected a Float32Array");
+    a.require(s.to <= n, "norms: shorter than `to` rows");
+  }
+  s.allowed = a.bitset(8, s.to, "allowed: expected a Uint32Array of one bit a row");
+  s.top = a.top(12, 1);
+  if (a.ok) table->scanSq8(&s);
+  return nothing();
+}
+
+// (isa, values)
+napi_value jsFirstNonFinite(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  size_t n;
+  const float* values = a.floats(1, &n, "values: expected a Float32Array");
+  return a.ok ? number(env, (double)table->firstNonFinite(values, n)) : nothing();
+}
+
+// (isa, operation, into, other): 0 and, 1 or, 2 and-not
+napi_value jsCombine(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  size_t n, m, operation = a.whole(1, 2, "operation: unknown");
+  uint32_t* into = a.words(2, &n, "into: expected a Uint32Array");
+  const uint32_t* other = a.words(3, &m, "other: expected a Uint32Array");
+  a.require(n == m, "other: expected the same length");
+  if (!a.ok) return nothing();
+  (operation == 0 ? table->bitAnd : operation == 1 ? table->bitOr : table->bitAndNot)(into, other, n);
+  return nothing();
+}
+
+// (isa, words)
+napi_value jsPopcount(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  size_t n;
+  const uint32_t* words = a.words(1, &n, "words: expected a Uint32Array");
+  return a.ok ? number(env, table->popcount(words, n)) : nothing();
+}
+
+// (bytes): address of the first byte modulo 64, so that JavaScript can align what it lays out
+napi_value jsAlignment(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  size_t n;
+  const uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
+  return a.ok ? number(env, (double)((uintptr_t)data % 64)) : nothing();
+}
+
+void define(napi_env env, napi_value exports, const char* name, napi_callback call) {
+  napi_value fn;
+  if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, nullptr, &fn) == napi_ok)
+    napi_set_named_property(env, exports, name, fn);
+}
+
+}  // namespace
+
+NAPI_MODULE_INIT() {
+  define(env, exports, "scanFloat32", jsScanFloat32);
+  define(env, exports, "rerankFloat32", jsRerankFloat32);
+  define(env, exports, "scoreRows", jsScoreRows);
+  define(env, exports, "inverseNorms", jsInverseNorms);
+  define(env, exports, "encodeSq8", jsEncodeSq8);
+  define(env, exports, "scanSq8", jsScanSq8);
+  define(env, exports, "firstNonFinite", jsFirstNonFinite);
+  define(env, exports, "combine", jsCombine);
+  define(env, exports, "popcount", jsPopcount);
+  define(env, exports, "alignment", jsAlignment);
+  napi_set_named_property(env, exports, "abi", number(env, ELANUS_KERNELS_ABI));
+  napi_value isas, name;
+  napi_create_array(env, &isas);
+  for (uint32_t i = 0; i < ISA_COUNT; i++) {
+    if (ISAS[i].available) napi_create_string_utf8(env, ISAS[i].name, NAPI_AUTO_LENGTH, &name);
+    else napi_get_null(env, &name);
+    napi_set_element(env, isas, i, name);
+  }
+  napi_set_named_property(env, exports, "isas", isas);
+  return exports;
+}

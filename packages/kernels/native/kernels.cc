@@ -1,0 +1,383 @@
+// Scan, rerank, 8-bit codes, norms and bitsets: one source, compiled once per instruction set
+// (scripts/build-native.mjs, scripts/build-wasm.mjs). ELANUS_TABLE names the table it defines.
+// No standard library and no inline function with external linkage in here: the linker must never
+// be able to pick code of another instruction set.
+#include "lanes.h"
+
+namespace {
+
+constexpr float INF = __builtin_inff();
+constexpr size_t BLOCK = 256;            // rows scored before they are offered to the heaps
+constexpr size_t BLOCK_FLOATS = 32768;   // 128 KB of rows: stays in L2 while all queries pass
+constexpr size_t AHEAD_FLOATS = 1536;    // distance of the prefetch in a sequential scan
+
+// ------------------------------------------------------------------------------------- top-k
+// One heap: the worst kept entry is at the root. Order: score, then lower row; a total order, so
+// the kept set does not depend on the order in which rows come.
+struct Heap {
+  size_t limit, count;
+  float* scores;
+  uint32_t* rows;
+  uint8_t tied;
+};
+
+template <bool LARGER>
+LANES bool better(float a, uint32_t rowA, float b, uint32_t rowB) {
+  if (a == b) return rowA < rowB;
+  return LARGER ? a > b : a < b;
+}
+
+template <bool LARGER>
+void siftUp(const Heap& h, size_t at, float score, uint32_t row) {
+  while (at > 0) {
+    size_t parent = (at - 1) / 2;
+    if (!better<LARGER>(h.scores[parent], h.rows[parent], score, row)) break;
+    h.scores[at] = h.scores[parent];
+    h.rows[at] = h.rows[parent];
+    at = parent;
+  }
+  h.scores[at] = score;
+  h.rows[at] = row;
+}
+
+template <bool LARGER>
+void siftDown(const Heap& h, float score, uint32_t row) {
+  size_t at = 0;
+  for (;;) {
+    size_t child = 2 * at + 1;
+    if (child >= h.count) break;
+    size_t other = child + 1;
+    if (other < h.count &&
+        better<LARGER>(h.scores[child], h.rows[child], h.scores[other], h.rows[other]))
+      child = other;
+    if (!better<LARGER>(score, row, h.scores[child], h.rows[child])) break;
+    h.scores[at] = h.scores[child];
+    h.rows[at] = h.rows[child];
+    at = child;
+  }
+  h.scores[at] = score;
+  h.rows[at] = row;
+}
+
+template <bool LARGER>
+LANES void offer(Heap& h, float score, uint32_t row) {
+  if (h.count < h.limit) {
+    h.count++;
+    siftUp<LARGER>(h, h.count - 1, score, row);
+    return;
+  }
+  float worst = h.scores[0];
+  if (!better<LARGER>(score, row, worst, h.rows[0])) {
+    if (score == worst) h.tied = 1;
+    return;
+  }
+  siftDown<LARGER>(h, score, row);
+  if (h.scores[0] == worst) h.tied = 1;
+  else h.tied = 0;
+}
+
+struct Bounds { float min, max; };
+
+// Offers a block of scores. A score that is not a number (sums of infinities) counts as worst.
+template <bool LARGER>
+void offerBlock(Heap& h, const Bounds& bounds, const float* scores, const uint32_t* rows, size_t n) {
+  const float last = LARGER ? -INF : INF;
+  float worst = h.count == h.limit ? h.scores[0] : last;
+  for (size_t i = 0; i < n; i++) {
+    float s = scores[i];
+    if (LARGER ? s < worst : s > worst) continue;
+    if (s != s) s = last;
+    if (!(s >= bounds.min && s <= bounds.max)) continue;
+    offer<LARGER>(h, s, rows[i]);
+    if (h.count == h.limit) worst = h.scores[0];
+  }
+}
+
+LANES Heap openHeap(const TopK& top, size_t query) {
+  size_t count = top.counts[query];
+  if (count > top.limit) count = top.limit;  // another thread may have written it meanwhile
+  return {top.limit, count, top.scores + query * top.limit, top.rows + query * top.limit,
+          top.tied[query]};
+}
+
+LANES void closeHeap(const TopK& top, size_t query, const Heap& h) {
+  top.counts[query] = (uint32_t)h.count;
+  top.tied[query] = h.tied;
+}
+
+// ------------------------------------------------------------------------------ rows to visit
+// Writes the next allowed rows of [at, to) to `rows`, at most `capacity`; returns how many.
+LANES size_t nextRows(const uint32_t* allowed, size_t* at, size_t to, uint32_t* rows, size_t capacity) {
+  size_t row = *at, n = 0;
+  if (!allowed) {
+    size_t end = to - row < capacity ? to : row + capacity;
+    for (; row < end; row++) rows[n++] = (uint32_t)row;
+    *at = row;
+    return n;
+  }
+  while (row < to && n < capacity) {
+    uint32_t bits = allowed[row >> 5] >> (row & 31);
+    if (bits == 0) {
+      row = (row | 31) + 1;
+      continue;
+    }
+    row += (size_t)__builtin_ctz(bits);
+    if (row >= to) break;
+    rows[n++] = (uint32_t)row++;
+  }
+  *at = row < to ? row : to;
+  return n;
+}
+
+// ------------------------------------------------------------------------------------ float32
+// Scores one row against T queries; query t starts at q + t * dim, its score goes to
+// out[t * BLOCK]. `ahead` is the memory that will be needed soon.
+template <bool L2, int T>
+LANES void scoreRow(const float* q, size_t dim, const Tail& tail, const float* x, const float* ahead,
+                    float* out) {
+  F16 acc[T];
+  for (int t = 0; t < T; t++) acc[t] = zero16();
+  size_t i = 0;
+  for (; i + 16 <= dim; i += 16) {
+    if (T == 1) __builtin_prefetch(ahead + i);
+    F16 row = load16(x + i);
+    for (int t = 0; t < T; t++) {
+      F16 query = load16(q + (size_t)t * dim + i);
+      if (L2) {
+        F16 d = sub16(query, row);
+        acc[t] = addMul16(acc[t], d, d);
+      } else {
+        acc[t] = addMul16(acc[t], query, row);
+      }
+    }
+  }
+  if (i < dim) {
+    F16 row = loadTail(x + i, tail);
+    for (int t = 0; t < T; t++) {
+      F16 query = loadTail(q + (size_t)t * dim + i, tail);
+      if (L2) {
+        F16 d = sub16(query, row);
+        acc[t] = addMul16(acc[t], d, d);
+      } else {
+        acc[t] = addMul16(acc[t], query, row);
+      }
+    }
+  }
+  for (int t = 0; t < T; t++) out[(size_t)t * BLOCK] = sum16(acc[t]);
+}
+
+struct Block {
+  const uint32_t* rows;
+  size_t n;
+  bool sequential;
+};
+
+template <bool L2, int T>
+void scoreBlock(const ScanFloat32* a, const float* q, const Block& block, float* out) {
+  Tail tail = makeTail(a->dim & 15);
+  for (size_t i = 0; i < block.n; i++) {
+    const float* x = a->rows + (size_t)block.rows[i] * a->dim;
+    size_t next = i + 2 < block.n ? i + 2 : block.n - 1;
+    const float* ahead =
+        block.sequential ? x + AHEAD_FLOATS : a->rows + (size_t)block.rows[next] * a->dim;
+    scoreRow<L2, T>(q, a->dim, tail, x, ahead, out + i);
+  }
+}
+
+template <bool L2, bool LARGER, int T>
+void scanTile(const ScanFloat32* a, size_t query, const Block& block, const uint32_t* numbers) {
+  float scores[T * BLOCK];
+  scoreBlock<L2, T>(a, a->queries + query * a->dim, block, scores);
+  for (int t = 0; t < T; t++) {
+    float* s = scores + (size_t)t * BLOCK;
+    if (a->metric == METRIC_COSINE) {
+      float norm = a->queryNorms[query + (size_t)t];
+      for (size_t i = 0; i < block.n; i++) s[i] = (s[i] * norm) * a->inverseNorms[block.rows[i]];
+    }
+    Heap h = openHeap(a->top, query + (size_t)t);
+    offerBlock<LARGER>(h, {a->min, a->max}, s, numbers, block.n);
+    closeHeap(a->top, query + (size_t)t, h);
+  }
+}
+
+template <bool L2, bool LARGER>
+void scanWith(const ScanFloat32* a) {
+  uint32_t rows[BLOCK], numbers[BLOCK];
+  size_t capacity = BLOCK;
+  if (a->nq > 1) {
+    capacity = BLOCK_FLOATS / a->dim;
+    capacity = capacity < 8 ? 8 : capacity > BLOCK ? BLOCK : capacity;
+  }
+  for (size_t at = a->from; at < a->to;) {
+    size_t n = nextRows(a->allowed, &at, a->to, rows, capacity);
+    if (n == 0) break;
+    for (size_t i = 0; i < n; i++) numbers[i] = rows[i] + a->rowBase;
+    Block block = {rows, n, a->allowed == nullptr};
+    size_t query = 0;
+    for (; query + QUERY_TILE <= a->nq; query += QUERY_TILE)
+      scanTile<L2, LARGER, QUERY_TILE>(a, query, block, numbers);
+    for (; query < a->nq; query++) scanTile<L2, LARGER, 1>(a, query, block, numbers);
+  }
+}
+
+void scanFloat32(const ScanFloat32* a) {
+  if (a->metric == METRIC_L2) scanWith<true, false>(a);
+  else scanWith<false, true>(a);
+}
+
+template <bool L2>
+LANES float scoreOne(const RerankFloat32* a, const Tail& tail, uint32_t row, uint32_t next) {
+  float score;
+  const float* x = a->rows + (size_t)row * a->dim;
+  scoreRow<L2, 1>(a->query, a->dim, tail, x, a->rows + (size_t)next * a->dim, &score);
+  if (a->metric == METRIC_COSINE) score = (score * a->queryNorm) * a->inverseNorms[row];
+  if (score != score) score = L2 ? INF : -INF;
+  return score;
+}
+
+template <bool L2, bool LARGER>
+void rerankWith(const RerankFloat32* a) {
+  Tail tail = makeTail(a->dim & 15);
+  Heap h = {};
+  if (!a->scores) h = openHeap(a->top, 0);
+  for (size_t i = 0; i < a->listLength; i++) {
+    uint32_t number = a->list[i], row = number - a->rowBase;
+    if (row >= a->rowCount) continue;
+    uint32_t next = i + 1 < a->listLength ? a->list[i + 1] - a->rowBase : row;
+    float score = scoreOne<L2>(a, tail, row, next < a->rowCount ? next : row);
+    if (a->scores) a->scores[i] = score;
+    else if (score >= a->min && score <= a->max) offer<LARGER>(h, score, number);
+  }
+  if (!a->scores) closeHeap(a->top, 0, h);
+}
+
+void rerankFloat32(const RerankFloat32* a) {
+  if (a->metric == METRIC_L2) rerankWith<true, false>(a);
+  else rerankWith<false, true>(a);
+}
+
+LANES float squaredNorm(const float* x, size_t dim, const Tail& tail) {
+  float out;
+  scoreRow<false, 1>(x, dim, tail, x, x + AHEAD_FLOATS, &out);
+  return out;
+}
+
+void inverseNorms(const float* rows, size_t dim, size_t from, size_t to, float* out) {
+  Tail tail = makeTail(dim & 15);
+  for (size_t r = from; r < to; r++) {
+    float norm = squaredNorm(rows + r * dim, dim, tail);
+    out[r] = norm > 0 ? 1.0f / __builtin_sqrtf(norm) : 0.0f;
+  }
+}
+
+// --------------------------------------------------------------------------------- 8-bit codes
+// code = round((x * inverseNorm - low) / step) clamped to 0..255; halves round up.
+void encodeSq8(const EncodeSq8* a) {
+  Tail tail = makeTail(a->dim & 15);
+  for (size_t r = a->from; r < a->to; r++) {
+    const float* x = a->rows + r * a->dim;
+    uint8_t* c = a->codes + r * a->stride;
+    const float scale = a->inverseNorms ? a->inverseNorms[r] : 1.0f;
+    const float low = a->low, inverseStep = a->inverseStep;
+    uint32_t sum = 0, squares = 0;
+    for (size_t i = 0; i < a->dim; i++) {
+      float v = (x[i] * scale - low) * inverseStep;
+      v = v > 0.0f ? v : 0.0f;
+      v = v < 255.0f ? v : 255.0f;
+      int32_t code = (int32_t)(v + 0.5f);
+      c[i] = (uint8_t)code;
+      sum += (uint32_t)code;
+      squares += (uint32_t)(code * code);
+    }
+    for (size_t i = a->dim; i < a->stride; i++) c[i] = 0;
+    a->terms[r] = squares - 256u * sum;
+    if (a->norms) a->norms[r] = squaredNorm(x, a->dim, tail);
+  }
+}
+
+// Candidates by the distance on the grid: sum (c - q)^2 = term + queryTerm - 2 dot, exact in
+// wrapping 32 bits; score = weight * distance - norm, smaller is better for every metric.
+void scanSq8(const ScanSq8* a) {
+  uint32_t rows[BLOCK], numbers[BLOCK];
+  float scores[BLOCK];
+  Heap h = openHeap(a->top, 0);
+  for (size_t at = a->from; at < a->to;) {
+    size_t n = nextRows(a->allowed, &at, a->to, rows, BLOCK);
+    if (n == 0) break;
+    for (size_t i = 0; i < n; i++) {
+      uint32_t row = rows[i];
+      if (a->allowed && i + 2 < n) {
+        const uint8_t* ahead = a->codes + (size_t)rows[i + 2] * a->stride;
+        for (size_t o = 0; o < a->stride; o += 64) __builtin_prefetch(ahead + o);
+      }
+      uint32_t dot = (uint32_t)dot8(a->codes + (size_t)row * a->stride, a->query, a->stride);
+      float s = a->weight * (float)(a->terms[row] + a->queryTerm - 2u * dot);
+      scores[i] = a->norms ? s - a->norms[row] : s;
+      numbers[i] = row + a->rowBase;
+    }
+    offerBlock<false>(h, {-INF, INF}, scores, numbers, n);
+  }
+  closeHeap(a->top, 0, h);
+}
+
+// ------------------------------------------------------------------------- values and bitsets
+// Not in the WASM module: there they would have to copy their arguments first.
+#if !defined(__wasm__)
+LANES uint32_t exponentBits(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, 4);
+  return bits & 0x7f800000u;
+}
+
+ptrdiff_t firstNonFinite(const float* values, size_t length) {
+  size_t i = 0;
+  for (; i + 64 <= length; i += 64) {
+    uint32_t bad = 0;
+    for (size_t j = 0; j < 64; j++) bad |= exponentBits(values[i + j]) == 0x7f800000u;
+    if (bad) break;
+  }
+  for (; i < length; i++)
+    if (exponentBits(values[i]) == 0x7f800000u) return (ptrdiff_t)i;
+  return -1;
+}
+
+void bitAnd(uint32_t* into, const uint32_t* other, size_t words) {
+  for (size_t i = 0; i < words; i++) into[i] &= other[i];
+}
+void bitOr(uint32_t* into, const uint32_t* other, size_t words) {
+  for (size_t i = 0; i < words; i++) into[i] |= other[i];
+}
+void bitAndNot(uint32_t* into, const uint32_t* other, size_t words) {
+  for (size_t i = 0; i < words; i++) into[i] &= ~other[i];
+}
+uint32_t popcount(const uint32_t* words, size_t length) {
+  uint32_t n = 0;
+  for (size_t i = 0; i < length; i++) {
+    uint32_t x = words[i];
+    x = x - ((x >> 1) & 0x55555555u);
+    x = (x & 0x33333333u) + ((x >> 2) & 0x33333333u);
+    x = (x + (x >> 4)) & 0x0f0f0f0fu;
+    n += (x * 0x01010101u) >> 24;
+  }
+  return n;
+}
+#endif
+
+}  // namespace
+
+#if defined(__wasm__)
+// Exports of the WASM module; argument records are written by src/wasm.ts field by field.
+#define EXPORT extern "C" __attribute__((visibility("default"), used))
+EXPORT int abi() { return ELANUS_KERNELS_ABI; }
+EXPORT void scan_float32(const ScanFloat32* a) { scanFloat32(a); }
+EXPORT void rerank_float32(const RerankFloat32* a) { rerankFloat32(a); }
+EXPORT void inverse_norms(const float* rows, size_t dim, size_t count, float* out) {
+  inverseNorms(rows, dim, 0, count, out);
+}
+EXPORT void encode_sq8(const EncodeSq8* a) { encodeSq8(a); }
+EXPORT void scan_sq8(const ScanSq8* a) { scanSq8(a); }
+#else
+static const KernelTable table = {scanFloat32, rerankFloat32, inverseNorms, encodeSq8, scanSq8,
+                                  firstNonFinite, bitAnd, bitOr, bitAndNot, popcount};
+extern "C" const KernelTable* ELANUS_TABLE() { return &table; }
+#endif

@@ -1,0 +1,65 @@
+// Compiles native/kernels.cc for WebAssembly SIMD and writes src/wasm-binary.ts, which is committed:
+// a machine without a compiler uses it as it is. Needs clang and wasm-ld (packages clang and lld of
+// a Linux distribution). `--check` only says whether the committed file is of these sources.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const FLAGS = ['--target=wasm32', '-std=c++17', '-O3', '-ffreestanding', '-nostdlib']
+  .concat('-msimd128', '-mbulk-memory', '-matomics', '-mmutable-globals')
+  .concat('-ffp-contract=off', '-fno-math-errno', '-fno-exceptions', '-fno-rtti')
+  .concat('-Wall', '-Wextra', '-Werror');
+const LINK = ['--no-entry', '--import-memory', '--shared-memory', '--max-memory=4294967296']
+  .concat('--initial-memory=131072', '-zstack-size=4096', '--strip-all')
+  .concat('--export=__stack_pointer', '--export-dynamic')
+  .map((flag) => `-Wl,${flag.replace(/^-z/, '-z,')}`);
+
+const home = dirname(dirname(fileURLToPath(import.meta.url)));
+const native = join(home, 'native');
+const target = join(home, 'src', 'wasm-binary.ts');
+const hash = createHash('sha256').update([...FLAGS, ...LINK].join(' '));
+for (const file of ['kernels.h', 'lanes.h', 'kernels.cc'])
+  hash.update(readFileSync(join(native, file)));
+const sources = hash.digest('hex');
+
+if (process.argv.includes('--check')) {
+  const fresh = readFileSync(target, 'utf8').includes(sources);
+  process.stdout.write(`kernels: wasm-binary.ts is ${fresh ? 'up to date' : 'stale'}\n`);
+  process.exit(fresh ? 0 : 1);
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'kernels-'));
+const output = join(folder, 'kernels.wasm');
+const made = spawnSync(
+  'clang',
+  [...FLAGS, ...LINK, '-x', 'c++', join(native, 'kernels.cc'), '-o', output],
+  { encoding: 'utf8' },
+);
+if (made.status !== 0) {
+  process.stderr.write(`kernels: clang failed\n${made.stderr ?? made.error}\n`);
+  process.exit(1);
+}
+const binary = readFileSync(output);
+rmSync(folder, { recursive: true });
+const version = spawnSync('clang', ['--version'], { encoding: 'utf8' })
+  .stdout.split('\n')[0]
+  .trim();
+const lines = binary.toString('base64').match(/.{1,90}/g);
+writeFileSync(
+  target,
+  `/**
+ * The WebAssembly module of native/kernels.cc, so that a machine without a C++ compiler has SIMD
+ * kernels. Made by scripts/build-wasm.mjs; do not edit.
+ *
+ * Compiler: ${version}
+ * Sources: ${sources}
+ */
+export const WASM_BINARY = [
+${lines.map((line) => `  '${line}',`).join('\n')}
+].join('');
+`,
+);
+process.stdout.write(`kernels: ${binary.length} bytes of WebAssembly written\n`);

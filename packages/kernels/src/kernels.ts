@@ -1,0 +1,140 @@
+import type { Metric } from '@elanus/core';
+
+import type { RowMemory } from './memory.ts';
+import type { TopK } from './topk.ts';
+
+/**
+ * Which kernels to use. 'auto' takes the best the machine has: native, else WebAssembly. The others
+ * force one, so that tests can compare them and an operator can rule one out.
+ */
+export type KernelChoice = 'auto' | 'avx512' | 'avx2' | 'sse2' | 'neon' | 'wasm';
+
+/** The instruction set that a `Kernels` runs on. */
+export type KernelIsa = Exclude<KernelChoice, 'auto'>;
+
+/** Inclusive bounds of the score, in the metric's own sense: a range search. */
+export interface ScoreBounds {
+  readonly min: number;
+  readonly max: number;
+}
+
+/** Float32 rows of one chunk, row-major and tight, that kernels score. */
+export interface FloatRows {
+  readonly metric: Metric;
+  /** 1 to 32,768. */
+  readonly dim: number;
+  readonly rows: RowMemory;
+  /** COSINE only, and then needed: one inverse norm per row, from `inverseNorms`. */
+  readonly inverseNorms?: Float32Array | undefined;
+  /** Added to row numbers in results, so that chunks of a segment share one numbering. */
+  readonly rowBase: number;
+}
+
+/** A scan of rows `[from, to)` of one chunk for one or more queries. */
+export interface ScanFloat32 extends FloatRows {
+  readonly from: number;
+  readonly to: number;
+  /** Bit i set = row i of this chunk may be returned; absent = all. */
+  readonly allowed?: Uint32Array | undefined;
+  /** [nq x dim]; `nq` is `top.nq`. */
+  readonly queries: Float32Array;
+  readonly bounds?: ScoreBounds | undefined;
+  readonly top: TopK;
+}
+
+/** Exact scores of listed rows for one query. */
+export interface ListedRows extends FloatRows {
+  /** Rows that the chunk holds. */
+  readonly rowCount: number;
+  /** Row numbers, `rowBase` included; those outside the chunk are skipped. */
+  readonly list: Uint32Array;
+  /** [dim] */
+  readonly query: Float32Array;
+}
+
+/** Listed rows whose exact scores go to the heap of query `slot` of `top`. */
+export interface RerankFloat32 extends ListedRows {
+  readonly bounds?: ScoreBounds | undefined;
+  readonly top: TopK;
+  readonly slot: number;
+}
+
+/** Encodes rows `[from, to)` as 8-bit codes on the grid `low + code * step`. */
+export interface EncodeSq8 {
+  readonly dim: number;
+  readonly rows: RowMemory;
+  /** When given, each row is scaled by it first: COSINE codes are of normalised rows. */
+  readonly inverseNorms?: Float32Array | undefined;
+  readonly from: number;
+  readonly to: number;
+  readonly low: number;
+  readonly step: number;
+  /** [rows x sq8Stride(dim)] */
+  readonly codes: RowMemory;
+  /** [rows] the part of the grid distance that only the row decides. */
+  readonly terms: Uint32Array;
+  /** [rows] squared norms of the rows, written when given: IP needs them. */
+  readonly norms?: Float32Array | undefined;
+}
+
+/** Scans 8-bit codes for the candidates of one query. */
+export interface ScanSq8 {
+  readonly dim: number;
+  readonly codes: RowMemory;
+  readonly terms: Uint32Array;
+  readonly norms?: Float32Array | undefined;
+  readonly from: number;
+  readonly to: number;
+  readonly rowBase: number;
+  readonly allowed?: Uint32Array | undefined;
+  /** [sq8Stride(dim)] query codes minus 128, padded with 0; from `encodeQuerySq8`. */
+  readonly query: Int8Array;
+  readonly queryTerm: number;
+  /** Score = weight * grid distance - norm; smaller is better for every metric. */
+  readonly weight: number;
+  readonly top: TopK;
+  readonly slot: number;
+}
+
+/**
+ * Distance kernels, 8-bit codes and top-k over shared row memory: one interface over native code
+ * and WebAssembly, with equal bits from both. Stateless: results lie with the caller, so that a
+ * scan can be cut and continued over chunks, and any number of threads may run over the same rows.
+ *
+ * Scores as Milvus: L2 is the squared distance, smaller is better; IP and COSINE are larger is
+ * better. A sum that overflows to NaN counts as the worst score.
+ *
+ * Wrong arguments throw TypeError or RangeError, whatever they are; nothing crashes the process.
+ * Each scan is cut inside into native calls of `rowsPerCall` rows, so a terminated thread ends soon;
+ * how long the caller holds its turn is decided by `to - from`.
+ */
+export interface Kernels {
+  readonly isa: KernelIsa;
+  readonly native: boolean;
+  /** Zeroed shared memory, 64-byte aligned. `bytes` > 0; in WebAssembly below 4 GiB. */
+  allocate(bytes: number): RowMemory;
+  scanFloat32(args: ScanFloat32): void;
+  rerankFloat32(args: RerankFloat32): void;
+  /** Writes the score of list[i] to out[i]; rows outside the chunk leave out[i] alone. */
+  scoreRows(args: ListedRows & { readonly out: Float32Array }): void;
+  /** 1 / norm of rows `[from, to)`; 0 for a zero row, so that its cosine is 0. */
+  inverseNorms(args: {
+    readonly dim: number;
+    readonly rows: RowMemory;
+    readonly from: number;
+    readonly to: number;
+    readonly out: Float32Array;
+  }): void;
+  encodeSq8(args: EncodeSq8): void;
+  scanSq8(args: ScanSq8): void;
+  /** Index of the first NaN or infinity, -1 when there is none. */
+  firstNonFinite(values: Float32Array): number;
+  /** `into &= other`; equal lengths. */
+  and(into: Uint32Array, other: Uint32Array): void;
+  /** `into |= other`; equal lengths. */
+  or(into: Uint32Array, other: Uint32Array): void;
+  /** `into &= ~other`; equal lengths. */
+  andNot(into: Uint32Array, other: Uint32Array): void;
+  /** Number of set bits. */
+  popcount(words: Uint32Array): number;
+}

@@ -1,0 +1,217 @@
+import { createRequire } from 'node:module';
+
+import {
+  checkAllocate,
+  checkEncodeSq8,
+  checkNorms,
+  checkRerank,
+  checkScanFloat32,
+  checkScanSq8,
+  checkScores,
+} from './check.ts';
+import type { EncodeSq8, KernelIsa, Kernels, ListedRows } from './kernels.ts';
+import type { RerankFloat32, ScanFloat32, ScanSq8 } from './kernels.ts';
+import { bytesOf, floatsOf } from './memory.ts';
+import type { RowMemory } from './memory.ts';
+import { rowsPerCall } from './rows-per-call.ts';
+import { sq8Stride } from './sq8.ts';
+import type { TopK } from './topk.ts';
+
+/** What the addon exports: see native/addon.cc for the order of the arguments. */
+export interface NativeAddon {
+  readonly abi: number;
+  /** Instruction sets by number; null = this machine has it not. */
+  readonly isas: readonly (KernelIsa | null)[];
+  scanFloat32(...args: readonly unknown[]): void;
+  rerankFloat32(...args: readonly unknown[]): void;
+  scoreRows(...args: readonly unknown[]): void;
+  inverseNorms(...args: readonly unknown[]): void;
+  encodeSq8(...args: readonly unknown[]): void;
+  scanSq8(...args: readonly unknown[]): void;
+  firstNonFinite(...args: readonly unknown[]): number;
+  combine(...args: readonly unknown[]): void;
+  popcount(...args: readonly unknown[]): number;
+  alignment(bytes: Uint8Array): number;
+}
+
+/** The version of the addon's arguments that this file speaks (native/kernels.h). */
+const ABI = 1;
+const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
+const WORDS_PER_CALL = 1 << 20;
+
+/** Loads the addon built for this platform; undefined where there is none. Throws never. */
+export function loadAddon(): NativeAddon | undefined {
+  const path = `../build/kernels-${process.platform}-${process.arch}.node`;
+  try {
+    const addon = createRequire(import.meta.url)(path) as NativeAddon;
+    return addon.abi === ABI ? addon : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function allocate(addon: NativeAddon, bytes: number): RowMemory {
+  checkAllocate(bytes);
+  const buffer = new SharedArrayBuffer(bytes + 64);
+  const misplaced = addon.alignment(new Uint8Array(buffer));
+  return { buffer, byteOffset: (64 - misplaced) % 64 };
+}
+
+/** The heap of one query, as the addon takes it. */
+function slotOf(top: TopK, slot: number): readonly unknown[] {
+  const { limit } = top;
+  if (top.nq === 1) return [limit, top.scores, top.rows, top.counts, top.tied];
+  const at = slot * limit;
+  return [
+    limit,
+    top.scores.subarray(at, at + limit),
+    top.rows.subarray(at, at + limit),
+    top.counts.subarray(slot, slot + 1),
+    top.tied.subarray(slot, slot + 1),
+  ];
+}
+
+/** Inverse norms of queries, by the same kernel as those of rows. */
+function normsOf(
+  addon: NativeAddon,
+  isa: number,
+  queries: Float32Array,
+  dim: number,
+): Float32Array {
+  const nq = queries.length / dim;
+  const out = new Float32Array(nq);
+  addon.inverseNorms(isa, dim, queries, 0, nq, out);
+  return out;
+}
+
+/** Runs `call` over `[from, to)` in pieces: each a bounded native call behind a function's entry. */
+function inPieces(
+  args: { readonly from: number; readonly to: number },
+  size: number,
+  call: (from: number, to: number) => void,
+): void {
+  for (let at = args.from; at < args.to; at += size) call(at, Math.min(args.to, at + size));
+}
+
+function scanFloat32(addon: NativeAddon, isa: number, args: ScanFloat32): void {
+  checkScanFloat32(args);
+  const { dim, top, queries, bounds, rowBase } = args;
+  const cosine = args.metric === 'cosine';
+  const rows = floatsOf(args.rows, args.to * dim);
+  const queryNorms = cosine ? normsOf(addon, isa, queries, dim) : null;
+  const fixed = [rowBase, args.allowed, queries, queryNorms];
+  const range = [bounds?.min ?? -Infinity, bounds?.max ?? Infinity];
+  const result = [top.limit, top.scores, top.rows, top.counts, top.tied];
+  const metric = METRIC_CODE[args.metric];
+  inPieces(args, rowsPerCall(dim, top.nq), (from, to) => {
+    const head = [isa, metric, dim, rows, args.inverseNorms, from, to];
+    addon.scanFloat32(...head, ...fixed, ...range, ...result);
+  });
+}
+
+/** The arguments that rerank and scoreRows share, for list `[from, to)`. */
+function listed(addon: NativeAddon, isa: number, args: ListedRows): readonly unknown[] {
+  const cosine = args.metric === 'cosine';
+  return [
+    isa,
+    METRIC_CODE[args.metric],
+    args.dim,
+    floatsOf(args.rows, args.rowCount * args.dim),
+    args.inverseNorms,
+    args.rowCount,
+    args.rowBase,
+    args.list,
+    args.query,
+    cosine ? (normsOf(addon, isa, args.query, args.dim)[0] ?? 0) : 0,
+  ];
+}
+
+function rerankFloat32(addon: NativeAddon, isa: number, args: RerankFloat32): void {
+  checkRerank(args);
+  const { list, bounds, dim } = args;
+  const range = [bounds?.min ?? -Infinity, bounds?.max ?? Infinity];
+  const result = slotOf(args.top, args.slot);
+  inPieces({ from: 0, to: list.length }, rowsPerCall(dim, 1), (from, to) => {
+    const part = { ...args, list: list.subarray(from, to) };
+    addon.rerankFloat32(...listed(addon, isa, part), ...range, ...result);
+  });
+}
+
+function scoreRows(
+  addon: NativeAddon,
+  isa: number,
+  args: ListedRows & { readonly out: Float32Array },
+): void {
+  checkScores(args);
+  const { list, out, dim } = args;
+  inPieces({ from: 0, to: list.length }, rowsPerCall(dim, 1), (from, to) => {
+    const part = { ...args, list: list.subarray(from, to) };
+    addon.scoreRows(...listed(addon, isa, part), out.subarray(from, to));
+  });
+}
+
+function encodeSq8(addon: NativeAddon, isa: number, args: EncodeSq8): void {
+  checkEncodeSq8(args);
+  const { dim, low, terms } = args;
+  const stride = sq8Stride(dim);
+  const rows = floatsOf(args.rows, args.to * dim);
+  const codes = bytesOf(args.codes, args.to * stride);
+  const inverse = Math.fround(1 / args.step);
+  inPieces(args, rowsPerCall(dim, 1), (from, to) => {
+    const head = [isa, dim, stride, rows, args.inverseNorms, from, to];
+    addon.encodeSq8(...head, Math.fround(low), inverse, codes, terms, args.norms);
+  });
+}
+
+function scanSq8(addon: NativeAddon, isa: number, args: ScanSq8): void {
+  checkScanSq8(args);
+  const stride = sq8Stride(args.dim);
+  const codes = bytesOf(args.codes, args.to * stride);
+  const result = slotOf(args.top, args.slot);
+  const query = [args.query, args.queryTerm, args.weight];
+  inPieces(args, rowsPerCall(args.dim, 1), (from, to) => {
+    const head = [isa, stride, codes, args.terms, args.norms, from, to];
+    addon.scanSq8(...head, args.rowBase, args.allowed, ...query, ...result);
+  });
+}
+
+function combine(
+  addon: NativeAddon,
+  call: { readonly isa: number; readonly operation: number },
+  sets: { readonly into: Uint32Array; readonly other: Uint32Array },
+): void {
+  const { into, other } = sets;
+  if (into?.length !== other?.length) throw new RangeError('bitsets: expected one length');
+  inPieces({ from: 0, to: into.length }, WORDS_PER_CALL, (from, to) => {
+    const parts = [into.subarray(from, to), other.subarray(from, to)];
+    addon.combine(call.isa, call.operation, ...parts);
+  });
+}
+
+/** The kernels of one instruction set of the addon. */
+export function createNativeKernels(addon: NativeAddon, isa: KernelIsa): Kernels {
+  const code = addon.isas.indexOf(isa);
+  if (code < 0) throw new RangeError(`kernels: ${isa} is not available on this machine`);
+  return {
+    isa,
+    native: true,
+    allocate: (bytes) => allocate(addon, bytes),
+    scanFloat32: (args) => scanFloat32(addon, code, args),
+    rerankFloat32: (args) => rerankFloat32(addon, code, args),
+    scoreRows: (args) => scoreRows(addon, code, args),
+    inverseNorms: (args) => {
+      checkNorms(args);
+      const rows = floatsOf(args.rows, args.to * args.dim);
+      inPieces(args, rowsPerCall(args.dim, 1), (from, to) => {
+        addon.inverseNorms(code, args.dim, rows, from, to, args.out);
+      });
+    },
+    encodeSq8: (args) => encodeSq8(addon, code, args),
+    scanSq8: (args) => scanSq8(addon, code, args),
+    firstNonFinite: (values) => addon.firstNonFinite(code, values),
+    and: (into, other) => combine(addon, { isa: code, operation: 0 }, { into, other }),
+    or: (into, other) => combine(addon, { isa: code, operation: 1 }, { into, other }),
+    andNot: (into, other) => combine(addon, { isa: code, operation: 2 }, { into, other }),
+    popcount: (words) => addon.popcount(code, words),
+  };
+}
