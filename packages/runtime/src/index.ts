@@ -1,1 +1,12 @@
-export {};
+export type { Actor, ActorOptions, ActorRef } from './actor/actor.ts';
+export { startActor } from './actor/actor.ts';
+export { memoryBus } from './bus/memory.ts';
+export { systemClock } from './clock/system.ts';
+export type { LocalWorldOptions, MemoryWorldOptions, ThreadOptions } from './open-world.ts';
+export { localWorld, memoryWorld } from './open-world.ts';
+export { inlinePool } from './pool/inline.ts';
+export type { PoolOptions } from './pool/piscina.ts';
+export { piscinaPool } from './pool/piscina.ts';
+export { systemProc } from './proc/system.ts';
+export { systemRng } from './rng/system.ts';
+export type { OpenWorld, World, WorldPools } from './world.ts';

@@ -1,0 +1,57 @@
+import { fromWireError } from '@elanus/core';
+import type { Pool, PoolTask } from '@elanus/core';
+import type { Piscina } from 'piscina';
+import type { ThreadAnswer } from './piscina-thread.ts';
+import { TaskQueue } from './task-queue.ts';
+
+/** How many threads, and how many tasks may wait for them. */
+export interface PoolOptions {
+  readonly threads: number;
+  /** Default 1,024. */
+  readonly queueMax?: number;
+  /** Names the pool in errors. */
+  readonly what?: string;
+}
+
+const fromSource = import.meta.url.endsWith('.ts');
+const threadUrl = new URL(`./piscina-thread${fromSource ? '.ts' : '.js'}`, import.meta.url).href;
+
+/** Starts Piscina when the first task comes: a process that needs no thread pays for none. */
+function lazyPiscina(threads: number): { run: TaskRun; close: () => Promise<void> } {
+  let started: Promise<Piscina> | undefined;
+  const start = async (): Promise<Piscina> => {
+    const { Piscina: Threads } = await import('piscina');
+    return new Threads({
+      filename: threadUrl,
+      name: 'runTask',
+      minThreads: 0,
+      maxThreads: threads,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      concurrentTasksPerWorker: 1,
+      recordTiming: false,
+      execArgv: fromSource ? ['--conditions=elanus:source'] : [],
+    });
+  };
+  return {
+    run: async (task) => {
+      started ??= start();
+      const answer = (await (await started).run(task)) as ThreadAnswer;
+      if ('error' in answer) throw fromWireError(answer.error);
+      return answer.output;
+    },
+    close: async () => {
+      if (started !== undefined) await (await started).close();
+    },
+  };
+}
+
+type TaskRun = (task: PoolTask) => Promise<unknown>;
+
+/**
+ * Threads by Piscina. A task's entry is a file URL: `.ts` from source, `.js` from dist or a bundle.
+ * Idle threads stay, and do not keep the process alive.
+ */
+export function piscinaPool(options: PoolOptions): Pool {
+  const { threads, queueMax = 1024, what = 'threads' } = options;
+  return new TaskQueue({ threads, queueMax, what, ...lazyPiscina(threads) });
+}
