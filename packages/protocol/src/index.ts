@@ -1,2 +1,47 @@
+export type { Call, Parcel } from './call.ts';
+export { defineCall, invoke, serveCall } from './call.ts';
 export type { Message, MessageHeader, MessageKind } from './message.ts';
 export { MESSAGE_VERSION, decodeMessage, encodeHeader } from './message.ts';
+export type {
+  ChannelRecord,
+  CheckpointRecord,
+  CollectionRecord,
+  NameRecord,
+  SegmentRecord,
+} from './record.ts';
+export { META_FORMAT, decodeRecord, encodeRecord, metaKeys } from './record.ts';
+export type { CatalogEntry, SchemaChange, ShardAssignment } from './calls/coordinator.ts';
+export {
+  aliasCollection,
+  alterCollection,
+  commitBuild,
+  commitFlush,
+  createCollection,
+  dropCollection,
+  leaseIds,
+  listCollections,
+  ownChannel,
+  renameCollection,
+  resolveCollection,
+  saveTimestampWindow,
+} from './calls/coordinator.ts';
+export type {
+  FilterText,
+  ReadDemand,
+  ShardAddress,
+  ShardExplain,
+  ShardStatus,
+} from './calls/streaming.ts';
+export {
+  alterShard,
+  appendWrite,
+  countShard,
+  describeShards,
+  dropShards,
+  flushShard,
+  openShards,
+  searchShard,
+  selectShard,
+} from './calls/streaming.ts';
+export type { BuildJob } from './calls/worker.ts';
+export { runBuild } from './calls/worker.ts';

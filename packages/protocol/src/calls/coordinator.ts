@@ -1,0 +1,118 @@
+import type { CollectionSchema, FieldDefinition, SchemaDefinition } from '@elanus/core';
+import { defineCall } from '../call.ts';
+import type { CheckpointRecord, SegmentRecord } from '../record.ts';
+
+/** Changes of a schema, applied in this order. */
+export interface SchemaChange {
+  readonly drop?: readonly string[];
+  readonly rename?: Readonly<Record<string, string>>;
+  readonly add?: readonly FieldDefinition[];
+}
+
+/** A collection as the catalog lists it. */
+export interface CatalogEntry {
+  readonly schema: CollectionSchema;
+  readonly aliases: readonly string[];
+}
+
+/** One vchannel as its owner must know it to serve it. */
+export interface ShardAssignment {
+  readonly schema: CollectionSchema;
+  readonly shard: number;
+  readonly checkpoint: CheckpointRecord | undefined;
+  readonly segments: readonly SegmentRecord[];
+}
+
+/** Creates a collection; the same definition under the same name is answered as it stands. */
+export const createCollection = defineCall<
+  { readonly name: string; readonly definition: SchemaDefinition },
+  { readonly schema: CollectionSchema; readonly created: boolean }
+>('coordinator.catalog.create');
+
+/** The collection a name or alias stands for. */
+export const resolveCollection = defineCall<
+  { readonly name: string },
+  { readonly schema: CollectionSchema }
+>('coordinator.catalog.resolve');
+
+/** All collections, by name. */
+export const listCollections = defineCall<
+  Record<string, never>,
+  { readonly entries: readonly CatalogEntry[] }
+>('coordinator.catalog.list');
+
+/** Changes a schema: the next version, effective when every vchannel has it in its log. */
+export const alterCollection = defineCall<
+  { readonly name: string; readonly change: SchemaChange },
+  { readonly schema: CollectionSchema }
+>('coordinator.catalog.alter');
+
+/** Gives a collection another name. */
+export const renameCollection = defineCall<
+  { readonly name: string; readonly to: string },
+  { readonly schema: CollectionSchema }
+>('coordinator.catalog.rename');
+
+/** Points an alias at a collection; `to` undefined removes the alias. */
+export const aliasCollection = defineCall<
+  { readonly alias: string; readonly to: string | undefined },
+  Record<string, never>
+>('coordinator.catalog.alias');
+
+/** Drops a collection and everything in it. */
+export const dropCollection = defineCall<
+  { readonly name: string },
+  { readonly collectionId: number }
+>('coordinator.catalog.drop');
+
+/** Leases `count` ids that nobody else will get. */
+export const leaseIds = defineCall<{ readonly count: number }, { readonly from: number }>(
+  'coordinator.ids.lease',
+);
+
+/** Saves that timestamps up to `untilMs` may be given; never goes back. */
+export const saveTimestampWindow = defineCall<
+  { readonly untilMs: number },
+  { readonly untilMs: number }
+>('coordinator.timestamps.save');
+
+/** Makes the caller the owner of a pchannel in a new term, and tells it what it holds. */
+export const ownChannel = defineCall<
+  { readonly pchannel: string; readonly owner: string },
+  {
+    readonly term: number;
+    /** Timestamps up to here may have been given before. */
+    readonly savedUntilMs: number;
+    readonly shards: readonly ShardAssignment[];
+  }
+>('coordinator.channel.own');
+
+/**
+ * Commits a flush in one transaction: the segment becomes flushed, deltas replace older ones, the
+ * checkpoint moves. Refused as `channel_moved` in another term.
+ */
+export const commitFlush = defineCall<
+  {
+    readonly pchannel: string;
+    readonly term: number;
+    readonly collectionId: number;
+    readonly shard: number;
+    readonly segment: SegmentRecord | undefined;
+    readonly deltas: readonly { readonly segmentId: number; readonly delta: string }[];
+    readonly checkpoint: CheckpointRecord;
+  },
+  Record<string, never>
+>('coordinator.segment.flush');
+
+/** Commits a build: inputs dropped, outputs flushed, in one transaction. */
+export const commitBuild = defineCall<
+  {
+    readonly pchannel: string;
+    readonly term: number;
+    readonly collectionId: number;
+    readonly shard: number;
+    readonly inputs: readonly { readonly segmentId: number; readonly manifest: string }[];
+    readonly output: SegmentRecord;
+  },
+  Record<string, never>
+>('coordinator.segment.build');

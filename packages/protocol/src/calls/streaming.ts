@@ -1,0 +1,147 @@
+import type { CollectionSchema, Metric, Timestamp } from '@elanus/core';
+import { defineCall } from '../call.ts';
+
+/** One shard of one collection. */
+export interface ShardAddress {
+  readonly collectionId: number;
+  readonly shard: number;
+}
+
+/**
+ * Appends one write to a shard. Bodies: the parts, column frames of at most one record each. For
+ * deletes a part holds the key column only.
+ */
+export const appendWrite = defineCall<
+  ShardAddress & {
+    readonly kind: 'insert' | 'upsert' | 'delete';
+    readonly schemaVersion: number;
+    readonly idempotencyKey: string;
+    /** What an insert does with keys that exist. */
+    readonly onConflict: 'error' | 'skip';
+    /** Deletes by filter: the instant the keys were read at. */
+    readonly asOf: Timestamp;
+  },
+  { readonly count: number; readonly timestamp: Timestamp; readonly replayed: boolean }
+>('streaming.wal.append');
+
+/** What a read demands; see core/consistency.ts. */
+export interface ReadDemand {
+  /** The newest timestamp that must be seen; 0: any. */
+  readonly guarantee: Timestamp;
+  /** Read at exactly this instant. */
+  readonly at: Timestamp | undefined;
+}
+
+/** A filter as it travels: its canonical text, parsed again where it runs. */
+export type FilterText = string | undefined;
+
+/**
+ * Searches a shard. Bodies: [queries float32]. Reply bodies: counts u32, scores f32, segments f64,
+ * rows u32, then a column frame of the hits' key and selected fields.
+ */
+export const searchShard = defineCall<
+  ShardAddress & {
+    readonly demand: ReadDemand;
+    readonly field: number;
+    readonly metric: Metric;
+    readonly nq: number;
+    readonly limit: number;
+    readonly filter: FilterText;
+    readonly bounds: { readonly min: number; readonly max: number } | undefined;
+    readonly exact: boolean;
+    readonly fields: readonly number[];
+    readonly withTimestamp: boolean;
+    /** Whether the reply says how segments were searched. */
+    readonly explain: boolean;
+  },
+  { readonly at: Timestamp; readonly explain: ShardExplain | undefined }
+>('streaming.shard.search');
+
+/** How a shard answered. */
+export interface ShardExplain {
+  readonly shard: number;
+  readonly where: 'inline' | 'pool';
+  readonly waitMs: number;
+  readonly searchMs: number;
+  readonly retrieveMs: number;
+  readonly segments: readonly {
+    readonly segmentId: number;
+    readonly state: string;
+    readonly way: string;
+    readonly kind: string;
+    readonly rows: number;
+    readonly allowed: number;
+  }[];
+}
+
+/**
+ * Reads rows of a shard by ascending key. Reply bodies: a column frame with the fields asked.
+ * `keys` (a column frame in the bodies) reads exactly those rows, in the order given, the found
+ * ones only; `found` then lists their positions.
+ */
+export const selectShard = defineCall<
+  ShardAddress & {
+    readonly demand: ReadDemand;
+    readonly filter: FilterText;
+    /** Keys above this one only; decimal for int64. */
+    readonly after: string | undefined;
+    readonly limit: number;
+    readonly byKeys: boolean;
+    readonly fields: readonly number[];
+    readonly withTimestamp: boolean;
+  },
+  { readonly at: Timestamp; readonly found: readonly number[] }
+>('streaming.shard.select');
+
+/** Counts rows of a shard. */
+export const countShard = defineCall<
+  ShardAddress & { readonly demand: ReadDemand; readonly filter: FilterText },
+  { readonly at: Timestamp; readonly count: number }
+>('streaming.shard.count');
+
+/** Takes a new schema into the shard's log; the same version twice is one append. */
+export const alterShard = defineCall<
+  ShardAddress & { readonly schema: CollectionSchema },
+  { readonly timestamp: Timestamp }
+>('streaming.shard.alter');
+
+/** Opens the shards of a new collection. */
+export const openShards = defineCall<{ readonly schema: CollectionSchema }, Record<string, never>>(
+  'streaming.shard.open',
+);
+
+/** Forgets the shards of a dropped collection. */
+export const dropShards = defineCall<{ readonly collectionId: number }, Record<string, never>>(
+  'streaming.shard.drop',
+);
+
+/** Seals and flushes what grows, then waits until it is flushed and loaded. */
+export const flushShard = defineCall<ShardAddress, { readonly segments: number }>(
+  'streaming.shard.flush',
+);
+
+/** State of a shard, for people and tests. */
+export interface ShardStatus {
+  readonly collectionId: number;
+  readonly shard: number;
+  readonly rowCount: number;
+  readonly growingRows: number;
+  readonly unflushedSegments: number;
+  readonly segments: readonly {
+    readonly segmentId: number;
+    readonly state: 'growing' | 'sealed' | 'flushed';
+    readonly rows: number;
+    readonly deleted: number;
+    readonly bytes: number;
+    readonly indexed: boolean;
+  }[];
+  /** Rows in segments that wait for their index. */
+  readonly unindexedRows: number;
+  readonly memoryBytes: number;
+}
+
+/** Describes the shards of a collection. */
+export const describeShards = defineCall<
+  { readonly collectionId: number },
+  { readonly shards: readonly ShardStatus[] }
+>('streaming.shard.describe');

@@ -1,0 +1,26 @@
+import type { Metric } from '@elanus/core';
+import { defineCall } from '../call.ts';
+import type { SegmentRecord } from '../record.ts';
+
+/**
+ * A job of a data node: builds indexes over the inputs' rows and, of several inputs, one output
+ * segment. Deletes known at the start are folded where nobody can read before them.
+ */
+export interface BuildJob {
+  readonly jobId: number;
+  readonly attempt: string;
+  readonly collectionId: number;
+  readonly shard: number;
+  readonly keyField: number;
+  readonly vectors: readonly {
+    readonly field: number;
+    readonly dim: number;
+    readonly metric: Metric;
+  }[];
+  readonly inputs: readonly SegmentRecord[];
+  /** Id of the output; equal to the input's when there is one input. */
+  readonly outputId: number;
+}
+
+/** Runs a build job to its end. */
+export const runBuild = defineCall<BuildJob, { readonly output: SegmentRecord }>('data.job.build');

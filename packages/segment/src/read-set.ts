@@ -1,0 +1,71 @@
+/**
+ * Which rows of a segment a read may return: the visible prefix, minus deletes, and the filter. The
+ * one place where MVCC, deletes and predicates meet; everything after it sees a bitset.
+ */
+import { andInto, andNotInto, clearTail, filledBitset, type Bitset } from '@elanus/core';
+import { evaluate, type CheckedFilter } from '@elanus/expr';
+import type { ChunkView, SegmentView } from './view.ts';
+
+/** A segment as one read sees it; clonable to threads. */
+export interface SegmentRead {
+  readonly view: SegmentView;
+  /** Rows [0, visibleRows) were written at or before the read's instant. */
+  readonly visibleRows: number;
+  /** Rows hidden at the read's instant. */
+  readonly deleted: Bitset | undefined;
+}
+
+/** Rows of a chunk that are in the visible prefix. */
+export function visibleInChunk(read: SegmentRead, chunk: ChunkView): number {
+  return Math.max(0, Math.min(chunk.rowCount, read.visibleRows - chunk.rowBase));
+}
+
+/** The chunk's rows that may be returned; undefined = all `visibleInChunk` of them. */
+export function allowedRows(
+  read: SegmentRead,
+  chunk: ChunkView,
+  filter: CheckedFilter | undefined,
+): Bitset | undefined {
+  const rows = visibleInChunk(read, chunk);
+  if (filter === undefined && read.deleted === undefined) return undefined;
+  const { columns, timestamps } = chunk;
+  const set =
+    filter === undefined
+      ? filledBitset(rows)
+      : evaluate(filter, { rowCount: rows, columns, timestamps });
+  clearTail(set, rows);
+  if (read.deleted !== undefined) {
+    const from = chunk.rowBase >>> 5;
+    const hidden = read.deleted.subarray(from, from + set.length);
+    if (hidden.length === set.length) andNotInto(set, hidden);
+    else andNotInto(set.subarray(0, hidden.length), hidden);
+  }
+  return set;
+}
+
+/** The rows of a whole segment that may be returned, as one bitset over its rows. */
+export function allowedInSegment(
+  read: SegmentRead,
+  filter: CheckedFilter | undefined,
+): Bitset | undefined {
+  const only = read.view.chunks[0];
+  if (only === undefined) return filledBitset(0);
+  if (read.view.chunks.length === 1) {
+    return allowedRows(read, only, filter) ?? prefixOrAll(read);
+  }
+  const all = filledBitset(read.visibleRows);
+  const joined = new Uint32Array((read.view.rowCount + 31) >>> 5);
+  joined.set(all);
+  for (const chunk of read.view.chunks) {
+    const set = allowedRows(read, chunk, filter);
+    if (set !== undefined) {
+      const from = chunk.rowBase >>> 5;
+      andInto(joined.subarray(from, from + set.length), set);
+    }
+  }
+  return joined;
+}
+
+function prefixOrAll(read: SegmentRead): Bitset | undefined {
+  return read.visibleRows === read.view.rowCount ? undefined : filledBitset(read.visibleRows);
+}

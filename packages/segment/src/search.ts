@@ -1,0 +1,247 @@
+/**
+ * Search in segments: filter, deletes and MVCC give a bitset per segment; an index or the exact
+ * kernels give the best rows; ties at the border are settled by key; segments are merged. Pure and
+ * synchronous: runs on a pool's thread, or on the caller's when it is short.
+ */
+import {
+  assert,
+  compareKeys,
+  countBits,
+  emptyHits,
+  forEachBit,
+  mergeHits,
+  type FieldId,
+  type Hits,
+  type Metric,
+} from '@elanus/core';
+import type { CheckedFilter } from '@elanus/expr';
+import { openHandle } from '@elanus/index';
+import { createTopK, sortTopK, type Kernels, type ScoreBounds, type TopK } from '@elanus/kernels';
+import { keyOfRow } from './key-column.ts';
+import { allowedInSegment, allowedRows, visibleInChunk, type SegmentRead } from './read-set.ts';
+import type { ChunkView } from './view.ts';
+
+/** One search over a set of segments; clonable to threads. */
+export interface SearchTask {
+  readonly reads: readonly SegmentRead[];
+  readonly field: FieldId;
+  readonly metric: Metric;
+  readonly keyField: FieldId;
+  readonly keyKind: 'int64' | 'varchar';
+  /** [nq x dim] */
+  readonly queries: Float32Array;
+  readonly nq: number;
+  readonly limit: number;
+  readonly filter: CheckedFilter | undefined;
+  /** Inclusive bounds of the score. */
+  readonly bounds: ScoreBounds | undefined;
+  /** Scan float32 rows even where an index stands. */
+  readonly exact: boolean;
+}
+
+/** How one segment was searched, for `explain`. */
+export interface SegmentPlan {
+  readonly segmentId: number;
+  readonly way: 'index' | 'scan' | 'skipped';
+  readonly kind: string;
+  readonly rows: number;
+  readonly allowed: number;
+}
+
+/** Hits, and how they were found. */
+export interface SearchOutput {
+  readonly hits: Hits;
+  readonly plans: readonly SegmentPlan[];
+}
+
+/** Searches all segments of the task. Cost: rows x dim x nq multiply-adds without an index. */
+export function searchSegments(kernels: Kernels, task: SearchTask): SearchOutput {
+  const parts: Hits[] = [];
+  const plans: SegmentPlan[] = [];
+  for (const read of task.reads) {
+    const { top, plan } = searchSegment(kernels, task, read);
+    plans.push(plan);
+    if (plan.allowed > 0) parts.push(toHits(kernels, { task, read, top }));
+  }
+  const hits =
+    parts.length === 0
+      ? emptyHits(task.nq, task.limit, task.keyKind)
+      : mergeHits(parts, task.metric);
+  return { hits, plans };
+}
+
+interface SegmentResult {
+  readonly top: TopK;
+  readonly plan: SegmentPlan;
+}
+
+function searchSegment(kernels: Kernels, task: SearchTask, read: SegmentRead): SegmentResult {
+  const top = createTopK(task.nq, task.limit);
+  const handle = task.exact ? undefined : read.view.indexes.get(task.field);
+  const plan = { segmentId: read.view.segmentId, rows: read.visibleRows };
+  if (handle !== undefined) {
+    const allowed = allowedInSegment(read, task.filter);
+    const count = allowed === undefined ? read.visibleRows : countBits(allowed);
+    if (count === 0) return { top, plan: { ...plan, way: 'skipped', kind: '', allowed: 0 } };
+    const index = openHandle(kernels, handle);
+    const { queries, bounds } = task;
+    index.search({ queries, limit: task.limit, allowed, bounds, top });
+    sortTopK(top, task.metric);
+    return { top, plan: { ...plan, way: 'index', kind: index.kind, allowed: count } };
+  }
+  let count = 0;
+  for (const chunk of read.view.chunks) {
+    const rows = visibleInChunk(read, chunk);
+    if (rows === 0) continue;
+    const allowed = allowedRows(read, chunk, task.filter);
+    const passing = allowed === undefined ? rows : countBits(allowed);
+    if (passing === 0) continue;
+    count += passing;
+    scanChunk(kernels, { task, chunk, rows, allowed, top, bounds: task.bounds });
+  }
+  sortTopK(top, task.metric);
+  const way = count === 0 ? 'skipped' : 'scan';
+  return { top, plan: { ...plan, way, kind: count === 0 ? '' : 'FLAT', allowed: count } };
+}
+
+interface ChunkScan {
+  readonly task: SearchTask;
+  readonly chunk: ChunkView;
+  readonly rows: number;
+  readonly allowed: Uint32Array | undefined;
+  readonly top: TopK;
+  readonly bounds: ScoreBounds | undefined;
+  readonly queries?: Float32Array;
+  readonly from?: number;
+}
+
+function scanChunk(kernels: Kernels, scan: ChunkScan): void {
+  const vectors = scan.chunk.vectors.get(scan.task.field);
+  assert(vectors !== undefined, 'every chunk holds the searched field');
+  kernels.scanFloat32({
+    metric: scan.task.metric,
+    dim: vectors.dim,
+    rows: vectors.memory,
+    inverseNorms: vectors.inverseNorms,
+    rowBase: scan.chunk.rowBase,
+    from: scan.from ?? 0,
+    to: scan.rows,
+    allowed: scan.allowed,
+    queries: scan.queries ?? scan.task.queries,
+    bounds: scan.bounds,
+    top: scan.top,
+  });
+}
+
+interface Found {
+  readonly task: SearchTask;
+  readonly read: SegmentRead;
+  readonly top: TopK;
+}
+
+/** Turns sorted rows into hits ordered by score, then key, with ties at the border by key. */
+function toHits(kernels: Kernels, found: Found): Hits {
+  const { task, read, top } = found;
+  const hits = emptyHits(task.nq, task.limit, task.keyKind);
+  for (let q = 0; q < task.nq; q++) {
+    const base = q * task.limit;
+    const count = top.counts[q] ?? 0;
+    const entries = Array.from({ length: count }, (_, i) => {
+      const row = top.rows[base + i] ?? 0;
+      const key = keyOfRow(read.view, task.keyField, row);
+      return { score: top.scores[base + i] ?? 0, row, key };
+    });
+    if (top.tied[q] === 1) settleTies(kernels, { ...found, q, entries });
+    orderTies(entries);
+    entries.forEach((entry, i) => {
+      hits.scores[base + i] = entry.score;
+      hits.rows[base + i] = entry.row;
+      hits.segments[base + i] = read.view.segmentId;
+      (hits.keys as (bigint | string)[])[base + i] = entry.key;
+    });
+    hits.counts[q] = count;
+  }
+  return hits;
+}
+
+interface Entry {
+  readonly score: number;
+  readonly row: number;
+  readonly key: bigint | string;
+}
+
+/** Sorts runs of one score by key; the entries are already sorted by score. */
+function orderTies(entries: Entry[]): void {
+  let from = 0;
+  for (let i = 1; i <= entries.length; i++) {
+    if (entries[i]?.score === entries[from]?.score && i < entries.length) continue;
+    if (i - from > 1) {
+      const run = entries.slice(from, i).sort((a, b) => compareKeys(a.key, b.key));
+      entries.splice(from, run.length, ...run);
+    }
+    from = i;
+  }
+}
+
+/** Rows scanned at a time for ties; each is kept, so this bounds the heap. */
+const TIE_ROWS = 4096;
+
+/**
+ * More rows than there is room for share the worst score: looks at all of them and keeps those with
+ * the smallest keys, so that the answer does not depend on how rows lie.
+ */
+function settleTies(
+  kernels: Kernels,
+  found: Found & { readonly q: number; readonly entries: Entry[] },
+): void {
+  const { task, read, q, entries } = found;
+  const worst = entries[entries.length - 1]?.score ?? 0;
+  const keep = entries.filter((entry) => entry.score === worst).length;
+  const dim = task.queries.length / task.nq;
+  const queries = task.queries.slice(q * dim, (q + 1) * dim);
+  let best: Entry[] = [];
+  for (const chunk of read.view.chunks) {
+    const rows = visibleInChunk(read, chunk);
+    const allowed = allowedRows(read, chunk, task.filter);
+    for (let from = 0; from < rows; from += TIE_ROWS) {
+      const top = createTopK(1, TIE_ROWS);
+      const to = Math.min(rows, from + TIE_ROWS);
+      const bounds = { min: worst, max: worst };
+      scanChunk(kernels, { task, chunk, rows: to, from, allowed, top, bounds, queries });
+      for (let i = 0; i < (top.counts[0] ?? 0); i++) {
+        const row = top.rows[i] ?? 0;
+        best.push({ score: worst, row, key: keyOfRow(read.view, task.keyField, row) });
+      }
+      best = best.sort((a, b) => compareKeys(a.key, b.key)).slice(0, keep);
+    }
+  }
+  if (best.length === keep) entries.splice(entries.length - keep, keep, ...best);
+}
+
+/** Rows of the segment that pass, ascending. For scalar reads. */
+export function passingRows(read: SegmentRead, filter: CheckedFilter | undefined): Uint32Array {
+  const out: number[] = [];
+  for (const chunk of read.view.chunks) {
+    const rows = visibleInChunk(read, chunk);
+    if (rows === 0) continue;
+    const allowed = allowedRows(read, chunk, filter);
+    if (allowed === undefined) {
+      for (let i = 0; i < rows; i++) out.push(chunk.rowBase + i);
+    } else {
+      forEachBit(allowed, { from: 0, to: rows }, (i) => out.push(chunk.rowBase + i));
+    }
+  }
+  return Uint32Array.from(out);
+}
+
+/** How many rows of the segment pass. */
+export function countPassing(read: SegmentRead, filter: CheckedFilter | undefined): number {
+  let count = 0;
+  for (const chunk of read.view.chunks) {
+    const rows = visibleInChunk(read, chunk);
+    if (rows === 0) continue;
+    const allowed = allowedRows(read, chunk, filter);
+    count += allowed === undefined ? rows : countBits(allowed);
+  }
+  return count;
+}

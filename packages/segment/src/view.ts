@@ -1,0 +1,69 @@
+import type { Column, FieldId, SegmentId } from '@elanus/core';
+import type { IndexHandle } from '@elanus/index';
+import type { RowMemory } from '@elanus/kernels';
+
+/** Vectors of one field in one chunk, row-major, in memory that threads share. */
+export interface VectorRows {
+  readonly dim: number;
+  readonly memory: RowMemory;
+  /** One per row; present when the field's metric is COSINE. */
+  readonly inverseNorms: Float32Array | undefined;
+}
+
+/**
+ * A run of rows whose columns lie in one piece. Growing segments have several, sealed ones one.
+ * Arrays may be longer than `rowCount`: what lies behind belongs to the writer.
+ */
+export interface ChunkView {
+  /** Number of the first row within the segment; a multiple of 32, so that bitsets can be cut. */
+  readonly rowBase: number;
+  readonly rowCount: number;
+  readonly columns: ReadonlyMap<FieldId, Column>;
+  readonly vectors: ReadonlyMap<FieldId, VectorRows>;
+  readonly timestamps: BigUint64Array;
+}
+
+/**
+ * What readers hold of a segment: handles on shared memory, clonable to threads, immutable. Rows
+ * stand in timestamp order, so what a read may see is a prefix minus deletes.
+ */
+export interface SegmentView {
+  readonly segmentId: SegmentId;
+  readonly rowCount: number;
+  readonly chunks: readonly ChunkView[];
+  /** Indexes over the whole segment, by vector field. */
+  readonly indexes: ReadonlyMap<FieldId, IndexHandle>;
+}
+
+/** The chunk that holds a row of the segment. */
+export function chunkOf(view: SegmentView, row: number): ChunkView {
+  let low = 0;
+  let high = view.chunks.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if ((view.chunks[middle]?.rowBase ?? 0) <= row) low = middle;
+    else high = middle - 1;
+  }
+  const chunk = view.chunks[low];
+  if (chunk === undefined) throw new Error('assertion failed: a row lies in a chunk');
+  return chunk;
+}
+
+/** Rows with timestamp <= `at`: a prefix, found by binary search. */
+export function visibleRows(view: SegmentView, at: bigint): number {
+  let low = 0;
+  let high = view.rowCount;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const chunk = chunkOf(view, middle);
+    if ((chunk.timestamps[middle - chunk.rowBase] ?? 0n) <= at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** When a row was written. */
+export function rowTimestamp(view: SegmentView, row: number): bigint {
+  const chunk = chunkOf(view, row);
+  return chunk.timestamps[row - chunk.rowBase] ?? 0n;
+}
