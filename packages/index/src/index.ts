@@ -1,1 +1,10 @@
-export {};
+export type { BuildControl, IndexPlan } from './build.ts';
+export { buildIndex, buildSteps } from './build.ts';
+export type { VectorColumn } from './column.ts';
+export { columnNorms } from './column.ts';
+export type { IndexHandle } from './handle.ts';
+export type { IndexFile, IndexHeader, IndexImage, IndexShape } from './index-file.ts';
+export { INDEX_FILE_VERSION, indexLayout, readIndexHeader } from './index-file.ts';
+export type { OpenIndex } from './open.ts';
+export { flatIndex, openHandle, openIndex, openIndexSteps } from './open.ts';
+export type { IndexKind, IndexSearch, SearchWork, VectorIndex } from './vector-index.ts';

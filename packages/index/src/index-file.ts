@@ -1,0 +1,262 @@
+import { crc32 } from 'node:zlib';
+
+import { ElanusError } from '@elanus/core';
+import type { Metric } from '@elanus/core';
+import { bytesOf, DIM_MAX, sq8Stride } from '@elanus/kernels';
+import type { RowMemory, Sq8Grid } from '@elanus/kernels';
+
+import type { IndexKind } from './vector-index.ts';
+
+/**
+ * The index file. It is the index memory: flat, relocatable, offsets instead of pointers, so that
+ * loading is a read and sharing is a handle. Little-endian; every section begins at a multiple of 64.
+ *
+ *     0     magic "ELANUSIX"            48  typical norm of coded rows, f32
+ *     8     version, u32                52  candidates that hold ten results, u32
+ *     12    reader features, u32        56  bytes of a checksum block, u32
+ *     16    writer features, u32        60  number of blocks, u32
+ *     20    kind, u32                   64  sections: 4 x (offset u64, bytes u64); 0, 0 = absent
+ *     24    metric, u32                 128 offset of the checksums, u64
+ *     28    dim, u32                    136 bytes of the file, u64
+ *     32    rows, u64                   144 crc32 of the checksums, u32
+ *     40    low, step of the grid, f32  148 zeros        252 crc32 of bytes 0 to 251
+ *     256   sections: codes, terms, squared norms, inverse norms; then crc32 of each block of the
+ *           bytes from 256 to the checksums
+ *
+ * A reader checks the header, then that every section is exactly as long as kind, rows and dim say
+ * and lies inside the file, then all blocks. An unknown reader feature refuses the file; an unknown
+ * writer feature does not.
+ */
+
+const MAGIC = 'ELANUSIX';
+/** The newest version that this code reads and the one it writes. */
+export const INDEX_FILE_VERSION = 1;
+/** Bytes before the first section. */
+export const INDEX_HEADER_BYTES = 256;
+const READER_FEATURES = 0;
+const BLOCK_BYTES = 256 * 1024;
+const ROWS_MAX = 0xfffffffe;
+/** Codes of the format: append only. */
+const KINDS: readonly IndexKind[] = ['FLAT', 'FLAT_SQ8'];
+const METRICS: readonly Metric[] = ['l2', 'ip', 'cosine'];
+const SECTIONS = ['codes', 'terms', 'norms', 'inverseNorms'] as const;
+
+/** A section of the file. */
+export type SectionName = (typeof SECTIONS)[number];
+
+interface Section {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** What an index is, independent of where it lies. */
+export interface IndexShape {
+  readonly kind: IndexKind;
+  readonly metric: Metric;
+  readonly dim: number;
+  readonly rowCount: number;
+}
+
+/** What the header says. */
+export interface IndexHeader extends IndexShape {
+  readonly grid: Sq8Grid;
+  readonly typicalNorm: number;
+  readonly candidatesOfTen: number;
+}
+
+/** Where everything lies in a file of this shape. */
+export interface IndexLayout {
+  readonly sections: Readonly<Record<SectionName, Section>>;
+  readonly checksums: Section;
+  readonly blocks: number;
+  /** Bytes of the whole file. */
+  readonly bytes: number;
+}
+
+const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+/** Lays out a file: the one place that knows which kind has which sections. */
+export function indexLayout(shape: IndexShape): IndexLayout {
+  const { kind, metric, dim, rowCount } = shape;
+  const coded = kind === 'FLAT_SQ8';
+  const sizes: Record<SectionName, number> = {
+    codes: coded ? rowCount * sq8Stride(dim) : 0,
+    terms: coded ? rowCount * 4 : 0,
+    norms: coded && metric === 'ip' ? rowCount * 4 : 0,
+    inverseNorms: metric === 'cosine' ? rowCount * 4 : 0,
+  };
+  let at = INDEX_HEADER_BYTES;
+  const place = (name: SectionName): Section => {
+    const bytes = sizes[name];
+    const section = { offset: bytes === 0 ? 0 : at, bytes };
+    at += aligned(bytes);
+    return section;
+  };
+  const sections = {
+    codes: place('codes'),
+    terms: place('terms'),
+    norms: place('norms'),
+    inverseNorms: place('inverseNorms'),
+  };
+  const blocks = Math.ceil((at - INDEX_HEADER_BYTES) / BLOCK_BYTES);
+  const checksums = { offset: at, bytes: blocks * 4 };
+  return { sections, checksums, blocks, bytes: at + blocks * 4 };
+}
+
+function blockOf(memory: RowMemory, layout: IndexLayout, block: number): Uint8Array {
+  const from = INDEX_HEADER_BYTES + block * BLOCK_BYTES;
+  const to = Math.min(layout.checksums.offset, from + BLOCK_BYTES);
+  return bytesOf(memory, to - from, from);
+}
+
+function headerView(memory: RowMemory): DataView {
+  return new DataView(memory.buffer, memory.byteOffset, INDEX_HEADER_BYTES);
+}
+
+/** Writes checksums and header over finished sections. One step per block. */
+export function* sealSteps(
+  memory: RowMemory,
+  header: IndexHeader,
+): Generator<undefined, void, undefined> {
+  const layout = indexLayout(header);
+  const sums = new DataView(memory.buffer, memory.byteOffset + layout.checksums.offset);
+  for (let block = 0; block < layout.blocks; block++) {
+    sums.setUint32(block * 4, crc32(blockOf(memory, layout, block)), true);
+    yield;
+  }
+  const view = headerView(memory);
+  for (const [i, letter] of [...MAGIC].entries()) view.setUint8(i, letter.charCodeAt(0));
+  view.setUint32(8, INDEX_FILE_VERSION, true);
+  view.setUint32(20, KINDS.indexOf(header.kind), true);
+  view.setUint32(24, METRICS.indexOf(header.metric), true);
+  view.setUint32(28, header.dim, true);
+  view.setBigUint64(32, BigInt(header.rowCount), true);
+  view.setFloat32(40, header.grid.low, true);
+  view.setFloat32(44, header.grid.step, true);
+  view.setFloat32(48, header.typicalNorm, true);
+  view.setUint32(52, header.candidatesOfTen, true);
+  view.setUint32(56, BLOCK_BYTES, true);
+  view.setUint32(60, layout.blocks, true);
+  for (const [i, name] of SECTIONS.entries()) {
+    view.setBigUint64(64 + i * 16, BigInt(layout.sections[name].offset), true);
+    view.setBigUint64(72 + i * 16, BigInt(layout.sections[name].bytes), true);
+  }
+  view.setBigUint64(128, BigInt(layout.checksums.offset), true);
+  view.setBigUint64(136, BigInt(layout.bytes), true);
+  view.setUint32(
+    144,
+    crc32(bytesOf(memory, layout.checksums.bytes, layout.checksums.offset)),
+    true,
+  );
+  view.setUint32(252, crc32(bytesOf(memory, INDEX_HEADER_BYTES - 4)), true);
+}
+
+/** An index file in memory: what a build makes, what is written out and read back. */
+export interface IndexFile {
+  readonly memory: RowMemory;
+  /** Bytes of the file; the memory may be longer. */
+  readonly bytes: number;
+}
+
+/** A file in memory, and the name to blame when it is damaged. */
+export interface IndexImage extends IndexFile {
+  readonly path: string;
+}
+
+function refuse(image: IndexImage, why: string, offset = 0): never {
+  throw new ElanusError('file_corrupt', { path: image.path, offset, why });
+}
+
+/** Magic and checksum of the header, then version and features; the rest is not yet trusted. */
+function checkEnvelope(image: IndexImage): DataView {
+  if (image.bytes < INDEX_HEADER_BYTES) refuse(image, 'shorter than an index header');
+  if (image.bytes > image.memory.buffer.byteLength - image.memory.byteOffset) {
+    refuse(image, 'shorter than its length says');
+  }
+  const view = headerView(image.memory);
+  const magic = Array.from({ length: 8 }, (_, i) => String.fromCharCode(view.getUint8(i))).join('');
+  if (magic !== MAGIC) refuse(image, 'not an index file');
+  const version = view.getUint32(8, true);
+  if (view.getUint32(252, true) !== crc32(bytesOf(image.memory, INDEX_HEADER_BYTES - 4))) {
+    refuse(image, 'header checksum', 252);
+  }
+  const features = view.getUint32(12, true);
+  if (version > INDEX_FILE_VERSION) {
+    const supported = INDEX_FILE_VERSION;
+    throw new ElanusError('format_too_new', { what: image.path, version, supported });
+  }
+  if (version < 1) refuse(image, 'no such version', 8);
+  if ((features & ~READER_FEATURES) !== 0) {
+    const what = `${image.path}, reader features ${features}`;
+    throw new ElanusError('format_too_new', { what, version, supported: INDEX_FILE_VERSION });
+  }
+  return view;
+}
+
+function readShape(image: IndexImage, view: DataView): IndexHeader {
+  const kind = KINDS[view.getUint32(20, true)] ?? refuse(image, 'unknown kind', 20);
+  const metric = METRICS[view.getUint32(24, true)] ?? refuse(image, 'unknown metric', 24);
+  const dim = view.getUint32(28, true);
+  if (dim < 1 || dim > DIM_MAX) refuse(image, 'dimension out of range', 28);
+  const rows = view.getBigUint64(32, true);
+  if (rows > BigInt(ROWS_MAX)) refuse(image, 'row count out of range', 32);
+  const grid = { low: view.getFloat32(40, true), step: view.getFloat32(44, true) };
+  const typicalNorm = view.getFloat32(48, true);
+  const sound = Number.isFinite(grid.low) && Number.isFinite(grid.step) && grid.step > 0;
+  if (!sound || !Number.isFinite(typicalNorm)) refuse(image, 'grid out of range', 40);
+  const candidatesOfTen = view.getUint32(52, true);
+  return { kind, metric, dim, rowCount: Number(rows), grid, typicalNorm, candidatesOfTen };
+}
+
+/**
+ * Reads the header and compares every offset and length with the layout that its shape demands, so
+ * that nothing in a file is ever followed.
+ *
+ * @throws ElanusError file_corrupt, format_too_new
+ */
+export function readIndexHeader(image: IndexImage): IndexHeader {
+  const view = checkEnvelope(image);
+  const header = readShape(image, view);
+  const layout = indexLayout(header);
+  const same = (at: number, expected: number): boolean =>
+    view.getBigUint64(at, true) === BigInt(expected);
+  for (const [i, name] of SECTIONS.entries()) {
+    const section = layout.sections[name];
+    if (!same(64 + i * 16, section.offset) || !same(72 + i * 16, section.bytes)) {
+      refuse(image, `section ${name} is not where it must be`, 64 + i * 16);
+    }
+  }
+  if (!same(128, layout.checksums.offset))
+    refuse(image, 'checksums are not where they must be', 128);
+  if (view.getUint32(56, true) !== BLOCK_BYTES || view.getUint32(60, true) !== layout.blocks) {
+    refuse(image, 'checksum blocks', 56);
+  }
+  if (!same(136, layout.bytes)) refuse(image, 'length', 136);
+  if (image.bytes !== layout.bytes) refuse(image, 'truncated, or with bytes behind its end', 136);
+  const sums = bytesOf(image.memory, layout.checksums.bytes, layout.checksums.offset);
+  if (view.getUint32(144, true) !== crc32(sums)) {
+    refuse(image, 'checksum of the checksums', layout.checksums.offset);
+  }
+  return header;
+}
+
+/**
+ * Checks every block. One step per block of 256 KiB (about 70 us), so that an open never holds a
+ * turn for long.
+ *
+ * @throws ElanusError file_corrupt with the offset of the block
+ */
+export function* verifySteps(
+  image: IndexImage,
+  header: IndexHeader,
+): Generator<undefined, void, undefined> {
+  const layout = indexLayout(header);
+  const at = image.memory.byteOffset + layout.checksums.offset;
+  const sums = new DataView(image.memory.buffer, at, layout.checksums.bytes);
+  for (let block = 0; block < layout.blocks; block++) {
+    if (crc32(blockOf(image.memory, layout, block)) !== sums.getUint32(block * 4, true)) {
+      refuse(image, 'block checksum', INDEX_HEADER_BYTES + block * BLOCK_BYTES);
+    }
+    yield;
+  }
+}

@@ -1,0 +1,182 @@
+import { largerIsBetter } from '@elanus/core';
+import { createTopK, ENTRIES_MAX, encodeQuerySq8, rowsPerCall, sq8Stride } from '@elanus/kernels';
+import type { RowMemory, ScoreBounds, Sq8Grid, Sq8Query, TopK } from '@elanus/kernels';
+
+import { flatSteps, slotView, spanOf } from './flat.ts';
+import type { FlatSource } from './flat.ts';
+import type { IndexSearch, SearchWork } from './vector-index.ts';
+
+/**
+ * Search over 8-bit codes, in two stages: the grid distance picks candidates, exact scores of the
+ * candidates decide. The exact scan is taken instead where candidates could lose rows:
+ *
+ *  - the span or the filter leaves so few rows that candidates would be most of them;
+ *  - bounds cut off the best side: the best codes are then not the best results;
+ *  - an L2 query lies outside the grid: clipped codes order rows wrongly there.
+ *
+ * A row outside the grid is clipped towards it, which brings it nearer to every query inside: it
+ * becomes a candidate too early, never too late.
+ */
+
+/** What a search over codes reads, besides the column. */
+export interface Sq8Source extends FlatSource {
+  readonly codes: RowMemory;
+  /** [rows] see `Kernels.encodeSq8` */
+  readonly terms: Uint32Array;
+  /** [rows] IP only: squared norms. */
+  readonly norms: Float32Array | undefined;
+  readonly grid: Sq8Grid;
+  /** Typical norm of the coded rows: IP and COSINE queries are scaled to it. */
+  readonly typicalNorm: number;
+  /** Candidates that hold ten results, as measured when the index was built. */
+  readonly candidatesOfTen: number;
+}
+
+/** Codes that lie outside the grid by more than this many steps in all make a query exact. */
+const OVERSHOOT_MAX = 32;
+/** Candidates are worth it when they are at most this share of the rows. */
+const SHARE_MAX = 1 / 4;
+/** Codes that stay in the second-level cache while several queries pass. */
+const BLOCK_BYTES = 256 * 1024;
+
+/** Candidates per query for a limit. */
+export function candidatesFor(source: Sq8Source, limit: number): number {
+  const scaled = Math.ceil((source.candidatesOfTen * limit) / 10);
+  return Math.max(source.candidatesOfTen, scaled);
+}
+
+/**
+ * A query on the grid. IP and COSINE do not change when the query is scaled, so it is brought to the
+ * length of a typical row and, further, into the symmetric grid: |x|^2 - distance^2 then orders rows.
+ */
+export function placeQuery(source: Sq8Source, query: Float32Array): Sq8Query {
+  if (source.metric === 'l2') return encodeQuerySq8(query, source.grid, 1);
+  let square = 0;
+  let largest = 0;
+  for (const x of query) {
+    square += x * x;
+    largest = Math.max(largest, Math.abs(x));
+  }
+  if (square === 0) return encodeQuerySq8(query, source.grid, 1);
+  const edge = Math.abs(source.grid.low);
+  const scale = Math.min(source.typicalNorm / Math.sqrt(square), edge / largest);
+  return encodeQuerySq8(query, source.grid, scale);
+}
+
+function cutsBestSide(source: Sq8Source, bounds: ScoreBounds | undefined): boolean {
+  if (bounds === undefined) return false;
+  return largerIsBetter(source.metric) ? bounds.max !== Infinity : bounds.min > 0;
+}
+
+function allowedRows(source: Sq8Source, args: IndexSearch): number {
+  const { from, to } = spanOf(args, source.column.rowCount);
+  if (args.allowed === undefined) return to - from;
+  return Math.min(to - from, source.kernels.popcount(args.allowed));
+}
+
+/** Scans codes for all placed queries; `found` holds a heap of candidates for each. */
+export function* scanCodes(
+  source: Sq8Source,
+  args: IndexSearch,
+  stage: { readonly placed: readonly (Sq8Query | undefined)[]; readonly found: TopK },
+): Generator<undefined, void, undefined> {
+  const { kernels, codes, terms, norms, grid, column } = source;
+  const { from, to } = spanOf(args, column.rowCount);
+  const { placed, found } = stage;
+  const dim = column.dim;
+  const cached = Math.max(64, Math.floor(BLOCK_BYTES / sq8Stride(dim)));
+  const size = placed.length === 1 ? rowsPerCall(dim, 1) : Math.min(cached, rowsPerCall(dim, 1));
+  const weight = Math.fround(grid.step * grid.step);
+  const fixed = { dim, codes, terms, norms, allowed: args.allowed, weight, rowBase: 0 };
+  let since = 0;
+  for (let at = from; at < to; at += size) {
+    const end = Math.min(to, at + size);
+    for (const [slot, query] of placed.entries()) {
+      if (query === undefined) continue;
+      const asked = { query: query.codes, queryTerm: query.term, top: found, slot };
+      kernels.scanSq8({ ...fixed, ...asked, from: at, to: end });
+      since += end - at;
+      if (since < rowsPerCall(dim, 1)) continue;
+      since = 0;
+      yield;
+    }
+  }
+}
+
+/** Exact scores of the candidates of one query into the result. */
+function rerank(
+  source: Sq8Source,
+  args: IndexSearch,
+  stage: { readonly found: TopK; readonly foundSlot: number; readonly slot: number },
+): void {
+  const { kernels, metric, column, inverseNorms } = source;
+  const { queries, bounds, top, rowBase = 0 } = args;
+  const candidates = slotView(stage.found, stage.foundSlot);
+  const count = candidates.counts[0] ?? 0;
+  const codeWorst = candidates.scores[0] ?? 0;
+  // In row order the rows are read forwards; heap order would jump about in memory.
+  const list = candidates.rows.slice(0, count).sort();
+  if (rowBase !== 0) for (let i = 0; i < count; i++) list[i] = (list[i] ?? 0) + rowBase;
+  const query = queries.subarray(stage.slot * column.dim, (stage.slot + 1) * column.dim);
+  const shape = { metric, dim: column.dim, rows: column.rows, inverseNorms, rowBase };
+  const asked = { rowCount: column.rowCount, list, query, bounds, top, slot: stage.slot };
+  kernels.rerankFloat32({ ...shape, ...asked });
+  if (candidates.tied[0] !== 1) return;
+  // Rows as far as the worst candidate were dropped unseen. When the worst kept row is one of that
+  // distance, a dropped one may equal it.
+  const kept = slotView(top, stage.slot);
+  const worst = (kept.rows[0] ?? 0) - rowBase;
+  const at = candidates.rows.subarray(0, count).indexOf(worst);
+  if (at >= 0 && candidates.scores[at] === codeWorst) kept.tied[0] = 1;
+}
+
+/** One query of a search as a search of its own. */
+function alone(args: IndexSearch, slot: number, dim: number): IndexSearch {
+  const queries = args.queries.subarray(slot * dim, (slot + 1) * dim);
+  return { ...args, queries, top: slotView(args.top, slot) };
+}
+
+/** Search over codes in steps; see the head of this file. */
+export function* sq8Steps(
+  source: Sq8Source,
+  args: IndexSearch,
+): Generator<undefined, SearchWork, undefined> {
+  const { top, queries } = args;
+  const { dim, rowCount } = source.column;
+  if (queries.length !== top.nq * dim) throw new RangeError('queries: expected top.nq x dim');
+  const candidates = Math.max(top.limit, args.candidates ?? candidatesFor(source, top.limit));
+  const rows = allowedRows(source, args);
+  const few = candidates > rows * SHARE_MAX || candidates > ENTRIES_MAX;
+  if (args.exact === true || few || cutsBestSide(source, args.bounds)) {
+    return yield* flatSteps(source, args);
+  }
+  const { from, to } = spanOf(args, rowCount);
+  const work = { exactScores: 0, codeScores: 0 };
+  let exact = 0;
+  // As many queries at once as candidate heaps of 4 MiB in all allow.
+  const group = Math.max(1, Math.floor(524_288 / candidates));
+  for (let first = 0; first < top.nq; first += group) {
+    const n = Math.min(group, top.nq - first);
+    const placed: (Sq8Query | undefined)[] = [];
+    for (let i = 0; i < n; i++) {
+      const query = queries.subarray((first + i) * dim, (first + i + 1) * dim);
+      const on = placeQuery(source, query);
+      placed.push(on.overshoot > OVERSHOOT_MAX ? undefined : on);
+    }
+    const found = createTopK(n, candidates);
+    yield* scanCodes(source, args, { placed, found });
+    for (const [i, query] of placed.entries()) {
+      if (query === undefined) {
+        const done = yield* flatSteps(source, alone(args, first + i, dim));
+        work.exactScores += done.exactScores;
+        exact++;
+        continue;
+      }
+      rerank(source, args, { found, foundSlot: i, slot: first + i });
+      work.exactScores += found.counts[i] ?? 0;
+      work.codeScores += to - from;
+      yield;
+    }
+  }
+  return { plan: exact === 0 ? 'codes' : exact === top.nq ? 'exact' : 'mixed', ...work };
+}

@@ -1,0 +1,72 @@
+import type { Metric } from '@elanus/core';
+import type { ScoreBounds, TopK } from '@elanus/kernels';
+
+import type { IndexHandle } from './handle.ts';
+
+/**
+ * FLAT: exact, over the float32 rows. FLAT_SQ8: candidates from 8-bit codes, then exact scores of
+ * the candidates; a quarter of the memory traffic.
+ */
+export type IndexKind = 'FLAT' | 'FLAT_SQ8';
+
+/** One search over an index; rows of the result are numbered from `rowBase`. */
+export interface IndexSearch {
+  /** [top.nq x dim] f32, finite (checked at the border). */
+  readonly queries: Float32Array;
+  /** Bit i set = row i of this index may be returned; absent = all. */
+  readonly allowed?: Uint32Array | undefined;
+  /** Inclusive bounds of the score: a range search. */
+  readonly bounds?: ScoreBounds | undefined;
+  /** Takes the result; may hold rows of other segments already. */
+  readonly top: TopK;
+  /** Added to row numbers; default 0. */
+  readonly rowBase?: number | undefined;
+  /** Rows `[from, to)` only, so that threads can share one search; default all. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+  /** Search exactly whatever the kind: recall 1, and the second pass that breaks ties by key. */
+  readonly exact?: boolean | undefined;
+  /** Candidates per query that FLAT_SQ8 scores exactly; default from the index's calibration. */
+  readonly candidates?: number | undefined;
+}
+
+/** What a search did, for `explain`. */
+export interface SearchWork {
+  /** 'exact' also when an approximate index fell back to it for every query. */
+  readonly plan: 'exact' | 'codes' | 'mixed';
+  /** Row scores computed in full, over all queries. */
+  readonly exactScores: number;
+  /** Row scores computed from codes, over all queries. */
+  readonly codeScores: number;
+}
+
+/**
+ * One index over the vectors of one segment: the seam behind which kinds differ. A search returns
+ * min(limit, allowed rows) rows per query, whatever the data, and the same rows and scores on every
+ * instruction set and with any number of threads.
+ */
+export interface VectorIndex {
+  readonly kind: IndexKind;
+  readonly metric: Metric;
+  readonly dim: number;
+  readonly rowCount: number;
+  /** Memory of the index itself; the vector column is not counted. */
+  readonly bytes: number;
+  readonly capabilities: {
+    /** Every result is exact; else recall is what the calibration promises. */
+    readonly exact: boolean;
+    /** `allowed` is honoured without losing results. */
+    readonly filter: boolean;
+    /** `bounds` are honoured on exact scores. */
+    readonly range: boolean;
+  };
+  /** Runs a search to its end. Throws TypeError or RangeError on arguments of the wrong shape. */
+  search(args: IndexSearch): SearchWork;
+  /**
+   * The same search in steps of a few milliseconds each: between two of them the caller may yield,
+   * look at a deadline, or drop the search.
+   */
+  searchSteps(args: IndexSearch): Generator<undefined, SearchWork, undefined>;
+  /** What another thread needs to open the same index over the same memory. */
+  handle(): IndexHandle;
+}
