@@ -1,1 +1,15 @@
-export {};
+export type { ArithOp, CompareOp, ContainsMode, Expr, Literal } from './ast.ts';
+export { checkFilter } from './check.ts';
+export type { CheckedFilter, JsonPath, Node, Operand, PlainType } from './checked.ts';
+export { filterFields, matchesAll, saysNothing } from './checked.ts';
+export { evaluate } from './evaluate.ts';
+export { keysOf } from './keys.ts';
+export { OBJECT_OPERATORS, filterFromObject } from './object-form.ts';
+export type { FilterParams, ParseOptions } from './parser.ts';
+export { parseFilter } from './parser.ts';
+export { printFilter } from './print.ts';
+export type { FieldStats, SegmentStats, StatValue } from './prune.ts';
+export { prune } from './prune.ts';
+export { readFilter } from './read.ts';
+export type { FilterBatch } from './views.ts';
+export { defaultColumn } from './views.ts';

@@ -1,0 +1,47 @@
+import { ElanusError } from '@elanus/core';
+
+/** What is known about a fault in a filter. */
+export interface Fault {
+  readonly position?: number | undefined;
+  readonly field?: string | undefined;
+  readonly hint?: string | undefined;
+}
+
+/** The error every unusable filter ends in; undefined details are left out. */
+export function filterInvalid(why: string, fault: Fault = {}): ElanusError<'filter_invalid'> {
+  return new ElanusError('filter_invalid', { why, ...fault });
+}
+
+/** The candidate that a misspelt word most likely stands for, when one is near enough. */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  const wanted = word.slice(0, 64).toLowerCase();
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
+  for (const candidate of candidates) {
+    const distance = editDistance(wanted, candidate.slice(0, 64).toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** `did you mean ...?` as a hint, or nothing when no candidate is near. */
+export function didYouMean(word: string, candidates: Iterable<string>): string | undefined {
+  const name = nearest(word, candidates);
+  return name === undefined ? undefined : `Did you mean \`${name}\`?`;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const swap = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min((previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, swap));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
+}
