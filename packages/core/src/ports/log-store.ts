@@ -6,7 +6,7 @@ export type LogAppendOutcome =
 
 /** One append. `parts` are concatenated and captured at the call: later changes have no effect. */
 export interface LogAppend {
-  /** Names the vchannel; readers may filter by it. At most 128 characters of [A-Za-z0-9._-]. */
+  /** Names the vchannel: words of [A-Za-z0-9_-] with `.` between, at most 128 characters. */
   readonly subject: string;
   readonly parts: readonly Uint8Array[];
   /** Stored only if the stream's newest seq is this one. Undefined: unconditional. */
@@ -37,7 +37,7 @@ export interface LogStream {
    */
   append(append: LogAppend): Promise<LogAppendOutcome>;
   /**
-   * Reads stored records from `fromSeq` to `toSeq` (default: the last at the call), in order.
+   * Reads stored records from `fromSeq` to `toSeq` (default: the last when it begins).
    * Nothing when `fromSeq` is behind the last.
    * @throws ElanusError log_truncated when `fromSeq` is below the first, log_corrupt on damage.
    */

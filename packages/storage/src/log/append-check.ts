@@ -4,7 +4,8 @@ import type { LogAppend } from '@elanus/core';
 /** One record: below a broker's message of 1 MiB with room for its headers. */
 export const RECORD_BYTES_MAX = 960 * 1024;
 
-const SUBJECT = /^[A-Za-z0-9._-]{1,128}$/;
+/** No empty token between dots: a broker's subject has none. */
+const SUBJECT = /^(?=.{1,128}$)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/;
 const STREAM = /^[A-Za-z0-9_-]{1,64}$/;
 
 /** Refuses what no store takes, alike everywhere. Returns the record's bytes. */
@@ -12,7 +13,7 @@ export function checkAppend(append: LogAppend, recordBytesMax: number): number {
   if (!SUBJECT.test(append.subject)) {
     throw new ElanusError('invalid_argument', {
       argument: 'subject',
-      expected: '1 to 128 of [A-Za-z0-9._-]',
+      expected: 'words of [A-Za-z0-9_-] with . between, at most 128 characters',
       got: append.subject.slice(0, 160),
     });
   }

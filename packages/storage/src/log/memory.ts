@@ -49,12 +49,18 @@ class MemoryLogStream implements LogStream {
   readonly name: string;
   readonly #data: StreamData;
   readonly #fault: MemoryLogOptions['fault'];
+  readonly #isOpen: () => boolean;
   #closed = false;
 
-  constructor(name: string, data: StreamData, fault: MemoryLogOptions['fault']) {
+  constructor(
+    name: string,
+    data: StreamData,
+    store: { readonly fault: MemoryLogOptions['fault']; readonly isOpen: () => boolean },
+  ) {
     this.name = name;
     this.#data = data;
-    this.#fault = fault;
+    this.#fault = store.fault;
+    this.#isOpen = store.isOpen;
   }
 
   get #lastSeq(): number {
@@ -64,7 +70,9 @@ class MemoryLogStream implements LogStream {
   /** Stores in the turn of the call, as a broker with one link stores in the order of calls. */
   async append(append: LogAppend): Promise<LogAppendOutcome> {
     const length = checkAppend(append, RECORD_BYTES_MAX);
-    if (this.#closed) return { kind: 'unknown', cause: closedError(this.name) };
+    if (this.#closed || !this.#isOpen()) {
+      return { kind: 'unknown', cause: closedError('log') };
+    }
     const fault = this.#fault?.(this.name, append);
     const cause = new ElanusError('unavailable', { what: 'log' });
     if (fault === 'lost') return { kind: 'unknown', cause };
@@ -125,7 +133,8 @@ class MemoryLogStore implements LogStore {
       data = { firstSeq: 1, entries: [] };
       this.#data.streams.set(name, data);
     }
-    return new MemoryLogStream(name, data, this.#options.fault);
+    const { fault } = this.#options;
+    return new MemoryLogStream(name, data, { fault, isOpen: () => !this.#closed });
   }
 
   async list(): Promise<readonly string[]> {

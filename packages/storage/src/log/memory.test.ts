@@ -1,0 +1,27 @@
+import { describeLogStore } from '../conformance/log.ts';
+import type { LogFault } from './memory.ts';
+import { memoryLogData, memoryLogStore } from './memory.ts';
+
+describeLogStore(
+  'memory',
+  async () => {
+    const data = memoryLogData();
+    let next: LogFault;
+    return {
+      open: async () =>
+        memoryLogStore({
+          data,
+          fault: () => {
+            const fault = next;
+            next = undefined;
+            return fault;
+          },
+        }),
+      failNext: (fate) => {
+        next = fate;
+      },
+      dispose: async () => undefined,
+    };
+  },
+  { faults: true },
+);

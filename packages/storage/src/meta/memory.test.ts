@@ -1,0 +1,25 @@
+import { describeMetaStore } from '../conformance/meta.ts';
+import { testClock } from '../conformance/test-clock.ts';
+import type { MetaFault } from './memory.ts';
+import { memoryMetaData, memoryMetaStore } from './memory.ts';
+
+describeMetaStore(
+  'memory',
+  async () => {
+    const data = memoryMetaData();
+    let next: MetaFault;
+    const fault = (): MetaFault => {
+      const now = next;
+      next = undefined;
+      return now;
+    };
+    return {
+      open: async () => memoryMetaStore({ clock: testClock, data, fault }),
+      failNext: (fate) => {
+        next = fate;
+      },
+      dispose: async () => undefined,
+    };
+  },
+  { leaseMs: 40, faults: true },
+);
