@@ -1,11 +1,18 @@
-import { ElanusError } from '@elanus/core';
-import type { MetaChange, MetaEntry, MetaTxn } from '@elanus/core';
+import type { MetaChange, MetaEntry, MetaTxn, WireError } from '@elanus/core';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { compareHolds } from './memory.ts';
+import { compareHolds } from './compare.ts';
 import { openDatabase } from './sqlite.ts';
 
 /** Version of the tables that this code writes; it opens no newer one. */
 export const META_FORMAT = 1;
+
+/**
+ * A failure with its typed form. The thread loads nothing but this file and sqlite, so that a
+ * database opens fast; the owner makes the real error.
+ */
+function failure(wire: WireError): Error {
+  return new Error(wire.code, { cause: wire });
+}
 
 /** How the database is opened. */
 export interface EngineOptions {
@@ -52,7 +59,7 @@ export class MetaEngine {
   readonly #setRevision: StatementSync;
   #revision: number;
 
-  /** @throws ElanusError format_too_new, file_corrupt, io_error */
+  /** @throws format_too_new by `failure`, or what sqlite throws */
   constructor(options: EngineOptions) {
     const db = open(options);
     this.#db = db;
@@ -150,8 +157,10 @@ function open(options: EngineOptions): DatabaseSync {
   try {
     const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
     if (version > META_FORMAT) {
-      const what = options.path;
-      throw new ElanusError('format_too_new', { what, version, supported: META_FORMAT });
+      throw failure({
+        code: 'format_too_new',
+        details: { what: options.path, version, supported: META_FORMAT },
+      });
     }
     db.exec('PRAGMA journal_mode = WAL');
     db.exec(`PRAGMA synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
@@ -177,10 +186,15 @@ const CODES: Readonly<Record<number, 'disk_full' | 'read_only' | 'file_corrupt'>
   26: 'file_corrupt',
 };
 
-/** The typed error for what sqlite threw. */
-export function engineError(error: unknown, path: string): unknown {
-  const errcode = (error as { readonly errcode?: unknown }).errcode;
-  if (typeof errcode !== 'number') return error;
-  const why = (error as Error).message;
-  return new ElanusError(CODES[errcode & 0xff] ?? 'io_error', { path, why }, { cause: error });
+/** What failed, as it travels to the owner of the thread. */
+export function engineFailure(error: unknown, path: string): WireError {
+  const { cause, errcode, message } = error as {
+    readonly cause?: WireError;
+    readonly errcode?: unknown;
+    readonly message?: unknown;
+  };
+  if (cause?.code !== undefined) return cause;
+  const why = String(message ?? error);
+  if (typeof errcode !== 'number') return { code: 'internal', details: { why } };
+  return { code: CODES[errcode & 0xff] ?? 'io_error', details: { path, why } };
 }

@@ -1,8 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { assert, toWireError } from '@elanus/core';
 import type { MetaTxn } from '@elanus/core';
 import type { EngineOptions } from './local-engine.ts';
-import { MetaEngine, engineError } from './local-engine.ts';
+import { MetaEngine, engineFailure } from './local-engine.ts';
 
 /** What the thread is asked. */
 export type MetaCall =
@@ -14,7 +13,6 @@ export type MetaCall =
 
 const options = workerData as EngineOptions;
 const port = parentPort;
-assert(port !== null, 'runs on a thread');
 
 function answer(engine: MetaEngine, call: MetaCall): unknown {
   switch (call.kind) {
@@ -36,7 +34,7 @@ function reply(work: () => unknown): void {
   try {
     port?.postMessage({ value: work() });
   } catch (error) {
-    port?.postMessage({ error: toWireError(engineError(error, options.path)) });
+    port?.postMessage({ error: engineFailure(error, options.path) });
   }
 }
 
@@ -45,11 +43,8 @@ reply(() => {
   engine = new MetaEngine(options);
   return engine.revision;
 });
-port.on('message', (call: MetaCall) => {
+port?.on('message', (call: MetaCall) => {
   const opened = engine;
-  reply(() => {
-    assert(opened !== undefined, 'the database is open');
-    return answer(opened, call);
-  });
+  reply(() => (opened === undefined ? undefined : answer(opened, call)));
   if (call.kind === 'close') port.close();
 });

@@ -1,7 +1,6 @@
 import type {
   Clock,
   MetaChange,
-  MetaCompare,
   MetaEntry,
   MetaLease,
   MetaStore,
@@ -11,6 +10,7 @@ import type {
 } from '@elanus/core';
 import { ElanusError } from '@elanus/core';
 import { closedError } from '../log/append-check.ts';
+import { compareHolds } from './compare.ts';
 import { History } from './history.ts';
 import { Leases } from './leases.ts';
 import { checkKey, checkTxn } from './txn-check.ts';
@@ -39,16 +39,6 @@ export interface MemoryMetaOptions {
 /** Holds no keys yet. */
 export function memoryMetaData(): MemoryMetaData {
   return { entries: new Map(), revision: 0 };
-}
-
-/** Whether a condition holds of what is stored under its key. */
-export function compareHolds(
-  compare: MetaCompare,
-  entry: { readonly createRevision: number; readonly modRevision: number } | undefined,
-): boolean {
-  if ('exists' in compare) return compare.exists === (entry !== undefined);
-  if ('modRevision' in compare) return compare.modRevision === (entry?.modRevision ?? 0);
-  return compare.createRevision === (entry?.createRevision ?? 0);
 }
 
 const copy = (entry: Stored): MetaEntry => ({
