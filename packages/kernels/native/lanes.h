@@ -20,6 +20,9 @@
 
 namespace {
 
+// Distance of the prefetch in a scan of codes, in bytes (bench/kernels/scan.ts).
+constexpr size_t CODES_AHEAD = 1536;
+
 #if defined(__AVX512F__)
 // ------------------------------------------------------------------------------------ AVX-512
 constexpr int QUERY_TILE = 4;
@@ -43,8 +46,8 @@ LANES int32_t dot8(const uint8_t* c, const int8_t* q, size_t n) {
   __m512i a = _mm512_setzero_si512(), b = a;
   size_t i = 0;
   for (; i + 128 <= n; i += 128) {
-    __builtin_prefetch(c + i + 4096);
-    __builtin_prefetch(c + i + 4160);
+    __builtin_prefetch(c + i + CODES_AHEAD);
+    __builtin_prefetch(c + i + CODES_AHEAD + 64);
     a = _mm512_dpbusd_epi32(a, _mm512_loadu_si512(c + i), _mm512_loadu_si512(q + i));
     b = _mm512_dpbusd_epi32(b, _mm512_loadu_si512(c + i + 64), _mm512_loadu_si512(q + i + 64));
   }
@@ -91,7 +94,7 @@ LANES int32_t dot8(const uint8_t* c, const int8_t* q, size_t n) {
   __m256i a = _mm256_setzero_si256(), b = a;
   size_t i = 0;
   for (; i + 64 <= n; i += 64) {
-    __builtin_prefetch(c + i + 4096);
+    __builtin_prefetch(c + i + CODES_AHEAD);
     a = madd8(a, c + i, q + i);
     b = madd8(b, c + i + 16, q + i + 16);
     a = madd8(a, c + i + 32, q + i + 32);
@@ -124,7 +127,7 @@ LANES float sum4(F4 x) {
 LANES int32_t dot8(const uint8_t* c, const int8_t* q, size_t n) {
   __m128i a = _mm_setzero_si128(), b = a, zero = a;
   for (size_t i = 0; i < n; i += 16) {
-    if ((i & 63) == 0) __builtin_prefetch(c + i + 4096);
+    if ((i & 63) == 0) __builtin_prefetch(c + i + CODES_AHEAD);
     __m128i x = _mm_loadu_si128((const __m128i*)(c + i));
     __m128i y = _mm_loadu_si128((const __m128i*)(q + i));
     __m128i sign = _mm_cmpgt_epi8(zero, y);

@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url';
 const SLOWER = 'exact scans from memory run at about the same speed, 8-bit codes 1.5 to 3x slower';
 const COMMON = ['-std=c++17', '-O3', '-fPIC', '-Wall', '-Wextra', '-ffp-contract=off'].concat([
   '-fno-math-errno',
+  '-fno-trapping-math',
   '-fno-exceptions',
   '-fno-rtti',
   '-fvisibility=hidden',
@@ -105,12 +106,20 @@ const errors = await Promise.all([
       ...COMMON,
       ...flags,
       `-DELANUS_TABLE=elanus_kernels_${isa}`,
-      ...['-c', join(native, 'kernels.cc'), '-o', object(isa)],
+      '-c',
+      join(native, 'kernels.cc'),
+      '-o',
+      object(isa),
     ]),
   ),
   compile(compiler, [
     ...COMMON,
-    ...['-isystem', headers, '-c', join(native, 'addon.cc'), '-o', object('addon')],
+    '-isystem',
+    headers,
+    '-c',
+    join(native, 'addon.cc'),
+    '-o',
+    object('addon'),
   ]),
 ]);
 const temporary = `${output}.${process.pid}`;

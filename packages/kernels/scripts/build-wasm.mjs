@@ -9,8 +9,14 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const FLAGS = ['--target=wasm32', '-std=c++17', '-O3', '-ffreestanding', '-nostdlib']
-  .concat('-msimd128', '-mbulk-memory', '-matomics', '-mmutable-globals')
-  .concat('-ffp-contract=off', '-fno-math-errno', '-fno-exceptions', '-fno-rtti')
+  .concat('-msimd128', '-mbulk-memory', '-matomics', '-mmutable-globals', '-mnontrapping-fptoint')
+  .concat(
+    '-ffp-contract=off',
+    '-fno-math-errno',
+    '-fno-trapping-math',
+    '-fno-exceptions',
+    '-fno-rtti',
+  )
   .concat('-Wall', '-Wextra', '-Werror');
 const LINK = ['--no-entry', '--import-memory', '--shared-memory', '--max-memory=4294967296']
   .concat('--initial-memory=131072', '-zstack-size=4096', '--strip-all')

@@ -38,6 +38,9 @@ function instanceOf(instances: Instances, rows: RowMemory): WasmInstance {
   if (rows.memory === undefined || rows.byteOffset < ROWS_START) {
     throw new TypeError('memory: not made by the WebAssembly kernels');
   }
+  if (rows.memory.buffer?.byteLength !== rows.buffer.byteLength) {
+    throw new TypeError('memory: not the one that holds the buffer');
+  }
   return instances(rows.memory);
 }
 

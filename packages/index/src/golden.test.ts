@@ -1,0 +1,36 @@
+import { readFileSync } from 'node:fs';
+
+import { bytesOf, createTopK, floatsOf, loadKernels, sortTopK } from '@elanus/kernels';
+import { expect, test } from 'vitest';
+
+import { openIndex } from './open.ts';
+
+/** Files of released formats are read forever: see test/golden/v1/index/write.ts. */
+const folder = new URL('../../../test/golden/v1/index/', import.meta.url);
+const ROWS = 700;
+const DIM = 20;
+
+interface Answer {
+  readonly rows: readonly number[];
+  readonly scores: readonly number[];
+}
+const answers = JSON.parse(readFileSync(new URL('answers.json', folder), 'utf8')) as Readonly<
+  Record<string, Answer>
+>;
+
+test.each(Object.entries(answers))('version 1, %s', (name, answer) => {
+  const kernels = loadKernels();
+  const rows = kernels.allocate(ROWS * DIM * 4);
+  const values = floatsOf(rows, ROWS * DIM);
+  for (let i = 0; i < values.length; i++) values[i] = ((i * 7919) % 10_007) / 1024 - 5;
+  const bytes = readFileSync(new URL(`${name}.index`, folder));
+  const memory = kernels.allocate(bytes.length);
+  bytesOf(memory, bytes.length).set(bytes);
+  const image = { memory, bytes: bytes.length, path: name };
+  const index = openIndex({ kernels, image, column: { rows, rowCount: ROWS, dim: DIM } });
+  expect(`${index.kind}-${index.metric}`.toLowerCase()).toBe(name);
+  const top = createTopK(1, 5);
+  index.search({ queries: values.slice(3 * DIM, 4 * DIM), top });
+  sortTopK(top, index.metric);
+  expect({ rows: [...top.rows], scores: [...top.scores] }).toEqual(answer);
+});

@@ -1,0 +1,211 @@
+import { isElanusError } from '@elanus/core';
+import { bytesOf, floatsOf, loadKernels } from '@elanus/kernels';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { crc32 } from 'node:zlib';
+
+import { buildIndex, buildSteps } from './build.ts';
+import type { VectorColumn } from './column.ts';
+import { INDEX_HEADER_BYTES, indexLayout, readIndexHeader } from './index-file.ts';
+import { openIndex } from './open.ts';
+import type { IndexKind } from './vector-index.ts';
+
+const kernels = loadKernels();
+const METRICS = ['l2', 'ip', 'cosine'] as const;
+
+function columnOf(rowCount: number, dim: number): VectorColumn {
+  const rows = kernels.allocate(Math.max(4, rowCount * dim * 4));
+  const values = floatsOf(rows, rowCount * dim);
+  for (let i = 0; i < values.length; i++) values[i] = Math.sin(i * 0.7) * 3;
+  return { rows, rowCount, dim };
+}
+
+const column = columnOf(300, 10);
+
+/** The bytes of a sound file. */
+function fileOf(kind: IndexKind, metric: (typeof METRICS)[number]): Uint8Array {
+  const steps = buildSteps({ kernels, kind, metric, column });
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  return bytesOf(step.value.memory, step.value.bytes).slice();
+}
+
+function openBytes(bytes: Uint8Array, of: VectorColumn = column) {
+  const memory = kernels.allocate(Math.max(1, bytes.length));
+  bytesOf(memory, bytes.length).set(bytes);
+  return openIndex({
+    kernels,
+    column: of,
+    image: { memory, bytes: bytes.length, path: 'x.index' },
+  });
+}
+
+function codeOf(call: () => unknown): string | undefined {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    if (isElanusError(error)) return error.code;
+    throw error;
+  }
+}
+
+/** Makes the header's checksum right again, as an attacker would. */
+function reseal(bytes: Uint8Array): Uint8Array {
+  new DataView(bytes.buffer).setUint32(252, crc32(bytes.subarray(0, 252)), true);
+  return bytes;
+}
+
+describe('a file', () => {
+  const sound = fileOf('FLAT_SQ8', 'ip');
+
+  test('opens with what was built', () => {
+    for (const kind of ['FLAT', 'FLAT_SQ8'] as const) {
+      for (const metric of METRICS) {
+        const bytes = fileOf(kind, metric);
+        const index = openBytes(bytes);
+        const { rowCount, dim } = index;
+        expect({ kind: index.kind, metric: index.metric, rowCount, dim }).toEqual({
+          ...{ kind, metric, rowCount: 300, dim: 10 },
+        });
+        expect(index.bytes).toBe(bytes.length);
+      }
+    }
+  });
+
+  test('with any one bit flipped is refused', () => {
+    fc.assert(
+      fc.property(fc.nat(sound.length - 1), fc.nat(7), (at, bit) => {
+        const bytes = sound.slice();
+        bytes[at] = (bytes[at] ?? 0) ^ (1 << bit);
+        expect(codeOf(() => openBytes(bytes))).toBe('file_corrupt');
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('cut anywhere, or with bytes behind it, is refused', () => {
+    fc.assert(
+      fc.property(fc.nat(sound.length - 1), (length) => {
+        expect(codeOf(() => openBytes(sound.slice(0, length)))).toBe('file_corrupt');
+      }),
+      { numRuns: 300 },
+    );
+    expect(codeOf(() => openBytes(Uint8Array.of(...sound, 0)))).toBe('file_corrupt');
+  });
+
+  test('whose header lies under a right checksum is refused, never followed', () => {
+    const edges = fc.constantFrom(0, 1, 255, 256, 0x7fffffff, 0x80000000, 0xffffffff);
+    fc.assert(
+      fc.property(fc.integer({ min: 2, max: 36 }), fc.oneof(edges, fc.nat()), (word, value) => {
+        const bytes = sound.slice();
+        const view = new DataView(bytes.buffer);
+        const field = word * 4;
+        // Writer features, low, step, norm, candidates: any value in range is a legal file.
+        if (field === 16 || (field >= 40 && field < 56)) return;
+        if (view.getUint32(field, true) === value) return;
+        view.setUint32(field, value, true);
+        expect(codeOf(() => openBytes(reseal(bytes)))).toMatch(/file_corrupt|format_too_new/);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test('with a grid that is no grid is refused', () => {
+    for (const [at, value] of [
+      [40, NaN],
+      [44, 0],
+      [44, -1],
+      [44, Infinity],
+      [48, NaN],
+    ] as const) {
+      const bytes = sound.slice();
+      new DataView(bytes.buffer).setFloat32(at, value, true);
+      expect(codeOf(() => openBytes(reseal(bytes)))).toBe('file_corrupt');
+    }
+  });
+
+  test('of a newer version or with an unknown reader feature names both versions', () => {
+    for (const field of [8, 12]) {
+      const bytes = sound.slice();
+      new DataView(bytes.buffer).setUint32(field, 2, true);
+      expect(codeOf(() => openBytes(reseal(bytes)))).toBe('format_too_new');
+    }
+    const harmless = sound.slice();
+    new DataView(harmless.buffer).setUint32(16, 2, true);
+    expect(codeOf(() => openBytes(reseal(harmless)))).toBeUndefined();
+  });
+
+  test('of another segment is refused', () => {
+    expect(codeOf(() => openBytes(sound, columnOf(301, 10)))).toBe('file_corrupt');
+    expect(codeOf(() => openBytes(sound, columnOf(300, 11)))).toBe('file_corrupt');
+  });
+
+  test('says which block is damaged', () => {
+    const big = columnOf(20_000, 32);
+    const steps = buildSteps({ kernels, kind: 'FLAT_SQ8', metric: 'l2', column: big });
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    const bytes = bytesOf(step.value.memory, step.value.bytes).slice();
+    bytes[INDEX_HEADER_BYTES + 300_000] = (bytes[INDEX_HEADER_BYTES + 300_000] ?? 0) ^ 1;
+    expect(() => openBytes(bytes, big)).toThrow(/offset=`262400`/);
+  });
+});
+
+test('any layout has aligned sections that do not overlap', () => {
+  const kinds = fc.constantFrom('FLAT' as const, 'FLAT_SQ8' as const);
+  const rows = fc.nat(5_000_000);
+  const dims = fc.integer({ min: 1, max: 32_768 });
+  fc.assert(
+    fc.property(kinds, fc.constantFrom(...METRICS), rows, dims, (kind, metric, rowCount, dim) => {
+      const layout = indexLayout({ kind, metric, dim, rowCount });
+      let end = INDEX_HEADER_BYTES;
+      for (const section of Object.values(layout.sections)) {
+        if (section.bytes === 0) continue;
+        expect(section.offset % 64).toBe(0);
+        expect(section.offset).toBeGreaterThanOrEqual(end);
+        end = section.offset + section.bytes;
+      }
+      expect(layout.checksums.offset).toBeGreaterThanOrEqual(end);
+      expect(layout.bytes).toBe(layout.checksums.offset + layout.checksums.bytes);
+    }),
+  );
+});
+
+describe('a build', () => {
+  const plan = { kernels, kind: 'FLAT_SQ8', metric: 'cosine', column } as const;
+
+  test('pauses between steps and reports progress up to 1', async () => {
+    const shares: number[] = [];
+    let pauses = 0;
+    const pause = async () => void pauses++;
+    const file = await buildIndex(plan, { pause, onProgress: (share) => shares.push(share) });
+    expect(pauses).toBeGreaterThan(3);
+    expect(shares).toEqual([...shares].sort((a, b) => a - b));
+    expect(shares.every((share) => share > 0 && share <= 1)).toBe(true);
+    expect(readIndexHeader({ ...file, path: 'x' }).candidatesOfTen).toBeGreaterThanOrEqual(30);
+  });
+
+  test('stops at the next step when cancelled', async () => {
+    const control = new AbortController();
+    let pauses = 0;
+    const pause = async () => {
+      if (++pauses === 2) control.abort();
+    };
+    const built = buildIndex(plan, { pause, signal: control.signal });
+    await expect(built).rejects.toSatisfy((error) => isElanusError(error, 'cancelled'));
+    expect(pauses).toBe(2);
+  });
+
+  test('asks for many candidates where codes tell little', () => {
+    // Two groups a million apart: the grid cannot tell rows of a group from each other.
+    const apart = columnOf(2000, 16);
+    const values = floatsOf(apart.rows, 2000 * 16);
+    for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) + (i % 32 < 16 ? 0 : 1e6);
+    const steps = buildSteps({ ...plan, metric: 'l2', column: apart });
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    const header = readIndexHeader({ ...step.value, path: 'x' });
+    expect(header.candidatesOfTen).toBeGreaterThan(500);
+  });
+});

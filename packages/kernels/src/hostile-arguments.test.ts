@@ -1,0 +1,218 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+
+import type { Kernels } from './kernels.ts';
+import { availableIsas, loadKernels } from './load.ts';
+import { floatsOf } from './memory.ts';
+import { loadAddon } from './native.ts';
+import type { NativeAddon } from './native.ts';
+import { encodeQuerySq8, sq8Stride } from './sq8.ts';
+import { createTopK } from './topk.ts';
+
+/** Whatever is passed: a TypeError or RangeError, or a harmless call. Never a crash. */
+const HOSTILE: readonly unknown[] = [
+  undefined,
+  null,
+  Number.NaN,
+  -1,
+  0.5,
+  2 ** 31,
+  2 ** 32,
+  2 ** 53,
+  Infinity,
+  '1',
+  10n,
+  {},
+  [],
+  () => 1,
+  Symbol('s'),
+  new Float64Array(64),
+  new Float32Array(0),
+  new Float32Array(3),
+  new Uint32Array(0),
+  new Uint32Array(1),
+  new Uint8Array(1),
+  new Int8Array(16),
+  new DataView(new ArrayBuffer(8)),
+  new ArrayBuffer(64),
+  new SharedArrayBuffer(64),
+  new Proxy(new Float32Array(8), {}),
+  detached(new Float32Array(4096)),
+  detached(new Uint32Array(4096)),
+];
+
+function detached<T extends { readonly buffer: ArrayBufferLike }>(array: T): T {
+  structuredClone(array.buffer, { transfer: [array.buffer as ArrayBuffer] });
+  return array;
+}
+
+const ROWS = 100;
+const DIM = 20;
+
+/** A right record of arguments for every method. */
+function rightArguments(kernels: Kernels): Record<string, Record<string, unknown>> {
+  const rows = kernels.allocate(ROWS * DIM * 4);
+  floatsOf(rows, ROWS * DIM).fill(0.5);
+  const inverseNorms = new Float32Array(ROWS);
+  const stride = sq8Stride(DIM);
+  const codes = kernels.allocate(ROWS * stride);
+  const coded = { codes, terms: new Uint32Array(ROWS), norms: new Float32Array(ROWS) };
+  const query = new Float32Array(DIM).fill(1);
+  const placed = encodeQuerySq8(query, { low: 0, step: 1 }, 1);
+  const floatRows = { metric: 'cosine', dim: DIM, rows, inverseNorms, rowBase: 0 };
+  const span = { from: 0, to: ROWS };
+  const allowed = new Uint32Array(4).fill(0xffffffff);
+  const bounds = { min: -5, max: 5 };
+  const queries = new Float32Array(DIM * 2);
+  const listed = { ...floatRows, rowCount: ROWS, list: Uint32Array.of(1, 5, 700), query };
+  return {
+    scanFloat32: { ...floatRows, ...span, allowed, queries, bounds, top: createTopK(2, 5) },
+    rerankFloat32: { ...listed, bounds, top: createTopK(2, 5), slot: 1 },
+    scoreRows: { ...listed, out: new Float32Array(3) },
+    inverseNorms: { dim: DIM, rows, ...span, out: new Float32Array(ROWS) },
+    encodeSq8: { dim: DIM, rows, inverseNorms, ...span, low: 0, step: 1, ...coded },
+    scanSq8: {
+      ...{ dim: DIM, ...coded, ...span, rowBase: 0, allowed, query: placed.codes },
+      ...{ queryTerm: placed.term, weight: 1, top: createTopK(1, 5), slot: 0 },
+    },
+  };
+}
+
+type Method = (args: unknown) => unknown;
+
+function refusal(call: () => unknown): unknown {
+  try {
+    call();
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+function expectRefusal(error: unknown): void {
+  if (error === undefined) return;
+  expect(error instanceof TypeError || error instanceof RangeError, String(error)).toBe(true);
+}
+
+describe.each(availableIsas())('%s', (isa) => {
+  const kernels = loadKernels(isa);
+  const methods = kernels as unknown as Record<string, Method>;
+
+  test('right arguments are taken', () => {
+    for (const [name, args] of Object.entries(rightArguments(kernels))) {
+      expect(refusal(() => methods[name]?.(args))).toBeUndefined();
+    }
+  });
+
+  test('one wrong argument at a time is refused or harmless', () => {
+    for (const [name, right] of Object.entries(rightArguments(kernels))) {
+      for (const key of Object.keys(right)) {
+        for (const wrong of HOSTILE) {
+          const args = { ...rightArguments(kernels)[name], [key]: wrong };
+          expectRefusal(refusal(() => methods[name]?.(args)));
+        }
+      }
+    }
+  });
+
+  test('results that lie about themselves are refused', () => {
+    const scan = rightArguments(kernels)['scanFloat32'] ?? {};
+    const top = createTopK(2, 5);
+    for (const key of Object.keys(top)) {
+      for (const wrong of HOSTILE) {
+        const args = { ...scan, top: { ...createTopK(2, 5), [key]: wrong } };
+        expectRefusal(refusal(() => kernels.scanFloat32(args as never)));
+      }
+    }
+    top.counts.fill(0xffffffff);
+    expectRefusal(refusal(() => kernels.scanFloat32({ ...scan, top } as never)));
+    const sorted = { ...createTopK(2, 5), sorted: true };
+    expect(() => kernels.scanFloat32({ ...scan, top: sorted } as never)).toThrow(RangeError);
+  });
+
+  test('memory that is too short, misplaced or not of allocate() is refused', () => {
+    const scan = rightArguments(kernels)['scanFloat32'] ?? {};
+    const { buffer } = kernels.allocate(ROWS * DIM * 4);
+    for (const byteOffset of [-4, 2, 1e9, Number.NaN, buffer.byteLength - 4]) {
+      const memory = scan['rows'] as { readonly buffer: SharedArrayBuffer };
+      const rows = { ...memory, byteOffset };
+      expect(() => kernels.scanFloat32({ ...scan, rows } as never)).toThrow();
+    }
+    const stranger = { buffer: new SharedArrayBuffer(1e6), memory: {}, byteOffset: 0 };
+    expectRefusal(refusal(() => kernels.scanFloat32({ ...scan, rows: stranger } as never)));
+    for (const bytes of [0, -1, Number.NaN, 0.5, '64', 2 ** 60]) {
+      const error = refusal(() => kernels.allocate(bytes as number));
+      expectRefusal(error);
+      expect(error).toBeDefined();
+    }
+  });
+
+  test('bitsets and values of other types are refused', () => {
+    for (const a of HOSTILE) {
+      for (const b of HOSTILE) {
+        for (const name of ['and', 'or', 'andNot'] as const) {
+          expectRefusal(refusal(() => kernels[name](a as Uint32Array, b as Uint32Array)));
+        }
+      }
+      expectRefusal(refusal(() => kernels.popcount(a as Uint32Array)));
+      expectRefusal(refusal(() => kernels.firstNonFinite(a as Float32Array)));
+    }
+  });
+});
+
+const FUNCTIONS = [
+  ...(['scanFloat32', 'rerankFloat32', 'scoreRows', 'inverseNorms', 'encodeSq8'] as const),
+  ...(['scanSq8', 'firstNonFinite', 'combine', 'popcount', 'alignment'] as const),
+];
+
+describe.runIf(loadAddon() !== undefined)('the native door by itself', () => {
+  const addon = loadAddon() as NativeAddon;
+
+  /** Plausible and hostile arguments mixed, so that some calls get far. */
+  const argument = fc.oneof(
+    { weight: 3, arbitrary: fc.integer({ min: 0, max: 4 }) },
+    { weight: 2, arbitrary: fc.constantFrom(16, 32, 64, 2 ** 32 - 1, 2 ** 32, 1e18) },
+    {
+      weight: 4,
+      arbitrary: fc
+        .constantFrom(0, 1, 16, 64, 256)
+        .chain((n) =>
+          fc.constantFrom(
+            new Float32Array(n),
+            new Uint32Array(new SharedArrayBuffer(n * 4)).fill(0xffffffff),
+            new Uint8Array(n),
+            new Int8Array(n),
+          ),
+        ),
+    },
+    { weight: 2, arbitrary: fc.constantFrom(...HOSTILE) },
+  );
+
+  test.each(FUNCTIONS)('%s survives any arguments', (name) => {
+    fc.assert(
+      fc.property(fc.array(argument, { maxLength: 22 }), (args) => {
+        const call = addon[name] as (...args: readonly unknown[]) => unknown;
+        expectRefusal(refusal(() => call(...args)));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test('an instruction set that this machine has not is refused', () => {
+    for (const [code, isa] of addon.isas.entries()) {
+      const call = () => addon.popcount(code, new Uint32Array(1));
+      if (isa === null) expect(call).toThrow(RangeError);
+      else expect(call()).toBe(0);
+    }
+    expect(() => addon.popcount(addon.isas.length, new Uint32Array(1))).toThrow(RangeError);
+  });
+
+  test('sums that overflow 64 bits are refused', () => {
+    const one = new Float32Array(64);
+    const top = [2 ** 32 - 1, one, new Uint32Array(64), new Uint32Array(8), new Uint8Array(8)];
+    const scan = [0, 0, 16, one, null, 0, 4, 0, null, one, null, -1, 1];
+    expect(() => addon.scanFloat32(...scan, ...top)).toThrow(RangeError);
+    const rows = [0, 0, 32768, one, null, 0, 2 ** 32 - 1, 0, null, one, null, -1, 1];
+    expect(() => addon.scanFloat32(...rows, 1, ...top.slice(1))).toThrow(RangeError);
+  });
+});
