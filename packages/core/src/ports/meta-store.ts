@@ -74,7 +74,7 @@ export interface MetaStore {
   }>;
   /**
    * Applies all of `then` if every compare holds, atomically and durably. With nothing to change the
-   * revision stays. @throws ElanusError txn_too_large, txn_duplicate_key, lease_expired
+   * revision stays. Transactions sent without waiting may be applied in any order. @throws ElanusError txn_too_large, txn_duplicate_key, lease_expired
    */
   txn(txn: MetaTxn): Promise<MetaTxnOutcome>;
   /**

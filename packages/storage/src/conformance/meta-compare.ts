@@ -158,9 +158,14 @@ function raceCases(bench: MetaBench): void {
     expect(await text(bench.store, 'n')).toBe('8');
   });
 
-  test('transactions sent at once are applied in the order of calls', async () => {
-    await Promise.all(span(1, 40).map((n) => commit(bench.store, put('n', `${n}`))));
-    expect(await text(bench.store, 'n')).toBe('40');
+  test('transactions sent at once are all applied, in the order of their revisions', async () => {
+    const sent = span(1, 40).map(async (n) => ({
+      n,
+      at: await commit(bench.store, put('n', `${n}`)),
+    }));
+    const done = (await Promise.all(sent)).toSorted((a, b) => a.at - b.at);
+    expect(new Set(done.map(({ at }) => at)).size).toBe(40);
+    expect(await text(bench.store, 'n')).toBe(`${done.at(-1)?.n}`);
   });
 }
 
