@@ -90,6 +90,11 @@ export const errorTable = {
     (d) =>
       `a row with this key exists; use upsert, or insert with onConflict: 'skip' | 'replace'. ${kv(d)}`,
   ),
+  key_not_found: entry<{ readonly key: string; readonly hint?: string | undefined }>(
+    'not_found',
+    404,
+    (d) => `no row has this key.${hint(d)} ${kv(d)}`,
+  ),
   empty_write: entry<object>('invalid', 400, () => 'nothing to write: give at least one row'),
   // Requests
   invalid_argument: entry<Cell & { readonly argument: string }>(

@@ -1,0 +1,174 @@
+import type {
+  ArrayColumn,
+  BytesColumn,
+  CollectionSchema,
+  Column,
+  ColumnBatch,
+  Field,
+  NumberColumn,
+} from '@elanus/core';
+import {
+  DYNAMIC_FIELD,
+  DYNAMIC_FIELD_ID,
+  TIMESTAMP_FIELD,
+  TIMESTAMP_FIELD_ID,
+  isPresent,
+} from '@elanus/core';
+import { toBase64 } from './base64.ts';
+
+/** How columns become rows. */
+export interface DecodeOptions {
+  /** The caller's selection: which keys of `$meta` are wanted; all when absent. */
+  readonly select?: readonly string[] | undefined;
+  /** Keys of `$meta` left out. */
+  readonly omit?: readonly string[] | undefined;
+  /** Values as JSON can carry them: 64-bit integers as decimal strings, instants as ISO text. */
+  readonly json?: boolean;
+}
+
+/** A row as callers read it. */
+export type OutputRow = Record<string, unknown>;
+
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/**
+ * Columns as rows: plain objects in the schema's field order, then `$ts`, then keys of `$meta`.
+ * Copies everything; nothing of the batch stays reachable.
+ */
+export function decodeRows(
+  batch: ColumnBatch,
+  schema: CollectionSchema,
+  options: DecodeOptions = {},
+): OutputRow[] {
+  const rows: OutputRow[] = Array.from({ length: batch.rowCount }, () => ({}));
+  for (const field of schema.fields) {
+    const column = batch.columns.get(field.id);
+    if (column === undefined) continue;
+    const valueAt = reader(column, field, options.json === true);
+    for (let i = 0; i < rows.length; i++) {
+      (rows[i] as OutputRow)[field.name] = isPresent(column, i) ? valueAt(i) : null;
+    }
+  }
+  addTimestamps(rows, batch.columns.get(TIMESTAMP_FIELD_ID), options);
+  const meta = batch.columns.get(DYNAMIC_FIELD_ID);
+  if (meta !== undefined) addDynamic(rows, meta as BytesColumn, options);
+  return rows;
+}
+
+function addTimestamps(
+  rows: OutputRow[],
+  column: Column | undefined,
+  options: DecodeOptions,
+): void {
+  if (column === undefined) return;
+  const values = (column as NumberColumn).values;
+  for (let i = 0; i < rows.length; i++) {
+    const value = values[i] as bigint;
+    (rows[i] as OutputRow)[TIMESTAMP_FIELD] = options.json === true ? String(value) : value;
+  }
+}
+
+function addDynamic(rows: OutputRow[], column: BytesColumn, options: DecodeOptions): void {
+  const { select, omit } = options;
+  const wanted = select === undefined ? undefined : new Set(select);
+  const whole = wanted?.has(DYNAMIC_FIELD) === true;
+  for (let i = 0; i < rows.length; i++) {
+    if (!isPresent(column, i)) continue;
+    const extra = JSON.parse(textAt(column, i)) as Record<string, unknown>;
+    const row = rows[i] as OutputRow;
+    for (const key of Object.keys(extra)) {
+      if (wanted !== undefined && !whole && !wanted.has(key)) continue;
+      if (omit?.includes(key) === true || Object.hasOwn(row, key)) continue;
+      Object.defineProperty(row, key, {
+        value: extra[key],
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      });
+    }
+  }
+}
+
+function textAt(column: BytesColumn, row: number): string {
+  return decoder.decode(column.data.slice(column.offsets[row], column.offsets[row + 1]));
+}
+
+/** How one value of a column is read, in the types rows have. */
+function reader(column: Column, field: Field, json: boolean): (row: number) => unknown {
+  switch (column.kind) {
+    case 'vector': {
+      const { dim, values } = column;
+      return (row) => {
+        const vector = values.slice(row * dim, (row + 1) * dim);
+        return json ? Array.from(vector) : vector;
+      };
+    }
+    case 'array': {
+      const element = elementReader(column, field, json);
+      const { offsets } = column;
+      return (row) => {
+        const list: unknown[] = [];
+        const end = offsets[row + 1] as number;
+        for (let i = offsets[row] as number; i < end; i++) list.push(element(i));
+        return list;
+      };
+    }
+    default:
+      return scalarReader(column, field, json);
+  }
+}
+
+function elementReader(
+  column: ArrayColumn,
+  field: Field,
+  json: boolean,
+): (element: number) => unknown {
+  const type = field.element?.type ?? 'int64';
+  return scalarReader(column.element, { id: field.id, name: field.name, type }, json);
+}
+
+function scalarReader(
+  column: NumberColumn | BytesColumn,
+  field: Field,
+  json: boolean,
+): (row: number) => unknown {
+  if ('offsets' in column) return bytesReader(column, json);
+  const { values } = column;
+  switch (column.kind) {
+    case 'bool':
+      return (row) => values[row] === 1;
+    case 'int64':
+      if (field.as === 'number') return (row) => Number(values[row]);
+      if (json || field.as === 'string') return (row) => String(values[row]);
+      return (row) => values[row];
+    case 'timestamp':
+      return (row) => instant(values[row] as bigint, json);
+    default:
+      return (row) => values[row];
+  }
+}
+
+function instant(ms: bigint, json: boolean): unknown {
+  const date = new Date(Number(ms));
+  if (!json) return date;
+  return Number.isNaN(date.getTime()) ? String(ms) : date.toISOString();
+}
+
+function bytesReader(column: BytesColumn, json: boolean): (row: number) => unknown {
+  if (column.kind === 'json') return (row) => JSON.parse(textAt(column, row)) as unknown;
+  if (column.kind === 'varchar') return (row) => textAt(column, row);
+  const bytesAt = (row: number): Uint8Array =>
+    column.data.slice(column.offsets[row], column.offsets[row + 1]);
+  return json ? (row) => toBase64(bytesAt(row)) : bytesAt;
+}
+
+/** Keys as the key's field has them in rows. */
+export function decodeKeys(
+  column: NumberColumn | BytesColumn,
+  field: Field,
+  json: boolean,
+): unknown[] {
+  const valueAt = scalarReader(column, field, json);
+  const rows = 'offsets' in column ? column.offsets.length - 1 : column.values.length;
+  return Array.from({ length: rows }, (_, row) => valueAt(row));
+}
