@@ -197,6 +197,16 @@ describe('a build', () => {
     expect(pauses).toBe(2);
   });
 
+  test('trains the grid on rows as they are coded: normalised for COSINE', async () => {
+    const long = columnOf(400, 12);
+    const values = floatsOf(long.rows, 400 * 12);
+    for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) * 1000;
+    const file = await buildIndex({ ...plan, column: long }, { pause: async () => undefined });
+    const { grid } = readIndexHeader({ ...file, path: 'x' });
+    expect(grid.step * 255).toBeLessThanOrEqual(2.01);
+    expect(grid.low).toBeGreaterThanOrEqual(-1.01);
+  });
+
   test('asks for many candidates where codes tell little', () => {
     // Two groups a million apart: the grid cannot tell rows of a group from each other.
     const apart = columnOf(2000, 16);

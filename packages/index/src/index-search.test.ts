@@ -211,6 +211,17 @@ describe('searches', () => {
     }
   });
 
+  test('range search finds rows far behind the best', () => {
+    for (const metric of METRICS) {
+      const index = open(world, 'FLAT_SQ8', metric);
+      const all = topOf(flatIndex({ ...world, metric }), { queries: query }, 5000);
+      const [a, b] = [all.scores[3000] ?? 0, all.scores[3010] ?? 0];
+      const bounds = { min: Math.min(a, b), max: Math.max(a, b) };
+      const inside = topOf(index, { queries: query, bounds }, 20);
+      expect(rowsOf(inside)).toEqual(rowsOf(all).slice(3000, 3011));
+    }
+  });
+
   test('row numbers start at rowBase, and parts of a span join', () => {
     for (const kind of ['FLAT', 'FLAT_SQ8'] as const) {
       const index = open(world, kind, 'l2');
@@ -234,6 +245,9 @@ describe('searches', () => {
       const bounds = { min: score, max: score };
       const second = topOf(index, { queries: new Float32Array(8), bounds, exact: true }, 2000);
       expect(second.counts[0]).toBe(1000);
+      // Also when the candidates were already cut within that score.
+      const narrow = topOf(index, { queries: new Float32Array(8), candidates: 10 }, 10);
+      expect([...narrow.tied]).toEqual([1]);
     }
   });
 

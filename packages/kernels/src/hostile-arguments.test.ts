@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Kernels } from './kernels.ts';
 import { availableIsas, loadKernels } from './load.ts';
 import { floatsOf } from './memory.ts';
-import { loadAddon } from './native.ts';
+import { createNativeKernels, loadAddon } from './native.ts';
 import type { NativeAddon } from './native.ts';
 import { encodeQuerySq8, sq8Stride } from './sq8.ts';
 import { createTopK } from './topk.ts';
@@ -196,6 +196,37 @@ describe.runIf(loadAddon() !== undefined)('the native door by itself', () => {
       }),
       { numRuns: 3000 },
     );
+  });
+
+  test('an array one element short is refused', () => {
+    const calls: { readonly name: string; readonly args: readonly unknown[] }[] = [];
+    const watched = new Proxy(addon, {
+      get: (target, name: keyof NativeAddon) => {
+        const value = target[name];
+        if (typeof value !== 'function') return value;
+        return (...args: readonly unknown[]) => {
+          calls.push({ name, args });
+          return (value as (...args: readonly unknown[]) => unknown)(...args);
+        };
+      },
+    });
+    const kernels = createNativeKernels(watched, availableIsas()[0] ?? 'sse2');
+    for (const [name, args] of Object.entries(rightArguments(kernels))) {
+      (kernels as unknown as Record<string, Method>)[name]?.(args);
+    }
+    let tried = 0;
+    for (const { name, args } of calls) {
+      const call = addon[name as 'popcount'];
+      for (const [i, value] of args.entries()) {
+        // A shorter list of rows is a right list.
+        const isList = value instanceof Uint32Array && value.length === 3;
+        if (!ArrayBuffer.isView(value) || isList || name === 'alignment') continue;
+        const short = (value as Float32Array).subarray(0, (value as Float32Array).length - 1);
+        expect(() => call(...args.with(i, short)), `${name}, ${i}`).toThrow(RangeError);
+        tried++;
+      }
+    }
+    expect(tried).toBeGreaterThan(35);
   });
 
   test('an instruction set that this machine has not is refused', () => {

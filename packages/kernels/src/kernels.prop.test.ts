@@ -35,8 +35,12 @@ function randomOf(seed: number): () => number {
 /** Values of many magnitudes, with zeros, repeats and whole zero rows, so that ties happen. */
 function fill(values: Float32Array, dim: number, random: () => number): void {
   const coarse = random() < 0.3;
+  // Large enough that sums become infinite or no number at all.
+  const scale = random() < 0.1 ? 2 ** 120 : 1;
   for (let i = 0; i < values.length; i++) {
-    values[i] = coarse ? Math.floor(random() * 3) - 1 : (random() - 0.5) * 2 ** (random() * 8);
+    values[i] = coarse
+      ? Math.floor(random() * 3) - 1
+      : (random() - 0.5) * 2 ** (random() * 8) * scale;
   }
   for (let row = 0; row < values.length / dim; row++) {
     if (random() < 0.05) values.fill(0, row * dim, (row + 1) * dim);

@@ -121,7 +121,7 @@ export function referenceScanSq8(args: Omit<ScanSq8, 'top' | 'slot'>): readonly 
     for (let i = 0; i < stride; i++) dot += (codes[r * stride + i] ?? 0) * (args.query[i] ?? 0);
     const distance = ((args.terms[r] ?? 0) + args.queryTerm - 2 * dot) >>> 0;
     const score = f(f(f(args.weight) * f(distance)) - (args.norms?.[r] ?? 0));
-    hits.push({ row: args.rowBase + r, score });
+    hits.push({ row: args.rowBase + r, score: Number.isNaN(score) ? Infinity : score });
   }
   return hits.sort(byScore('l2'));
 }
