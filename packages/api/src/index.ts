@@ -1,3 +1,6 @@
+export { fromBase64, toBase64 } from './base64.ts';
+export { describe, scalarColumn } from './cells.ts';
+export { checkBatch } from './check-batch.ts';
 export type {
   AlterRequest,
   Call,
@@ -28,3 +31,27 @@ export type {
   WriteRequest,
   WriteResult,
 } from './database.ts';
+export type { DecodeOptions, OutputRow } from './decode-rows.ts';
+export { decodeKeys, decodeRows } from './decode-rows.ts';
+export { checkDefinition, checkField, checkName } from './definition.ts';
+export { encodeKeys } from './encode-keys.ts';
+export type { EncodeOptions, InputRow } from './encode-rows.ts';
+export {
+  checkBatchBounds,
+  encodeRows,
+  fieldColumn,
+  findNotFinite,
+  keyAt,
+} from './encode-rows.ts';
+export { decodeEnvelope, encodeEnvelope } from './envelope.ts';
+export type { FrameLimits } from './frame.ts';
+export { checkRagged, decodeFrame, encodeFrame, frameBytes } from './frame.ts';
+export { searchField } from './json-requests.ts';
+export type { FrameResult, JsonRow } from './json-results.ts';
+export { readFrameResult } from './json-results.ts';
+export { jsonText } from './json-text.ts';
+export type { ApiContext, ElanusRouter, RouterOptions } from './router.ts';
+export { createRouter } from './router.ts';
+export { didYouMean } from './suggest.ts';
+export type { Json } from './wire-value.ts';
+export { decodeValue, encodeValue } from './wire-value.ts';

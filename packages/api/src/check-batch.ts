@@ -1,0 +1,158 @@
+import type {
+  ArrayColumn,
+  BytesColumn,
+  CollectionSchema,
+  Column,
+  ColumnBatch,
+  Field,
+  NumberColumn,
+} from '@elanus/core';
+import { ElanusError, LIMITS, isPresent, storedFields } from '@elanus/core';
+import { checkBatchBounds, findNotFinite } from './encode-rows.ts';
+import { checkRagged } from './frame.ts';
+import { jsonText } from './json-text.ts';
+
+/**
+ * Judges a batch that came over a wire by its schema, as `encodeRows` judges rows: every stored
+ * field there and of its type, nulls only where allowed, text that is UTF-8 within its length,
+ * canonical JSON, finite vectors of the right dimension, distinct keys. Columns of auto ids may be
+ * missing. Linear in the bytes; batches that `encodeRows` made need no check.
+ *
+ * @throws the error that `encodeRows` would throw for the same row.
+ */
+export function checkBatch(batch: ColumnBatch, schema: CollectionSchema): void {
+  checkRagged(batch);
+  const fields = storedFields(schema);
+  const known = new Set(fields.map((field) => field.id));
+  for (const id of batch.columns.keys()) {
+    if (!known.has(id)) throw new ElanusError('unknown_field', { field: String(id) });
+  }
+  for (const field of fields) {
+    const column = batch.columns.get(field.id);
+    if (column !== undefined) checkColumn(column, field, batch.rowCount);
+    else if (!(field.primary === true && field.autoId === true)) {
+      throw new ElanusError('missing_field', { field: field.name });
+    }
+  }
+  checkBatchBounds(batch, schema, 0);
+}
+
+function checkColumn(column: Column, field: Field, rows: number): void {
+  if (column.kind !== field.type) {
+    const { name, type } = field;
+    throw new ElanusError('wrong_type', { field: name, expected: type, got: column.kind });
+  }
+  if (column.kind === 'vector') {
+    checkVectors(column, field);
+    return;
+  }
+  if (field.nullable !== true) {
+    for (let row = 0; row < rows; row++) {
+      if (!isPresent(column, row)) {
+        throw new ElanusError('wrong_type', { field: field.name, row, expected: 'a value' });
+      }
+    }
+  }
+  if (column.kind === 'array') checkArrays(column, field);
+  else checkScalars(column, field);
+}
+
+function checkVectors(column: Extract<Column, { kind: 'vector' }>, field: Field): void {
+  const { dim, values } = column;
+  if (dim !== field.dim) {
+    throw new ElanusError('dimension_mismatch', {
+      field: field.name,
+      expected: String(field.dim),
+      got: String(dim),
+    });
+  }
+  const at = findNotFinite(values);
+  if (at < 0) return;
+  const row = Math.floor(at / dim);
+  throw new ElanusError('vector_not_finite', { field: field.name, row, got: `${values[at]}` });
+}
+
+function checkArrays(column: ArrayColumn, field: Field): void {
+  const { element, offsets } = column;
+  const wanted = field.element?.type;
+  if (element.kind !== wanted) {
+    throw new ElanusError('wrong_type', {
+      field: field.name,
+      expected: `array of ${wanted}`,
+      got: `array of ${element.kind}`,
+    });
+  }
+  const max = field.maxCapacity ?? LIMITS.arrayCapacityMax;
+  for (let row = 0; row + 1 < offsets.length; row++) {
+    const length = (offsets[row + 1] as number) - (offsets[row] as number);
+    if (length <= max) continue;
+    const expected = `at most ${max} elements`;
+    throw new ElanusError('value_too_long', { field: field.name, row, expected });
+  }
+  const { maxLength } = field.element ?? {};
+  const base: Field = { id: field.id, name: field.name, type: element.kind };
+  checkScalars(element, maxLength === undefined ? base : { ...base, maxLength });
+}
+
+function checkScalars(column: NumberColumn | BytesColumn, field: Field): void {
+  if ('offsets' in column) checkBytes(column, field);
+  else if (column.kind === 'bool') {
+    const row = (column.values as Uint8Array).findIndex((value) => value > 1);
+    if (row >= 0) throw new ElanusError('wrong_type', { field: field.name, row, expected: 'bool' });
+  } else if (column.kind === 'float' || column.kind === 'double') {
+    const row = (column.values as Float64Array).findIndex((value) => !Number.isFinite(value));
+    if (row >= 0) {
+      const expected = `finite ${column.kind}`;
+      throw new ElanusError('value_out_of_range', { field: field.name, row, expected });
+    }
+  }
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function checkBytes(column: BytesColumn, field: Field): void {
+  const { offsets, data, kind } = column;
+  const own = field.maxLength ?? LIMITS.varcharBytesMax;
+  const max = kind === 'json' ? LIMITS.jsonBytesMax : own;
+  const allowed = field.oneOf === undefined ? undefined : new Set(field.oneOf);
+  for (let row = 0; row + 1 < offsets.length; row++) {
+    if (!isPresent(column, row)) continue;
+    const bytes = data.subarray(offsets[row], offsets[row + 1]);
+    if (bytes.length > max) {
+      const expected = `at most ${max} bytes`;
+      throw new ElanusError('value_too_long', { field: field.name, row, expected });
+    }
+    if (kind === 'bytes') continue;
+    const text = decode(bytes, field, row);
+    if (allowed !== undefined && !allowed.has(text)) {
+      throw new ElanusError('value_not_allowed', { field: field.name, row });
+    }
+    if (kind === 'json') checkJson(text, field, row);
+  }
+}
+
+function decode(bytes: Uint8Array, field: Field, row: number): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new ElanusError('wrong_type', { field: field.name, row, expected: 'UTF-8' });
+  }
+}
+
+/** Filters look at JSON as bytes: what is kept has to be in the one form `jsonText` makes. */
+function checkJson(text: string, field: Field, row: number): void {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new ElanusError('wrong_type', { field: field.name, row, expected: 'JSON' });
+  }
+  const canonical = jsonText(value);
+  if (typeof canonical !== 'string') {
+    throw new ElanusError(canonical.code, { field: field.name, row, expected: canonical.expected });
+  }
+  if (canonical !== text) {
+    const expected = 'canonical JSON: as JSON.stringify writes it';
+    throw new ElanusError('wrong_type', { field: field.name, row, expected });
+  }
+}

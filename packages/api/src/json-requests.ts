@@ -1,0 +1,145 @@
+import type { CollectionSchema } from '@elanus/core';
+import { ElanusError, vectorFields } from '@elanus/core';
+import type {
+  DeleteRequest,
+  Projection,
+  ReadPoint,
+  SearchRequest,
+  WireFilter,
+} from './database.ts';
+import { encodeKeys } from './encode-keys.ts';
+import { fieldColumn, floatsOfBase64 } from './encode-rows.ts';
+import type { DeleteInput, ReadInput, SearchInput } from './schemas.ts';
+import { decodeValue } from './wire-value.ts';
+
+/** Hits of a search that does not say how many. */
+const LIMIT_DEFAULT = 10;
+
+/** What a JSON caller has to see, and which fields come back. */
+export function readPart(input: ReadInput): ReadPoint & Projection {
+  const { consistency, session, select, omit } = input;
+  return {
+    consistency:
+      typeof consistency === 'object' ? { at: BigInt(consistency.at) } : (consistency ?? 'session'),
+    sessionTimestamp: session === undefined ? undefined : BigInt(session),
+    select,
+    omit,
+  };
+}
+
+/** The filter of a JSON caller, in either form; both at once are refused. */
+export function filterPart(input: Pick<ReadInput, 'filter' | 'expr'>): WireFilter | undefined {
+  const { filter, expr } = input;
+  if (filter !== undefined && expr !== undefined) {
+    throw new ElanusError('invalid_argument', {
+      argument: 'expr',
+      hint: 'Give either filter or expr.',
+    });
+  }
+  if (expr !== undefined) {
+    const params = decodeMembers(expr.params ?? {});
+    return { kind: 'text', text: expr.text, params };
+  }
+  return filter === undefined ? undefined : { kind: 'object', value: decodeMembers(filter) };
+}
+
+/** Members one by one: the outermost object is never itself a tagged value. */
+function decodeMembers(members: NonNullable<ReadInput['filter']>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(members).map(([name, value]) => [name, decodeValue(value)]),
+  );
+}
+
+/** A JSON search as the database's request. */
+export function searchPart(input: SearchInput, schema: CollectionSchema): SearchRequest {
+  return {
+    ...readPart(input),
+    collection: input.collection,
+    field: input.field,
+    queries: queriesPart(input, schema),
+    limit: input.limit ?? LIMIT_DEFAULT,
+    offset: input.offset ?? 0,
+    filter: filterPart(input),
+    within: input.within,
+    recall: input.recall,
+    params: input.params,
+  };
+}
+
+function queriesPart(input: SearchInput, schema: CollectionSchema): SearchRequest['queries'] {
+  const { vector, vectors, packed, ids } = input;
+  const given = [vector, vectors, packed, ids].filter((part) => part !== undefined);
+  if (given.length !== 1) {
+    throw new ElanusError('invalid_argument', {
+      argument: 'vector',
+      hint: 'Give exactly one of vector, vectors and ids.',
+    });
+  }
+  if (ids !== undefined) return { kind: 'keys', keys: encodeKeys(ids, schema) };
+  if (packed !== undefined) {
+    const values = floatsOfBase64(packed.values);
+    if (values === undefined) {
+      throw new ElanusError('invalid_argument', { argument: 'packed', hint: 'It is not base64.' });
+    }
+    return { kind: 'vectors', values, count: packed.count };
+  }
+  const list = vector === undefined ? (vectors ?? []) : [vector];
+  const field = searchField(schema, input.field);
+  const column = fieldColumn({ values: list, field, firstRow: 0 }, {});
+  if (column.kind !== 'vector') {
+    throw new ElanusError('wrong_type', { field: field.name, expected: 'vector', got: field.type });
+  }
+  return { kind: 'vectors', values: column.values, count: list.length };
+}
+
+/** The vector field a search means. @throws unknown_field, invalid_argument */
+export function searchField(
+  schema: CollectionSchema,
+  name: string | undefined,
+): CollectionSchema['fields'][number] {
+  const fields = vectorFields(schema);
+  const field = name === undefined ? fields[0] : fields.find((one) => one.name === name);
+  const names = fields.map((one) => one.name).join(', ');
+  if (field === undefined) {
+    throw new ElanusError('unknown_field', {
+      field: name ?? 'vector',
+      hint: names === '' ? 'The collection has no vector field.' : `Vector fields: ${names}.`,
+    });
+  }
+  if (name === undefined && fields.length > 1) {
+    throw new ElanusError('invalid_argument', {
+      argument: 'field',
+      hint: `Name one of the vector fields: ${names}.`,
+    });
+  }
+  return field;
+}
+
+/** A JSON delete as the database's request. @throws empty_delete, invalid_argument */
+export function deletePart(
+  input: DeleteInput,
+  rest: { readonly schema: CollectionSchema; readonly idempotencyKey: string },
+): DeleteRequest {
+  const filter = filterPart(input);
+  const given = [input.ids, filter, input.all].filter((part) => part !== undefined);
+  if (given.length === 0) throw new ElanusError('empty_delete', {});
+  if (given.length > 1) {
+    throw new ElanusError('invalid_argument', {
+      argument: 'ids',
+      hint: 'Give exactly one of ids, filter and all.',
+    });
+  }
+  const { consistency, sessionTimestamp } = readPart(input);
+  const base = {
+    consistency,
+    sessionTimestamp,
+    collection: input.collection,
+    idempotencyKey: rest.idempotencyKey,
+  };
+  if (input.ids !== undefined) {
+    if (input.ids.length === 0) throw new ElanusError('empty_delete', {});
+    return { ...base, target: { kind: 'keys', keys: encodeKeys(input.ids, rest.schema) } };
+  }
+  if (filter !== undefined) return { ...base, target: { kind: 'filter', filter } };
+  return { ...base, target: { kind: 'all' } };
+}
