@@ -46,7 +46,7 @@ function wireError(error: TRPCError): WireError {
     return { code: 'invalid_argument', details: { argument: 'path', hint: error.message } };
   }
   if (error.code === 'PAYLOAD_TOO_LARGE') {
-    return { code: 'request_too_large', details: {} };
+    return { code: 'request_too_large', details: { bytesMax: LIMITS.requestBytesMax } };
   }
   if (error.code === 'PARSE_ERROR' || error.code === 'BAD_REQUEST') {
     return { code: 'invalid_argument', details: { argument: 'input', hint: error.message } };
@@ -233,7 +233,7 @@ async function drain(stream: ReadableStream): Promise<Uint8Array> {
     length += value.length;
     if (length > LIMITS.requestBytesMax) {
       await reader.cancel();
-      throw new ElanusError('request_too_large', {});
+      throw new ElanusError('request_too_large', { bytesMax: LIMITS.requestBytesMax });
     }
     chunks.push(value);
   }
