@@ -25,9 +25,10 @@ export interface MemoryFsOptions {
 export interface MemoryFs extends Fs {
   /**
    * Power loss: of each file a random part of the unsynced pages is kept, torn at sectors; of each
-   * folder a random prefix of the unsynced names. Handles opened before are dead.
+   * folder a random prefix of the unsynced names. Returns what the machine finds when it is back;
+   * this one and its handles are dead, as is the process that used them.
    */
-  crash(rng: Rng): void;
+  crash(rng: Rng): MemoryFs;
   /** Replaces the fault hook. */
   setFault(fault: ((call: FsCall) => FsFault) | undefined): void;
   /** Changes one stored byte, as a failing disk does. */
@@ -134,20 +135,26 @@ function crashNode(node: Node, rng: Rng): void {
 class Memory implements MemoryFs {
   readonly root = ':memory:';
   readonly #options: MemoryFsOptions;
-  readonly #tree = newFolder();
+  readonly #tree: FolderNode;
   #fault: ((call: FsCall) => FsFault) | undefined;
   #calls = 0;
-  /** Raised by a crash; handles of another epoch are dead. */
-  epoch = 0;
+  #dead = false;
 
-  constructor(options: MemoryFsOptions) {
+  constructor(options: MemoryFsOptions, tree: FolderNode) {
     this.#options = options;
     this.#fault = options.fault;
+    this.#tree = tree;
+  }
+
+  /** Gives the turn away; a machine without power does nothing any more. */
+  async #alive(path: string): Promise<void> {
+    await Promise.resolve();
+    if (this.#dead) throw new ElanusError('io_error', { path, why: 'the power is gone' });
   }
 
   /** Asks the hook and throws what it says; returns 'short' for the write to handle. */
   async enter(kind: FsCall['kind'], path: string): Promise<'short' | undefined> {
-    await Promise.resolve();
+    await this.#alive(path);
     const fault = this.#fault?.({ kind, path, index: this.#calls++ });
     if (fault === undefined || fault === 'short') return fault;
     throw new ElanusError(fault, { path, why: 'injected' });
@@ -207,7 +214,7 @@ class Memory implements MemoryFs {
   }
 
   async stat(path: string): Promise<FileStat | undefined> {
-    await Promise.resolve();
+    await this.#alive(path);
     const node = this.#find(path);
     if (node === undefined) return undefined;
     if (node.kind === 'folder') return { kind: 'folder', size: 0, modifiedMs: 0 };
@@ -215,7 +222,7 @@ class Memory implements MemoryFs {
   }
 
   async list(path: string): Promise<readonly string[]> {
-    await Promise.resolve();
+    await this.#alive(path);
     const node = this.#find(path);
     if (node?.kind !== 'folder') throw new ElanusError('file_not_found', { path });
     return [...node.names.keys()].sort();
@@ -266,9 +273,10 @@ class Memory implements MemoryFs {
     return Promise.resolve(undefined);
   }
 
-  crash(rng: Rng): void {
-    this.epoch += 1;
+  crash(rng: Rng): MemoryFs {
+    this.#dead = true;
     crashNode(this.#tree, rng);
+    return new Memory(this.#options, this.#tree);
   }
 
   setFault(fault: ((call: FsCall) => FsFault) | undefined): void {
@@ -289,19 +297,17 @@ class MemoryHandle implements FileHandle {
   readonly #fs: Memory;
   readonly #file: FileNode;
   readonly #path: string;
-  readonly #epoch: number;
   #open = true;
 
   constructor(fs: Memory, file: FileNode, path: string) {
     this.#fs = fs;
     this.#file = file;
     this.#path = path;
-    this.#epoch = fs.epoch;
   }
 
   async #enter(kind: FsCall['kind']): Promise<'short' | undefined> {
     const fault = await this.#fs.enter(kind, this.#path);
-    if (!this.#open || this.#epoch !== this.#fs.epoch) {
+    if (!this.#open) {
       throw new ElanusError('io_error', { path: this.#path, why: 'the handle is closed' });
     }
     return fault;
@@ -353,5 +359,5 @@ class MemoryHandle implements FileHandle {
 
 /** An empty file system in memory, for tests, simulation and databases without a folder. */
 export function memoryFs(options: MemoryFsOptions = {}): MemoryFs {
-  return new Memory(options);
+  return new Memory(options, newFolder());
 }

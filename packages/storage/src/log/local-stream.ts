@@ -165,24 +165,28 @@ export class LocalStream {
 
   /** Takes back what was accepted and not stored: its seqs are given out again. */
   async #undo(cause: unknown, group: Group): Promise<void> {
-    this.#fail(cause, group);
+    this.#failure = cause;
     try {
       await this.#handle.truncate(this.#active.end);
       if (this.#options.durability === 'power') await this.#handle.sync();
+      this.#accepted = this.#stored;
+      this.#failure = undefined;
     } catch {
-      return;
+      // What lies behind the end is unknown: the failure stays.
     }
-    this.#accepted = this.#stored;
-    this.#failure = undefined;
+    this.#settleUnknown(cause, group);
   }
 
   /** From here on appends are `unknown`. */
   #fail(cause: unknown, group?: Group): void {
     this.#failure = cause;
-    const lost = group === undefined ? this.#groups : [group, ...this.#groups];
-    const outcome: LogAppendOutcome = { kind: 'unknown', cause };
-    for (const one of lost) one.settle(() => outcome);
-    this.#groups.length = 0;
+    this.#settleUnknown(cause, group);
+  }
+
+  #settleUnknown(cause: unknown, group?: Group): void {
+    const waiting = this.#groups.splice(0);
+    if (group !== undefined) waiting.unshift(group);
+    for (const one of waiting) one.settle(() => ({ kind: 'unknown', cause }));
   }
 
   /** Begins a new file; the one before stays as it is. */

@@ -83,6 +83,11 @@ export class MetaEngine {
     return this.#revision;
   }
 
+  /** sqlite's own word for how it syncs: 2 is FULL, 1 NORMAL. */
+  synchronous(): number {
+    return Number(this.#db.prepare('PRAGMA synchronous').get()?.['synchronous']);
+  }
+
   get(key: string): MetaEntry | undefined {
     const row = this.#one.get(key) as unknown as Row | undefined;
     return row === undefined ? undefined : toEntry(row);

@@ -1,5 +1,5 @@
 import { describeMetaStore } from '../conformance/meta.ts';
-import { testClock } from '../conformance/test-clock.ts';
+import { testClock } from '../testing/test-clock.ts';
 import type { MetaFault } from './memory.ts';
 import { memoryMetaData, memoryMetaStore } from './memory.ts';
 

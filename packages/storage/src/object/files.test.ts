@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { pattern, sameBytes, utf8 } from '../conformance/log-kit.ts';
 import { describeObjectStore } from '../conformance/object.ts';
-import { testClock } from '../conformance/test-clock.ts';
+import { testClock } from '../testing/test-clock.ts';
 import { memoryFs } from '../fs/memory.ts';
 import { nodeFs } from '../fs/node.ts';
 import { fileObjectStore } from './files.ts';

@@ -1,5 +1,5 @@
 import { describeObjectStore } from '../conformance/object.ts';
-import { testClock } from '../conformance/test-clock.ts';
+import { testClock } from '../testing/test-clock.ts';
 import { memoryObjectData, memoryObjectStore } from './memory.ts';
 
 describeObjectStore('memory', async () => {
