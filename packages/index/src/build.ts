@@ -1,6 +1,6 @@
 import { ElanusError } from '@elanus/core';
 import type { Metric } from '@elanus/core';
-import { createTopK, floatsOf, rowsPerCall, sortTopK, trainSq8 } from '@elanus/kernels';
+import { createTopK, floatsOf, rowsPerCall, trainSq8 } from '@elanus/kernels';
 import type { Kernels, TopK } from '@elanus/kernels';
 
 import type { VectorColumn } from './column.ts';
@@ -61,17 +61,35 @@ function typicalNorm(norms: Float32Array): number {
   return Number.isFinite(mean) && mean > 0 ? mean : 1;
 }
 
-/** Position of each true neighbour among the candidates of its query, Infinity when not found. */
-function ranksOf(exact: TopK, found: TopK, ownRows: readonly number[]): number[] {
+/** Rank of a row among the candidates of a query, 1 = first; Infinity when it is not one. */
+function rankOf(found: TopK, slot: number, row: number): number {
+  const from = slot * found.limit;
+  const scores = found.scores.subarray(from, from + (found.counts[slot] ?? 0));
+  const rows = found.rows.subarray(from, from + scores.length);
+  const at = rows.indexOf(row);
+  if (at < 0) return Infinity;
+  const score = scores[at] ?? 0;
+  let rank = 0;
+  for (let i = 0; i < scores.length; i++) {
+    const other = scores[i] ?? 0;
+    if (other < score || (other === score && (rows[i] ?? 0) <= row)) rank++;
+  }
+  return rank;
+}
+
+/** Ranks of the true neighbours of all queries, each query's own row left out; ascending. */
+function* ranksOf(
+  exact: TopK,
+  found: TopK,
+  ownRows: readonly number[],
+): Generator<undefined, readonly number[], undefined> {
   const ranks: number[] = [];
   for (const [slot, own] of ownRows.entries()) {
-    const rank = new Map<number, number>();
-    const count = found.counts[slot] ?? 0;
-    for (let i = 0; i < count; i++) rank.set(found.rows[slot * found.limit + i] ?? 0, i + 1);
     for (let i = 0; i < (exact.counts[slot] ?? 0); i++) {
       const row = exact.rows[slot * exact.limit + i] ?? 0;
-      if (row !== own) ranks.push(rank.get(row) ?? Infinity);
+      if (row !== own) ranks.push(rankOf(found, slot, row));
     }
+    yield;
   }
   return ranks.sort((a, b) => a - b);
 }
@@ -97,8 +115,7 @@ function* calibrate(source: Sq8Source): Generator<undefined, number, undefined> 
     placeQuery(source, queries.subarray(i * dim, (i + 1) * dim)),
   );
   yield* scanCodes(source, { queries, top: exact }, { placed, found });
-  sortTopK(found, 'l2');
-  const ranks = ranksOf(exact, found, ownRows);
+  const ranks = yield* ranksOf(exact, found, ownRows);
   const needed = ranks[Math.ceil(ranks.length * CALIBRATION_SHARE) - 1] ?? 0;
   if (needed === Infinity) return rowCount;
   return Math.max(CANDIDATES_MIN, needed * CALIBRATION_MARGIN);

@@ -8,3 +8,5 @@ export { INDEX_FILE_VERSION, indexLayout, readIndexHeader } from './index-file.t
 export type { OpenIndex } from './open.ts';
 export { flatIndex, openHandle, openIndex, openIndexSteps } from './open.ts';
 export type { IndexKind, IndexSearch, SearchWork, VectorIndex } from './vector-index.ts';
+export { indexThreads } from './threads.ts';
+export type { BuildTask } from './threads/build.ts';
