@@ -1,1 +1,1 @@
-export {};
+export { startDataNode, type DataNode, type DataNodeOptions } from './data-node.ts';

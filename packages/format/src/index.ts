@@ -10,6 +10,8 @@ export { decodeKeys, encodeKeys, keyOrder } from './keys-file.ts';
 export type { Manifest, ManifestFile, ManifestIndex } from './manifest.ts';
 export { MANIFEST_VERSION, decodeManifest, encodeManifest } from './manifest.ts';
 export { objectNames } from './names.ts';
+export type { EncodedScalars, ScalarInput } from './scalar-files.ts';
+export { encodeScalarFiles } from './scalar-files.ts';
 export type { FieldStats, SegmentStats } from './stats.ts';
 export { decodeStats, encodeStats, measureStats } from './stats.ts';
 export type { VectorFileHeader } from './vector-file.ts';
@@ -21,3 +23,5 @@ export {
   decodeVectorHeader,
   encodeVectorFile,
 } from './vector-file.ts';
+export type { VectorSource } from './vector-reader.ts';
+export { readVectorHeader, readVectors } from './vector-reader.ts';

@@ -65,9 +65,8 @@ describe('a file', () => {
         const bytes = fileOf(kind, metric);
         const index = openBytes(bytes);
         const { rowCount, dim } = index;
-        expect({ kind: index.kind, metric: index.metric, rowCount, dim }).toEqual({
-          ...{ kind, metric, rowCount: 300, dim: 10 },
-        });
+        const got = { kind: index.kind, metric: index.metric, rowCount, dim };
+        expect(got).toEqual({ kind, metric, rowCount: 300, dim: 10 });
         expect(index.bytes).toBe(bytes.length);
       }
     }

@@ -25,6 +25,16 @@ export {
   resolveCollection,
   saveTimestampWindow,
 } from './calls/coordinator.ts';
+export type { SegmentRef } from './calls/query.ts';
+export {
+  countSealed,
+  describeNode,
+  loadSegment,
+  releaseSegment,
+  retrieveSealed,
+  searchSealed,
+  selectSealed,
+} from './calls/query.ts';
 export type {
   FilterText,
   ReadDemand,
@@ -33,6 +43,7 @@ export type {
   ShardStatus,
 } from './calls/streaming.ts';
 export {
+  adoptBuild,
   alterShard,
   appendWrite,
   countShard,

@@ -26,6 +26,7 @@ const headers: fc.Arbitrary<MessageHeader> = fc.record({
   previousHash: u32,
   payloadHash: u32,
   collectionId: u32,
+  shard: u32,
   schemaVersion: u32,
   segmentId: fc.nat(2 ** 40),
   rowCount: u32,

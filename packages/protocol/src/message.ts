@@ -9,7 +9,7 @@
  *     32  u32 previousHash   u32 payloadHash
  *     40  u32 collectionId   u32 schemaVersion
  *     48  f64 segmentId
- *     56  u32 rowCount       u32 reserved
+ *     56  u32 rowCount       u32 shard
  *     64  idempotency key, UTF-8, padded to a multiple of 8; then the body
  */
 import { assert, ElanusError, type Timestamp } from '@elanus/core';
@@ -60,6 +60,7 @@ export interface MessageHeader {
   /** CRC-32 over the bodies of the whole write: tells a retry from another write. */
   readonly payloadHash: number;
   readonly collectionId: number;
+  readonly shard: number;
   readonly schemaVersion: number;
   /** The growing segment that takes the rows, or that is sealed; 0 when none. */
   readonly segmentId: number;
@@ -98,6 +99,7 @@ export function encodeHeader(header: MessageHeader): Uint8Array {
   view.setUint32(44, header.schemaVersion, true);
   view.setFloat64(48, header.segmentId, true);
   view.setUint32(56, header.rowCount, true);
+  view.setUint32(60, header.shard, true);
   bytes.set(key, FIXED_BYTES);
   return bytes;
 }
@@ -138,6 +140,7 @@ export function decodeMessage(record: Uint8Array, seq: number): Message {
     schemaVersion: view.getUint32(44, true),
     segmentId: view.getFloat64(48, true),
     rowCount: view.getUint32(56, true),
+    shard: view.getUint32(60, true),
     idempotencyKey: decoder.decode(bytes.subarray(FIXED_BYTES, FIXED_BYTES + keyBytes)),
   };
   return { header, body: bytes.subarray(bodyAt) };

@@ -1,1 +1,1 @@
-export {};
+export { startQueryNode, type QueryNode, type QueryNodeOptions } from './query-node.ts';

@@ -2,7 +2,7 @@
  * Which rows of a segment a read may return: the visible prefix, minus deletes, and the filter. The
  * one place where MVCC, deletes and predicates meet; everything after it sees a bitset.
  */
-import { andInto, andNotInto, clearTail, filledBitset, type Bitset } from '@elanus/core';
+import { andNotInto, clearTail, createBitset, filledBitset, type Bitset } from '@elanus/core';
 import { evaluate, type CheckedFilter } from '@elanus/expr';
 import type { ChunkView, SegmentView } from './view.ts';
 
@@ -43,29 +43,22 @@ export function allowedRows(
   return set;
 }
 
-/** The rows of a whole segment that may be returned, as one bitset over its rows. */
+/**
+ * The rows of a whole segment that may be returned, as one bitset over all its rows; undefined =
+ * every row.
+ */
 export function allowedInSegment(
   read: SegmentRead,
   filter: CheckedFilter | undefined,
 ): Bitset | undefined {
-  const only = read.view.chunks[0];
-  if (only === undefined) return filledBitset(0);
-  if (read.view.chunks.length === 1) {
-    return allowedRows(read, only, filter) ?? prefixOrAll(read);
-  }
-  const all = filledBitset(read.visibleRows);
-  const joined = new Uint32Array((read.view.rowCount + 31) >>> 5);
-  joined.set(all);
-  for (const chunk of read.view.chunks) {
-    const set = allowedRows(read, chunk, filter);
-    if (set !== undefined) {
-      const from = chunk.rowBase >>> 5;
-      andInto(joined.subarray(from, from + set.length), set);
-    }
+  const { view } = read;
+  const everything = read.visibleRows === view.rowCount && read.deleted === undefined;
+  if (everything && filter === undefined) return undefined;
+  const joined = createBitset(view.rowCount);
+  for (const chunk of view.chunks) {
+    const rows = visibleInChunk(read, chunk);
+    if (rows === 0) continue;
+    joined.set(allowedRows(read, chunk, filter) ?? filledBitset(rows), chunk.rowBase >>> 5);
   }
   return joined;
-}
-
-function prefixOrAll(read: SegmentRead): Bitset | undefined {
-  return read.visibleRows === read.view.rowCount ? undefined : filledBitset(read.visibleRows);
 }

@@ -14,8 +14,9 @@ import {
   type Field,
   type FieldId,
 } from '@elanus/core';
+import { defaultColumn } from '@elanus/expr';
 import { floatsOf } from '@elanus/kernels';
-import { defaultColumn } from './default-column.ts';
+
 import { chunkOf, type ChunkView, type SegmentView } from './view.ts';
 
 /** Rows of one segment to read. */

@@ -85,7 +85,7 @@ function searchSegment(kernels: Kernels, task: SearchTask, read: SegmentRead): S
     if (count === 0) return { top, plan: { ...plan, way: 'skipped', kind: '', allowed: 0 } };
     const index = openHandle(kernels, handle);
     const { queries, bounds } = task;
-    index.search({ queries, limit: task.limit, allowed, bounds, top });
+    index.search({ queries, allowed, bounds, top });
     sortTopK(top, task.metric);
     return { top, plan: { ...plan, way: 'index', kind: index.kind, allowed: count } };
   }

@@ -70,9 +70,12 @@ export const leaseIds = defineCall<{ readonly count: number }, { readonly from: 
   'coordinator.ids.lease',
 );
 
-/** Saves that timestamps up to `untilMs` may be given; never goes back. */
+/**
+ * Saves that timestamps up to `untilMs` may be given. Never goes back, but at the owner's end
+ * (`final`): it then knows that none above was given.
+ */
 export const saveTimestampWindow = defineCall<
-  { readonly untilMs: number },
+  { readonly untilMs: number; readonly final: boolean },
   { readonly untilMs: number }
 >('coordinator.timestamps.save');
 
@@ -99,7 +102,8 @@ export const commitFlush = defineCall<
     readonly shard: number;
     readonly segment: SegmentRecord | undefined;
     readonly deltas: readonly { readonly segmentId: number; readonly delta: string }[];
-    readonly checkpoint: CheckpointRecord;
+    /** Undefined: the checkpoint stays. */
+    readonly checkpoint: CheckpointRecord | undefined;
   },
   Record<string, never>
 >('coordinator.segment.flush');

@@ -1,5 +1,6 @@
 import type { CollectionSchema, Metric, Timestamp } from '@elanus/core';
 import { defineCall } from '../call.ts';
+import type { SegmentRecord } from '../record.ts';
 
 /** One shard of one collection. */
 export interface ShardAddress {
@@ -145,3 +146,14 @@ export const describeShards = defineCall<
   { readonly collectionId: number },
   { readonly shards: readonly ShardStatus[] }
 >('streaming.shard.describe');
+
+/** Commits and uses the output of a build job; see `BuildAdoption`. */
+export const adoptBuild = defineCall<
+  ShardAddress & {
+    readonly inputs: readonly { readonly segmentId: number; readonly manifest: string }[];
+    readonly output: SegmentRecord;
+    /** Object that says where output rows came from; undefined when rows did not move. */
+    readonly origins: string | undefined;
+  },
+  Record<string, never>
+>('streaming.shard.adopt');

@@ -1,4 +1,4 @@
-import type { Metric } from '@elanus/core';
+import type { Field, Metric } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { SegmentRecord } from '../record.ts';
 
@@ -12,15 +12,22 @@ export interface BuildJob {
   readonly collectionId: number;
   readonly shard: number;
   readonly keyField: number;
+  /** Scalar fields of the newest schema, `$meta` included when dynamic. */
+  readonly fields: readonly Field[];
   readonly vectors: readonly {
     readonly field: number;
     readonly dim: number;
     readonly metric: Metric;
   }[];
   readonly inputs: readonly SegmentRecord[];
+  /** Rows deleted at or before this are left out; decimal. */
+  readonly horizon: string;
   /** Id of the output; equal to the input's when there is one input. */
   readonly outputId: number;
 }
 
 /** Runs a build job to its end. */
-export const runBuild = defineCall<BuildJob, { readonly output: SegmentRecord }>('data.job.build');
+export const runBuild = defineCall<
+  BuildJob,
+  { readonly output: SegmentRecord; readonly origins: string | undefined }
+>('data.job.build');

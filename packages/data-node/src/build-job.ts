@@ -1,0 +1,268 @@
+/**
+ * A build job: one segment gets indexes, several become one segment with indexes. Reads immutable
+ * objects, writes new ones under its attempt, commits nothing: a job that dies leaves only garbage.
+ */
+import {
+  assert,
+  encodeColumns,
+  fieldId,
+  hasBit,
+  createBitset,
+  segmentId,
+  collectionId,
+  setBit,
+  type Column,
+  type FieldId,
+  type ObjectStore,
+  type Pool,
+} from '@elanus/core';
+import {
+  decodeDeltaLog,
+  decodeManifest,
+  encodeManifest,
+  encodeVectorFile,
+  objectNames,
+  readVectorHeader,
+  readVectors,
+  type EncodedScalars,
+  type Manifest,
+  type ManifestFile,
+  type ManifestIndex,
+} from '@elanus/format';
+import { indexThreads, type IndexFile } from '@elanus/index';
+import { bytesOf, floatsOf, loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
+import type { BuildJob, SegmentRecord } from '@elanus/protocol';
+import { dataThreads } from './threads.ts';
+
+/** What a job runs on. */
+export interface BuildPorts {
+  readonly objects: ObjectStore;
+  readonly pool: Pool;
+  readonly kernels: KernelChoice;
+}
+
+/** A job's result: what the shard commits. */
+export interface BuildOutput {
+  readonly output: SegmentRecord;
+  /** Object that says where output rows came from; undefined when rows did not move. */
+  readonly origins: string | undefined;
+}
+
+interface Input {
+  readonly record: SegmentRecord;
+  readonly manifest: Manifest;
+  readonly keep: Uint32Array;
+}
+
+const PUT_BYTES = 1024 * 1024;
+
+/** Runs a job to its end. @throws ElanusError file_corrupt, disk_full, cancelled */
+export async function buildJob(
+  ports: BuildPorts,
+  job: BuildJob,
+  signal: AbortSignal,
+): Promise<BuildOutput> {
+  const run = new BuildRun(ports, job, signal);
+  const [only] = job.inputs;
+  assert(only !== undefined, 'a job has inputs');
+  return job.inputs.length === 1 ? run.index(only) : run.merge();
+}
+
+class BuildRun {
+  readonly #ports: BuildPorts;
+  readonly #job: BuildJob;
+  readonly #signal: AbortSignal;
+  readonly #folder: string;
+
+  constructor(ports: BuildPorts, job: BuildJob, signal: AbortSignal) {
+    this.#ports = ports;
+    this.#job = job;
+    this.#signal = signal;
+    const collection = collectionId(job.collectionId);
+    this.#folder = objectNames.segment(collection, segmentId(job.outputId), job.attempt);
+  }
+
+  /** Builds the indexes of one segment; its rows stay where they are. */
+  async index(record: SegmentRecord): Promise<BuildOutput> {
+    const manifest = decodeManifest(await this.#get(record.manifest), record.manifest);
+    const indexes: ManifestIndex[] = [];
+    for (const { field, file } of manifest.vectors) {
+      const header = await readVectorHeader(this.#ports.objects, file.name);
+      const memory = loadKernels(this.#ports.kernels).allocate(Math.max(4, header.dataBytes));
+      const target = bytesOf(memory, header.dataBytes);
+      await readVectors(this.#ports.objects, { name: file.name, header, target });
+      indexes.push(await this.#buildIndex(field, memory, manifest.rowCount));
+    }
+    const next = await this.#putManifest({ ...manifest, indexes });
+    return { output: { ...record, manifest: next.name, indexed: true }, origins: undefined };
+  }
+
+  /** Joins the inputs' kept rows, in order, into one segment. */
+  async merge(): Promise<BuildOutput> {
+    const inputs: Input[] = [];
+    for (const record of this.#job.inputs) inputs.push(await this.#input(record));
+    const rowCount = inputs.reduce((sum, input) => sum + input.keep.length, 0);
+    const scalars = await this.#mergeScalars(inputs);
+    const vectors: Manifest['vectors'][number][] = [];
+    const indexes: ManifestIndex[] = [];
+    let bytes = scalars.bytes;
+    for (const { field, dim } of this.#job.vectors) {
+      const memory = await this.#gatherVectors(inputs, fieldId(field), { dim, rowCount });
+      const pieces = [floatsOf(memory, rowCount * dim)];
+      const encoded = encodeVectorFile({ dim, rowCount, pieces });
+      vectors.push({ field, file: await this.#put(objectNames.vectors(fieldId(field)), encoded) });
+      if (rowCount > 0) indexes.push(await this.#buildIndex(field, memory, rowCount));
+      bytes += rowCount * dim * 4;
+    }
+    const last = inputs[inputs.length - 1]?.manifest;
+    const first = inputs[0]?.manifest;
+    assert(first !== undefined && last !== undefined, 'a merge has inputs');
+    const manifest = await this.#putManifest({
+      ...last,
+      segmentId: this.#job.outputId,
+      level: 'L2',
+      rowCount,
+      firstSeq: first.firstSeq,
+      minTimestamp: first.minTimestamp,
+      scalars: await this.#put(objectNames.scalars, [scalars.scalars]),
+      keys: await this.#put(objectNames.keys, [scalars.keys]),
+      stats: await this.#put(objectNames.stats, [scalars.stats]),
+      vectors,
+      indexes,
+    });
+    const { collectionId: collection, shard, outputId } = this.#job;
+    const output: SegmentRecord = {
+      segmentId: outputId,
+      collectionId: collection,
+      shard,
+      state: 'flushed',
+      manifest: manifest.name,
+      deltaSequence: 0,
+      rowCount,
+      bytes,
+      indexed: true,
+    };
+    const origins = await this.#put('origins.bin', [encodeOrigins(inputs)]);
+    return { output, origins: origins.name };
+  }
+
+  #get(name: string): Promise<Uint8Array> {
+    this.#signal.throwIfAborted();
+    return this.#ports.objects.get(name);
+  }
+
+  async #put(name: string, parts: Iterable<Uint8Array>): Promise<ManifestFile> {
+    this.#signal.throwIfAborted();
+    const { size, crc32 } = await this.#ports.objects.put(this.#folder + name, parts);
+    return { name: this.#folder + name, size, crc32 };
+  }
+
+  #putManifest(manifest: Manifest): Promise<ManifestFile> {
+    return this.#put(objectNames.manifest, [encodeManifest(manifest)]);
+  }
+
+  /** An input with the rows that nobody may read as deleted any more left out. */
+  async #input(record: SegmentRecord): Promise<Input> {
+    const manifest = decodeManifest(await this.#get(record.manifest), record.manifest);
+    const gone = createBitset(record.rowCount);
+    if (record.delta !== undefined) {
+      const log = decodeDeltaLog(await this.#get(record.delta), record.delta, record.rowCount);
+      const horizon = BigInt(this.#job.horizon);
+      log.rows.forEach((row, i) => {
+        if ((log.timestamps[i] ?? 0n) <= horizon) setBit(gone, row);
+      });
+    }
+    const keep: number[] = [];
+    for (let row = 0; row < record.rowCount; row++) if (!hasBit(gone, row)) keep.push(row);
+    return { record, manifest, keep: Uint32Array.from(keep) };
+  }
+
+  async #mergeScalars(inputs: readonly Input[]): Promise<EncodedScalars> {
+    const files = [];
+    for (const { manifest, keep } of inputs) {
+      const { name } = manifest.scalars;
+      files.push({ name, scalars: await this.#get(name), keep });
+    }
+    const { fields, keyField } = this.#job;
+    const input = { inputs: files, fields, keyField: fieldId(keyField) };
+    const task = { entry: dataThreads.merge, name: 'merge', input };
+    return (await this.#ports.pool.run(task, { signal: this.#signal })) as EncodedScalars;
+  }
+
+  /** All kept rows of a field, one behind the other, in new shared memory. */
+  async #gatherVectors(
+    inputs: readonly Input[],
+    field: FieldId,
+    shape: { readonly dim: number; readonly rowCount: number },
+  ): Promise<RowMemory> {
+    const { objects, kernels } = this.#ports;
+    const rowBytes = shape.dim * 4;
+    const memory = loadKernels(kernels).allocate(Math.max(4, shape.rowCount * rowBytes));
+    const out = bytesOf(memory, shape.rowCount * rowBytes);
+    let at = 0;
+    for (const { manifest, keep } of inputs) {
+      const file = manifest.vectors.find((candidate) => candidate.field === field)?.file;
+      assert(file !== undefined, 'each segment has each vector field');
+      const header = await readVectorHeader(objects, file.name);
+      const whole = keep.length === header.rowCount;
+      const target = whole
+        ? out.subarray(at, at + header.dataBytes)
+        : new Uint8Array(header.dataBytes);
+      await readVectors(objects, { name: file.name, header, target });
+      if (!whole) {
+        keep.forEach((row, i) => {
+          out.set(target.subarray(row * rowBytes, (row + 1) * rowBytes), at + i * rowBytes);
+        });
+      }
+      at += keep.length * rowBytes;
+    }
+    return memory;
+  }
+
+  async #buildIndex(field: number, rows: RowMemory, rowCount: number): Promise<ManifestIndex> {
+    const vector = this.#job.vectors.find((candidate) => candidate.field === field);
+    assert(vector !== undefined, 'the job names each vector field');
+    const { dim, metric } = vector;
+    const kind = 'FLAT_SQ8';
+    const control = new Int32Array(new SharedArrayBuffer(8));
+    const cancel = (): void => {
+      Atomics.store(control, 1, 1);
+    };
+    this.#signal.addEventListener('abort', cancel, { once: true });
+    try {
+      const column = { rows, rowCount, dim };
+      const input = { kernels: this.#ports.kernels, kind, metric, column, control };
+      const task = { entry: indexThreads.build, name: 'build', input };
+      const file = (await this.#ports.pool.run(task)) as IndexFile | undefined;
+      this.#signal.throwIfAborted();
+      assert(file !== undefined, 'a build that was not cancelled has a file');
+      const bytes = bytesOf(file.memory, file.bytes);
+      const put = await this.#put(objectNames.index(fieldId(field)), pieces(bytes));
+      return { field, kind, metric, file: put };
+    } finally {
+      this.#signal.removeEventListener('abort', cancel);
+    }
+  }
+}
+
+function* pieces(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += PUT_BYTES) yield bytes.subarray(at, at + PUT_BYTES);
+}
+
+/** Per output row: the input segment's id, and the row there. Read by the shard that adopts. */
+function encodeOrigins(inputs: readonly Input[]): Uint8Array {
+  const rowCount = inputs.reduce((sum, input) => sum + input.keep.length, 0);
+  const segments = new Float64Array(rowCount);
+  const rows = new Int32Array(rowCount);
+  let at = 0;
+  for (const { record, keep } of inputs) {
+    segments.fill(record.segmentId, at, at + keep.length);
+    rows.set(keep, at);
+    at += keep.length;
+  }
+  const columns = new Map<FieldId, Column>([
+    [fieldId(1), { kind: 'double', values: segments }],
+    [fieldId(2), { kind: 'int32', values: rows }],
+  ]);
+  return encodeColumns({ rowCount, columns });
+}

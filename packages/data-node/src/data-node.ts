@@ -1,0 +1,36 @@
+/** The data node: runs jobs. It serves no reads and commits nothing. */
+import type { Pool } from '@elanus/core';
+import type { KernelChoice } from '@elanus/kernels';
+import { runBuild, serveCall } from '@elanus/protocol';
+import type { World } from '@elanus/runtime';
+import { buildJob } from './build-job.ts';
+
+/** What a data node is made of. */
+export interface DataNodeOptions {
+  readonly world: Pick<World, 'bus' | 'objects'>;
+  readonly kernels: KernelChoice;
+  readonly pool: Pool;
+}
+
+/** A running data node. */
+export interface DataNode {
+  /** Cancels jobs and takes no more. */
+  stop(): void;
+}
+
+/** Starts taking jobs. */
+export function startDataNode(options: DataNodeOptions): DataNode {
+  const { world, kernels, pool } = options;
+  const ended = new AbortController();
+  const end = serveCall(world.bus, runBuild, async ({ header }, signal) => {
+    const either = AbortSignal.any([signal, ended.signal]);
+    const ports = { objects: world.objects, pool, kernels };
+    return { header: await buildJob(ports, header, either) };
+  });
+  return {
+    stop: () => {
+      end();
+      ended.abort();
+    },
+  };
+}

@@ -1,0 +1,39 @@
+// Thread entry of merges: joins the kept rows' scalars of several segments into one segment's files.
+import { concatColumns, takeColumn, type Column, type Field, type FieldId } from '@elanus/core';
+import { decodeScalars, encodeScalarFiles, type EncodedScalars } from '@elanus/format';
+import { defaultColumn } from '@elanus/expr';
+
+/** Scalars of several segments, in timestamp order, to become one. */
+export interface MergeTask {
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly scalars: Uint8Array;
+    /** Rows that stay. */
+    readonly keep: Uint32Array;
+  }[];
+  readonly fields: readonly Field[];
+  readonly keyField: FieldId;
+}
+
+/** Joins and encodes; a field that an input lacks takes its default. */
+export function merge(task: MergeTask): EncodedScalars & { readonly timestamps: BigUint64Array } {
+  const { fields, keyField } = task;
+  const files = task.inputs.map(({ scalars, name }) => decodeScalars(scalars, name));
+  const columns = new Map<FieldId, Column>();
+  for (const field of fields) {
+    const parts = files.map((file, i) => {
+      const keep = task.inputs[i]?.keep ?? new Uint32Array(0);
+      const column = file.columns.get(field.id);
+      return column === undefined ? defaultColumn(field, keep.length) : takeColumn(column, keep);
+    });
+    columns.set(field.id, concatColumns(parts));
+  }
+  const rowCount = task.inputs.reduce((sum, input) => sum + input.keep.length, 0);
+  const timestamps = new BigUint64Array(rowCount);
+  let at = 0;
+  files.forEach((file, i) => {
+    for (const row of task.inputs[i]?.keep ?? []) timestamps[at++] = file.timestamps[row] ?? 0n;
+  });
+  const encoded = encodeScalarFiles({ rowCount, fields, keyField, columns, timestamps });
+  return { ...encoded, timestamps };
+}

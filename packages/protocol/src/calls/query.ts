@@ -1,0 +1,91 @@
+import type { CollectionSchema, Field, Metric } from '@elanus/core';
+import { defineCall } from '../call.ts';
+import type { SegmentRecord } from '../record.ts';
+
+/** A segment within a read: bodies carry its delete bitset when `hasDeletes`, in this order. */
+export interface SegmentRef {
+  readonly segmentId: number;
+  readonly visibleRows: number;
+  readonly hasDeletes: boolean;
+}
+
+/**
+ * Loads a flushed segment, or a newer manifest of one already held. Reply bodies: [row timestamps
+ * u64], shared in process. Loading the same manifest again changes nothing.
+ */
+export const loadSegment = defineCall<
+  { readonly record: SegmentRecord; readonly fields: readonly Field[] },
+  { readonly rowCount: number; readonly bytes: number; readonly indexed: boolean }
+>('query.segment.load');
+
+/** Releases a segment; reads that hold it finish. */
+export const releaseSegment = defineCall<{ readonly segmentId: number }, Record<string, never>>(
+  'query.segment.release',
+);
+
+/** What a node holds, for people and tests. */
+export const describeNode = defineCall<
+  Record<string, never>,
+  { readonly segments: readonly { readonly segmentId: number; readonly bytes: number }[] }
+>('query.node.describe');
+
+/**
+ * Searches sealed segments. Bodies: [queries f32, delete bitsets u32...]. Reply bodies: counts u32,
+ * scores f32, segments f64, rows u32, keys i64 (or none: then `keys` in the header).
+ */
+export const searchSealed = defineCall<
+  {
+    readonly refs: readonly SegmentRef[];
+    readonly schema: CollectionSchema;
+    readonly field: number;
+    readonly metric: Metric;
+    readonly nq: number;
+    readonly limit: number;
+    readonly filter: string | undefined;
+    readonly bounds: { readonly min: number; readonly max: number } | undefined;
+    readonly exact: boolean;
+  },
+  {
+    readonly keys: readonly string[] | undefined;
+    readonly where: 'inline' | 'pool';
+    readonly plans: readonly {
+      readonly segmentId: number;
+      readonly way: string;
+      readonly kind: string;
+      readonly rows: number;
+      readonly allowed: number;
+    }[];
+  }
+>('query.segment.search');
+
+/** Selects rows by key. Bodies: delete bitsets. Reply bodies: segments f64, rows u32, keys. */
+export const selectSealed = defineCall<
+  {
+    readonly refs: readonly SegmentRef[];
+    readonly schema: CollectionSchema;
+    readonly filter: string | undefined;
+    readonly after: string | undefined;
+    readonly limit: number;
+  },
+  { readonly keys: readonly string[] | undefined }
+>('query.segment.select');
+
+/** Counts rows. Bodies: delete bitsets. */
+export const countSealed = defineCall<
+  {
+    readonly refs: readonly SegmentRef[];
+    readonly schema: CollectionSchema;
+    readonly filter: string | undefined;
+  },
+  { readonly count: number }
+>('query.segment.count');
+
+/** Reads fields of listed rows. Bodies: [rows u32]. Reply bodies: [column frame]. */
+export const retrieveSealed = defineCall<
+  {
+    readonly segmentId: number;
+    readonly fields: readonly Field[];
+    readonly withTimestamp: boolean;
+  },
+  Record<string, never>
+>('query.segment.retrieve');

@@ -1,0 +1,139 @@
+/**
+ * Loading of a flushed segment: its manifest names the files, every byte is checked on the way in,
+ * and vectors are read straight into the memory that is searched.
+ */
+import {
+  ElanusError,
+  fieldId,
+  segmentId,
+  type Clock,
+  type Field,
+  type FieldId,
+  type ObjectStore,
+} from '@elanus/core';
+import {
+  decodeManifest,
+  decodeScalars,
+  readVectorHeader,
+  readVectors,
+  type Manifest,
+  type ManifestIndex,
+} from '@elanus/format';
+import { openIndexSteps, type IndexHandle } from '@elanus/index';
+import { bytesOf, rowsPerCall, type Kernels } from '@elanus/kernels';
+import type { SegmentRecord } from '@elanus/protocol';
+import type { ChunkView, SegmentView, VectorRows } from '@elanus/segment';
+
+/** What loading needs. */
+export interface LoadContext {
+  readonly objects: ObjectStore;
+  readonly kernels: Kernels;
+  readonly clock: Clock;
+}
+
+/** A segment in memory. */
+export interface LoadedSegment {
+  readonly record: SegmentRecord;
+  readonly manifest: Manifest;
+  readonly view: SegmentView;
+  readonly bytes: number;
+}
+
+/**
+ * Loads a segment, or what is new of it when `held` is the same segment with an older manifest.
+ * @throws ElanusError file_corrupt, object_corrupt, object_not_found, format_too_new
+ */
+export async function loadSegmentFiles(
+  context: LoadContext,
+  want: { readonly record: SegmentRecord; readonly fields: readonly Field[] },
+  held: LoadedSegment | undefined,
+): Promise<LoadedSegment> {
+  const { record } = want;
+  const manifest = decodeManifest(await context.objects.get(record.manifest), record.manifest);
+  if (manifest.rowCount !== record.rowCount) {
+    throw new ElanusError('file_corrupt', { path: record.manifest, why: 'row count differs' });
+  }
+  const chunk = held?.view.chunks[0] ?? (await loadChunk(context, manifest, want.fields));
+  const indexes = new Map<FieldId, IndexHandle>();
+  for (const index of manifest.indexes) {
+    indexes.set(fieldId(index.field), await loadIndex(context, index, chunk));
+  }
+  const view: SegmentView = {
+    segmentId: segmentId(record.segmentId),
+    rowCount: manifest.rowCount,
+    chunks: [chunk],
+    indexes,
+  };
+  const indexBytes = manifest.indexes.reduce((sum, index) => sum + index.file.size, 0);
+  return { record, manifest, view, bytes: chunkBytes(manifest) + indexBytes };
+}
+
+function chunkBytes(manifest: Manifest): number {
+  return manifest.scalars.size + manifest.vectors.reduce((sum, v) => sum + v.file.size, 0);
+}
+
+async function loadChunk(
+  context: LoadContext,
+  manifest: Manifest,
+  fields: readonly Field[],
+): Promise<ChunkView> {
+  const { name } = manifest.scalars;
+  const scalars = decodeScalars(await context.objects.get(name), name);
+  if (scalars.rowCount !== manifest.rowCount) {
+    throw new ElanusError('file_corrupt', { path: name, why: 'row count differs' });
+  }
+  const vectors = new Map<FieldId, VectorRows>();
+  for (const { field, file } of manifest.vectors) {
+    const id = fieldId(field);
+    const cosine = fields.find((candidate) => candidate.id === id)?.metric === 'cosine';
+    vectors.set(id, await loadVectors(context, file.name, { rows: manifest.rowCount, cosine }));
+  }
+  const { columns, timestamps } = scalars;
+  return { rowBase: 0, rowCount: manifest.rowCount, columns, vectors, timestamps };
+}
+
+async function loadVectors(
+  context: LoadContext,
+  name: string,
+  expect: { readonly rows: number; readonly cosine: boolean },
+): Promise<VectorRows> {
+  const { objects, kernels, clock } = context;
+  const header = await readVectorHeader(objects, name);
+  if (header.rowCount !== expect.rows) {
+    throw new ElanusError('file_corrupt', { path: name, why: 'row count differs' });
+  }
+  const memory = kernels.allocate(Math.max(header.dataBytes, 4));
+  await readVectors(objects, { name, header, target: bytesOf(memory, header.dataBytes) });
+  const { dim, rowCount } = header;
+  if (!expect.cosine) return { dim, memory, inverseNorms: undefined };
+  const inverseNorms = new Float32Array(new SharedArrayBuffer(rowCount * 4));
+  const step = rowsPerCall(dim, 1);
+  for (let from = 0; from < rowCount; from += step) {
+    const to = Math.min(rowCount, from + step);
+    kernels.inverseNorms({ dim, rows: memory, from, to, out: inverseNorms });
+    await clock.turn();
+  }
+  return { dim, memory, inverseNorms };
+}
+
+async function loadIndex(
+  context: LoadContext,
+  index: ManifestIndex,
+  chunk: ChunkView,
+): Promise<IndexHandle> {
+  const { objects, kernels, clock } = context;
+  const { name, size } = index.file;
+  const memory = kernels.allocate(size);
+  await objects.readInto(name, 0, bytesOf(memory, size));
+  const vectors = chunk.vectors.get(fieldId(index.field));
+  if (vectors === undefined) {
+    throw new ElanusError('file_corrupt', { path: name, why: 'index of no vector field' });
+  }
+  const column = { rows: vectors.memory, rowCount: chunk.rowCount, dim: vectors.dim };
+  const steps = openIndexSteps({ kernels, image: { memory, bytes: size, path: name }, column });
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value.handle();
+    await clock.turn();
+  }
+}

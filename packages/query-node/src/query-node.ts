@@ -1,0 +1,196 @@
+/**
+ * The query node: holds sealed segments and answers reads over them. It decides nothing: what is
+ * loaded, which rows are visible and which are deleted is said by the caller.
+ */
+import {
+  assert,
+  encodeColumns,
+  fieldId,
+  primaryField,
+  type CollectionSchema,
+  type Pool,
+} from '@elanus/core';
+import type { KernelChoice } from '@elanus/kernels';
+import {
+  countSealed,
+  describeNode,
+  loadSegment,
+  releaseSegment,
+  retrieveSealed,
+  searchSealed,
+  selectSealed,
+  serveCall,
+} from '@elanus/protocol';
+import type { World } from '@elanus/runtime';
+import { packKeys, parseKey, ReadRunner, retrieveRows } from '@elanus/segment';
+import { loadSegmentFiles, type LoadedSegment } from './load.ts';
+import { filterOf, readsOf } from './read-bodies.ts';
+
+/** What a query node is made of. */
+export interface QueryNodeOptions {
+  readonly world: Pick<World, 'bus' | 'objects' | 'clock'>;
+  readonly kernels: KernelChoice;
+  readonly pools: readonly Pool[];
+}
+
+/** A running query node. */
+export interface QueryNode {
+  stop(): void;
+}
+
+/** Starts answering; see the file's header. */
+export function startQueryNode(options: QueryNodeOptions): QueryNode {
+  const node = new SegmentHost(options);
+  const ends = node.serve();
+  return {
+    stop: () => {
+      for (const end of ends) end();
+      node.clear();
+    },
+  };
+}
+
+class SegmentHost {
+  readonly #world: QueryNodeOptions['world'];
+  readonly #runner: ReadRunner;
+  readonly #held = new Map<number, LoadedSegment>();
+  /** Loads of one segment run one after the other. */
+  readonly #loading = new Map<number, Promise<LoadedSegment>>();
+
+  constructor(options: QueryNodeOptions) {
+    this.#world = options.world;
+    this.#runner = new ReadRunner(options.kernels, options.pools);
+  }
+
+  clear(): void {
+    this.#held.clear();
+  }
+
+  serve(): (() => void)[] {
+    const { bus } = this.#world;
+    return [
+      serveCall(bus, loadSegment, async ({ header }) => {
+        const loaded = await this.#load(header);
+        const timestamps = loaded.view.chunks[0]?.timestamps ?? new BigUint64Array(0);
+        const { rowCount } = loaded.view;
+        const { indexed } = loaded.record;
+        return { header: { rowCount, bytes: loaded.bytes, indexed }, bodies: [timestamps] };
+      }),
+      serveCall(bus, releaseSegment, ({ header }) => {
+        this.#held.delete(header.segmentId);
+        return Promise.resolve({ header: {} });
+      }),
+      serveCall(bus, describeNode, () => {
+        const segments = [...this.#held].map(([segmentId, { bytes }]) => ({ segmentId, bytes }));
+        return Promise.resolve({ header: { segments } });
+      }),
+      this.#serveSearch(),
+      this.#serveSelect(),
+      this.#serveCount(),
+      this.#serveRetrieve(),
+    ];
+  }
+
+  async #load(want: Parameters<typeof loadSegmentFiles>[1]): Promise<LoadedSegment> {
+    const id = want.record.segmentId;
+    const before = this.#loading.get(id) ?? Promise.resolve(undefined);
+    const next = before
+      .catch(() => undefined)
+      .then(async () => {
+        const held = this.#held.get(id);
+        if (held !== undefined && held.record.manifest === want.record.manifest) return held;
+        const context = {
+          objects: this.#world.objects,
+          clock: this.#world.clock,
+          kernels: this.#runner.kernels,
+        };
+        const loaded = await loadSegmentFiles(context, want, held);
+        this.#held.set(id, loaded);
+        return loaded;
+      });
+    this.#loading.set(id, next);
+    try {
+      return await next;
+    } finally {
+      if (this.#loading.get(id) === next) this.#loading.delete(id);
+    }
+  }
+
+  #serveSearch(): () => void {
+    return serveCall(this.#world.bus, searchSealed, async ({ header, bodies }, signal) => {
+      const { refs, schema, metric, nq, limit, bounds, exact } = header;
+      const [queries, ...deletes] = bodies;
+      assert(queries instanceof Float32Array, 'queries are float32');
+      const key = keyOf(schema);
+      const { output, where } = await this.#runner.search(
+        {
+          reads: readsOf(this.#held, refs, deletes),
+          field: fieldId(header.field),
+          metric,
+          keyField: key.id,
+          keyKind: key.kind,
+          queries,
+          nq,
+          limit,
+          filter: filterOf(header.filter, schema),
+          bounds,
+          exact,
+        },
+        signal,
+      );
+      const { counts, scores, segments, rows } = output.hits;
+      const packed = packKeys(output.hits.keys);
+      return {
+        header: { keys: packed.text, where, plans: output.plans },
+        bodies: [counts, scores, segments, rows, ...packed.bodies],
+      };
+    });
+  }
+
+  #serveSelect(): () => void {
+    return serveCall(this.#world.bus, selectSealed, async ({ header, bodies }, signal) => {
+      const { refs, schema, limit } = header;
+      const key = keyOf(schema);
+      const selection = await this.#runner.select(
+        {
+          reads: readsOf(this.#held, refs, bodies),
+          filter: filterOf(header.filter, schema),
+          keyField: key.id,
+          keyKind: key.kind,
+          after: parseKey(header.after, key.kind),
+          limit,
+        },
+        signal,
+      );
+      const packed = packKeys(selection.keys);
+      return {
+        header: { keys: packed.text },
+        bodies: [selection.segments, selection.rows, ...packed.bodies],
+      };
+    });
+  }
+
+  #serveCount(): () => void {
+    return serveCall(this.#world.bus, countSealed, async ({ header, bodies }, signal) => {
+      const reads = readsOf(this.#held, header.refs, bodies);
+      const filter = filterOf(header.filter, header.schema);
+      return { header: { count: await this.#runner.count({ reads, filter }, signal) } };
+    });
+  }
+
+  #serveRetrieve(): () => void {
+    return serveCall(this.#world.bus, retrieveSealed, ({ header, bodies }) => {
+      const ref = { segmentId: header.segmentId, visibleRows: 0, hasDeletes: false };
+      const [read] = readsOf(this.#held, [ref], []);
+      const rows = bodies[0];
+      assert(read !== undefined && rows instanceof Uint32Array, 'one segment, its rows');
+      const batch = retrieveRows({ view: read.view, rows }, header.fields, header.withTimestamp);
+      return Promise.resolve({ header: {}, bodies: [encodeColumns(batch)] });
+    });
+  }
+}
+
+function keyOf(schema: CollectionSchema) {
+  const field = primaryField(schema);
+  return { id: field.id, kind: field.type === 'int64' ? ('int64' as const) : ('varchar' as const) };
+}

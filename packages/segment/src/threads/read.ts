@@ -1,0 +1,27 @@
+// Thread entry of reads. Each exported function is one task of a pool: it loads the kernels its
+// caller uses and runs the same code as the inline way, so both give the same answers.
+import type { KernelChoice } from '@elanus/kernels';
+import { loadKernels } from '@elanus/kernels';
+import { searchSegments, type SearchOutput, type SearchTask } from '../search.ts';
+import { countRows, selectRows, type Selection, type SelectTask } from '../select.ts';
+
+/** A task with the kernels to run it on. */
+export interface WithKernels<T> {
+  readonly kernels: KernelChoice;
+  readonly task: T;
+}
+
+/** `searchSegments` on a thread. */
+export function search(input: WithKernels<SearchTask>): SearchOutput {
+  return searchSegments(loadKernels(input.kernels), input.task);
+}
+
+/** `selectRows` on a thread. */
+export function select(input: WithKernels<SelectTask>): Selection {
+  return selectRows(input.task);
+}
+
+/** `countRows` on a thread. */
+export function count(input: WithKernels<Pick<SelectTask, 'reads' | 'filter'>>): number {
+  return countRows(input.task);
+}

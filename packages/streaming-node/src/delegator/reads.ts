@@ -1,0 +1,477 @@
+/**
+ * Reads of one shard: growing rows here, sealed rows on query nodes, one instant for both. The
+ * snapshot is taken in one synchronous step: instant, segments and deletes belong together.
+ *
+ * Invariants: R4 (a read is one prefix of the log), R5, R6; nothing pinned is released.
+ */
+import {
+  assert,
+  columnOf,
+  concatColumns,
+  decodeColumns,
+  ElanusError,
+  fieldId,
+  isElanusError,
+  LIMITS,
+  mergeHits,
+  takeBatch,
+  timestampFromMs,
+  timestampMs,
+  TIMESTAMP_FIELD_ID,
+  type Bitset,
+  type Bus,
+  type Clock,
+  type Column,
+  type ColumnBatch,
+  type Field,
+  type FieldId,
+  type Hits,
+  type Metric,
+  type Timestamp,
+} from '@elanus/core';
+import { readFilter, type CheckedFilter } from '@elanus/expr';
+import {
+  countSealed,
+  invoke,
+  releaseSegment,
+  retrieveSealed,
+  searchSealed,
+  selectSealed,
+  type ReadDemand,
+  type SegmentRef,
+  type ShardExplain,
+} from '@elanus/protocol';
+import {
+  mergeSelections,
+  retrieveRows,
+  rowTimestamp,
+  unpackKeys,
+  visibleRows,
+  type ReadRunner,
+  type SegmentRead,
+  type Selection,
+} from '@elanus/segment';
+import type { Wal } from '../wal/wal.ts';
+import type { HybridClock } from '../wal/hybrid-clock.ts';
+import type { ShardState } from '../shard/state.ts';
+import type { Distribution } from './distribution.ts';
+
+/** What reading needs. */
+export interface ReadContext {
+  readonly state: ShardState;
+  readonly wal: Wal;
+  readonly hybrid: HybridClock;
+  readonly clock: Clock;
+  readonly bus: Bus;
+  readonly runner: ReadRunner;
+  readonly distribution: Distribution;
+}
+
+/** One read's view of the shard. */
+interface Snapshot {
+  readonly at: Timestamp;
+  readonly growing: readonly SegmentRead[];
+  readonly refs: readonly SegmentRef[];
+  readonly deletes: readonly Bitset[];
+}
+
+/** A search as the shard gets it. */
+export interface ShardSearch {
+  readonly demand: ReadDemand;
+  readonly field: FieldId;
+  readonly metric: Metric;
+  readonly queries: Float32Array;
+  readonly nq: number;
+  readonly limit: number;
+  readonly filter: string | undefined;
+  readonly bounds: { readonly min: number; readonly max: number } | undefined;
+  readonly exact: boolean;
+  readonly fields: readonly Field[];
+  readonly withTimestamp: boolean;
+}
+
+/** Rows found, with their fields. Row i of `columns` belongs to the i-th hit in order. */
+export interface ShardHits {
+  readonly at: Timestamp;
+  readonly hits: Hits;
+  readonly columns: ColumnBatch;
+  readonly explain: ShardExplain;
+}
+
+/** A read of rows by key order, or of listed keys. */
+export interface ShardSelect {
+  readonly demand: ReadDemand;
+  readonly filter: string | undefined;
+  readonly after: bigint | string | undefined;
+  readonly limit: number;
+  readonly fields: readonly Field[];
+  readonly withTimestamp: boolean;
+}
+
+/** See the file's header. */
+export class ShardReads {
+  readonly #context: ReadContext;
+
+  constructor(context: ReadContext) {
+    this.#context = context;
+  }
+
+  /** Best rows per query, with their fields. */
+  search(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
+    return this.#pinned(search.demand, async (snapshot, waitMs) => {
+      const { clock } = this.#context;
+      const filter = this.#filter(search.filter);
+      const begun = clock.monoMs();
+      const [here, there] = await Promise.all([
+        this.#searchGrowing(snapshot, search, { filter, signal }),
+        this.#searchSealed(snapshot, search, signal),
+      ]);
+      const hits = mergeHits([...here.parts, ...there.parts], search.metric);
+      const found = clock.monoMs();
+      const columns = await this.#retrieve(snapshot, listHits(hits), search);
+      const explain: ShardExplain = {
+        shard: this.#context.state.shard,
+        where: here.where === 'pool' || there.where === 'pool' ? 'pool' : 'inline',
+        waitMs,
+        searchMs: found - begun,
+        retrieveMs: clock.monoMs() - found,
+        segments: [...here.plans, ...there.plans],
+      };
+      return { at: snapshot.at, hits, columns, explain };
+    });
+  }
+
+  /** Rows that pass, by ascending key, with their fields. */
+  select(
+    select: ShardSelect,
+    signal: AbortSignal,
+  ): Promise<{ readonly at: Timestamp; readonly columns: ColumnBatch }> {
+    return this.#pinned(select.demand, async (snapshot) => {
+      const { state, runner, bus } = this.#context;
+      const { after, limit } = select;
+      const base = { keyField: state.keyField.id, keyKind: state.keyKind, after, limit };
+      const filter = this.#filter(select.filter);
+      const parts: Selection[] = [];
+      parts.push(await runner.select({ ...base, reads: snapshot.growing, filter }, signal));
+      if (snapshot.refs.length > 0) {
+        const { header, bodies } = await invoke(bus, selectSealed, {
+          header: {
+            refs: snapshot.refs,
+            schema: state.schema,
+            filter: select.filter,
+            after: after === undefined ? undefined : String(after),
+            limit,
+          },
+          bodies: snapshot.deletes,
+          options: { signal },
+        });
+        const [segments, rows, keys] = bodies;
+        parts.push({
+          keys: unpackKeys(header.keys, keys),
+          segments: segments as Float64Array,
+          rows: rows as Uint32Array,
+        });
+      }
+      const rows = mergeSelections(parts, limit);
+      return { at: snapshot.at, columns: await this.#retrieve(snapshot, rows, select) };
+    });
+  }
+
+  /** Rows of listed keys, those found, in the order asked. `found` holds their positions. */
+  get(
+    keys: readonly (bigint | string)[],
+    select: Omit<ShardSelect, 'filter' | 'after' | 'limit'>,
+  ): Promise<{
+    readonly at: Timestamp;
+    readonly found: readonly number[];
+    readonly columns: ColumnBatch;
+  }> {
+    return this.#pinned(select.demand, async (snapshot) => {
+      const { state } = this.#context;
+      const found: number[] = [];
+      const segments: number[] = [];
+      const rows: number[] = [];
+      keys.forEach((key, i) => {
+        const location = state.keys.get(key);
+        if (location === undefined) return;
+        found.push(i);
+        segments.push(location.segmentId);
+        rows.push(location.row);
+      });
+      const newest = this.#newest(snapshot, segments, rows);
+      // A write of several records is being applied: wait for its end, so that we see all or nothing.
+      if (newest > snapshot.at) {
+        return this.get(keys, { ...select, demand: { guarantee: newest, at: undefined } });
+      }
+      const list = { segments: Float64Array.from(segments), rows: Uint32Array.from(rows) };
+      return { at: snapshot.at, found, columns: await this.#retrieve(snapshot, list, select) };
+    });
+  }
+
+  /** How many rows pass. */
+  count(
+    demand: ReadDemand,
+    text: string | undefined,
+    signal: AbortSignal,
+  ): Promise<{ readonly at: Timestamp; readonly count: number }> {
+    return this.#pinned(demand, async (snapshot) => {
+      const { state, runner, bus } = this.#context;
+      const filter = this.#filter(text);
+      const here = await runner.count({ reads: snapshot.growing, filter }, signal);
+      if (snapshot.refs.length === 0) return { at: snapshot.at, count: here };
+      const { header } = await invoke(bus, countSealed, {
+        header: { refs: snapshot.refs, schema: state.schema, filter: text },
+        bodies: snapshot.deletes,
+        options: { signal },
+      });
+      return { at: snapshot.at, count: here + header.count };
+    });
+  }
+
+  /** Lets the query nodes forget this shard's segments: the collection was dropped. */
+  async releaseAll(): Promise<void> {
+    const { state, bus } = this.#context;
+    for (const { segmentId } of state.flushed) {
+      await invoke(bus, releaseSegment, { header: { segmentId } });
+    }
+  }
+
+  /**
+   * Waits for what the read demands, takes a snapshot and keeps it pinned. A segment that moved
+   * meanwhile is looked for once more.
+   */
+  async #pinned<T>(
+    demand: ReadDemand,
+    read: (snapshot: Snapshot, waitMs: number) => Promise<T>,
+  ): Promise<T> {
+    const { clock, distribution } = this.#context;
+    const begun = clock.monoMs();
+    const at = await this.#instant(demand);
+    const waitMs = clock.monoMs() - begun;
+    for (let attempt = 0; ; attempt++) {
+      const pin = distribution.pin();
+      try {
+        return await read(this.#snapshot(at), waitMs);
+      } catch (error) {
+        if (attempt > 0 || !isElanusError(error, 'shard_recovering')) throw error;
+      } finally {
+        pin.unpin();
+      }
+    }
+  }
+
+  async #instant(demand: ReadDemand): Promise<Timestamp> {
+    const { wal, hybrid } = this.#context;
+    const { at, guarantee } = demand;
+    if (at === undefined) {
+      if (guarantee > wal.serviceTs) await wal.serve(this.#notAhead(guarantee));
+      return wal.serviceTs;
+    }
+    await hybrid.ready();
+    const oldest = timestampFromMs(timestampMs(hybrid.now()) - LIMITS.retentionMs);
+    if (at < oldest) {
+      const hint = `Reads go back ${LIMITS.retentionMs / 60_000} minutes.`;
+      throw new ElanusError('timestamp_out_of_range', { at: String(at), hint });
+    }
+    await wal.serve(this.#notAhead(at));
+    return at;
+  }
+
+  /** An instant that has come; ours, not a made-up one far ahead. */
+  #notAhead(ts: Timestamp): Timestamp {
+    const now = this.#context.hybrid.now();
+    if (timestampMs(ts) <= timestampMs(now) + AHEAD_MS_MAX) return ts;
+    throw new ElanusError('timestamp_out_of_range', { at: String(ts), hint: 'It is yet to come.' });
+  }
+
+  /** One synchronous step: no await between the parts. */
+  #snapshot(at: Timestamp): Snapshot {
+    const growing: SegmentRead[] = [];
+    const refs: SegmentRef[] = [];
+    const deletes: Bitset[] = [];
+    for (const segment of this.#context.state.segments.values()) {
+      if (segment.state === 'flushed') {
+        const { rowCount } = segment.record;
+        const visible = visiblePrefix(segment.timestamps, rowCount, at);
+        const deleted = segment.deletes.bitset(at, rowCount);
+        refs.push({
+          segmentId: segment.segmentId,
+          visibleRows: visible,
+          hasDeletes: deleted !== undefined,
+        });
+        if (deleted !== undefined) deletes.push(deleted);
+      } else {
+        const view = segment.rows.view();
+        const deleted = segment.deletes.bitset(at, view.rowCount);
+        growing.push({ view, visibleRows: visibleRows(view, at), deleted });
+      }
+    }
+    return { at, growing, refs, deletes };
+  }
+
+  /** The newest timestamp of rows in growing segments; those of flushed ones are always visible. */
+  #newest(snapshot: Snapshot, segments: readonly number[], rows: readonly number[]): Timestamp {
+    let newest = 0n;
+    segments.forEach((id, i) => {
+      const read = snapshot.growing.find(({ view }) => view.segmentId === id);
+      if (read === undefined) return;
+      const timestamp = rowTimestamp(read.view, rows[i] ?? 0);
+      if (timestamp > newest) newest = timestamp;
+    });
+    return newest;
+  }
+
+  #filter(text: string | undefined): CheckedFilter | undefined {
+    return text === undefined ? undefined : readFilter(text, this.#context.state.schema);
+  }
+
+  async #searchGrowing(
+    snapshot: Snapshot,
+    search: ShardSearch,
+    how: { readonly filter: CheckedFilter | undefined; readonly signal: AbortSignal },
+  ): Promise<Found> {
+    const { state, runner } = this.#context;
+    const { field, metric, queries, nq, limit, bounds, exact } = search;
+    const key = { keyField: state.keyField.id, keyKind: state.keyKind };
+    const { output, where } = await runner.search(
+      {
+        reads: snapshot.growing,
+        field,
+        metric,
+        queries,
+        nq,
+        limit,
+        bounds,
+        exact,
+        ...key,
+        filter: how.filter,
+      },
+      how.signal,
+    );
+    const plans = output.plans.map((plan) => ({ ...plan, state: 'growing' }));
+    return { parts: [output.hits], plans, where };
+  }
+
+  async #searchSealed(
+    snapshot: Snapshot,
+    search: ShardSearch,
+    signal: AbortSignal,
+  ): Promise<Found> {
+    if (snapshot.refs.length === 0) return { parts: [], plans: [], where: 'inline' };
+    const { field, metric, queries, nq, limit, bounds, exact, filter } = search;
+    const { schema } = this.#context.state;
+    const { header, bodies } = await invoke(this.#context.bus, searchSealed, {
+      header: { refs: snapshot.refs, schema, field, metric, nq, limit, filter, bounds, exact },
+      bodies: [queries, ...snapshot.deletes],
+      options: { signal },
+    });
+    const [counts, scores, segments, rows, keys] = bodies;
+    const hits: Hits = {
+      nq,
+      limit,
+      counts: counts as Uint32Array,
+      scores: scores as Float32Array,
+      segments: segments as Float64Array,
+      rows: rows as Uint32Array,
+      keys: unpackKeys(header.keys, keys),
+    };
+    const plans = header.plans.map((plan) => ({ ...plan, state: 'flushed' }));
+    return { parts: [hits], plans, where: header.where };
+  }
+
+  /** Fields of rows anywhere in the shard, in the order listed: grouped by segment, then put back. */
+  async #retrieve(
+    snapshot: Snapshot,
+    list: { readonly segments: Float64Array; readonly rows: Uint32Array },
+    want: { readonly fields: readonly Field[]; readonly withTimestamp: boolean },
+  ): Promise<ColumnBatch> {
+    const groups = new Map<number, number[]>();
+    list.segments.forEach((id, i) => {
+      const group = groups.get(id);
+      if (group === undefined) groups.set(id, [i]);
+      else group.push(i);
+    });
+    const parts: ColumnBatch[] = [];
+    const order = new Uint32Array(list.rows.length);
+    let at = 0;
+    for (const [id, positions] of groups) {
+      const rows = Uint32Array.from(positions, (position) => list.rows[position] ?? 0);
+      parts.push(await this.#retrieveFrom(snapshot, { id, rows }, want));
+      for (const position of positions) order[position] = at++;
+    }
+    if (parts.length === 0) parts.push(emptyBatch(want));
+    const columns = new Map<FieldId, Column>();
+    for (const id of (parts[0] ?? emptyBatch(want)).columns.keys()) {
+      columns.set(id, concatColumns(parts.map((part) => columnOf(part, id))));
+    }
+    const joined = { rowCount: order.length, columns };
+    return groups.size <= 1 ? joined : takeBatch(joined, order);
+  }
+
+  async #retrieveFrom(
+    snapshot: Snapshot,
+    from: { readonly id: number; readonly rows: Uint32Array },
+    want: { readonly fields: readonly Field[]; readonly withTimestamp: boolean },
+  ): Promise<ColumnBatch> {
+    const { fields, withTimestamp } = want;
+    const read = snapshot.growing.find(({ view }) => view.segmentId === from.id);
+    if (read !== undefined) {
+      return retrieveRows({ view: read.view, rows: from.rows }, fields, withTimestamp);
+    }
+    const { bodies } = await invoke(this.#context.bus, retrieveSealed, {
+      header: { segmentId: from.id, fields, withTimestamp },
+      bodies: [from.rows],
+    });
+    assert(bodies[0] instanceof Uint8Array, 'a column frame');
+    return decodeColumns(bodies[0]);
+  }
+}
+
+/** A demanded instant may be this far ahead of our clock: clocks of clients differ. */
+const AHEAD_MS_MAX = 1_000;
+
+interface Found {
+  readonly parts: readonly Hits[];
+  readonly plans: ShardExplain['segments'];
+  readonly where: 'inline' | 'pool';
+}
+
+/** The rows of all hits, query by query. */
+function listHits(hits: Hits): { readonly segments: Float64Array; readonly rows: Uint32Array } {
+  const total = hits.counts.reduce((sum, count) => sum + count, 0);
+  const segments = new Float64Array(total);
+  const rows = new Uint32Array(total);
+  let at = 0;
+  for (let q = 0; q < hits.nq; q++) {
+    for (let i = 0; i < (hits.counts[q] ?? 0); i++, at++) {
+      segments[at] = hits.segments[q * hits.limit + i] ?? 0;
+      rows[at] = hits.rows[q * hits.limit + i] ?? 0;
+    }
+  }
+  return { segments, rows };
+}
+
+function visiblePrefix(timestamps: BigUint64Array, rowCount: number, at: Timestamp): number {
+  if (rowCount === 0 || (timestamps[rowCount - 1] ?? 0n) <= at) return rowCount;
+  let low = 0;
+  let high = rowCount;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((timestamps[middle] ?? 0n) <= at) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function emptyBatch(want: {
+  readonly fields: readonly Field[];
+  readonly withTimestamp: boolean;
+}): ColumnBatch {
+  const nothing = {
+    view: { segmentId: 0, rowCount: 0, chunks: [], indexes: new Map() },
+    rows: new Uint32Array(0),
+  };
+  const batch = retrieveRows(nothing as never, want.fields, want.withTimestamp);
+  assert(!want.withTimestamp || batch.columns.has(fieldId(TIMESTAMP_FIELD_ID)), '$ts was asked');
+  return batch;
+}

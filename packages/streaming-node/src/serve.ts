@@ -1,0 +1,129 @@
+/** The calls a streaming node answers: decodes a call, finds the shard, encodes the answer. */
+import {
+  assert,
+  columnOf,
+  decodeColumns,
+  encodeColumns,
+  fieldId,
+  storedFields,
+  type Bus,
+  type Field,
+} from '@elanus/core';
+import {
+  adoptBuild,
+  alterShard,
+  appendWrite,
+  countShard,
+  describeShards,
+  dropShards,
+  flushShard,
+  openShards,
+  searchShard,
+  selectShard,
+  serveCall,
+} from '@elanus/protocol';
+import { keyIn, parseKey } from '@elanus/segment';
+import type { Shard } from './shard/shard.ts';
+import type { Channel } from './streaming-node.ts';
+
+/** Starts answering for a channel; returns the ends. */
+export function serveShards(bus: Bus, channel: Channel): (() => void)[] {
+  return [...serveWrites(bus, channel), ...serveReads(bus, channel), ...serveControl(bus, channel)];
+}
+
+function serveWrites(bus: Bus, channel: Channel): (() => void)[] {
+  return [
+    serveCall(bus, appendWrite, async ({ header, bodies }, signal) => {
+      const parts = bodies.map((body) => {
+        assert(body instanceof Uint8Array, 'parts are column frames');
+        return body;
+      });
+      const { kind, schemaVersion, idempotencyKey, onConflict, asOf } = header;
+      const result = await channel
+        .shard(header)
+        .admission.write({ kind, schemaVersion, idempotencyKey, onConflict, asOf, parts }, signal);
+      return { header: result };
+    }),
+  ];
+}
+
+function serveReads(bus: Bus, channel: Channel): (() => void)[] {
+  return [
+    serveCall(bus, searchShard, async ({ header, bodies }, signal) => {
+      const shard = channel.shard(header);
+      const [queries] = bodies;
+      assert(queries instanceof Float32Array, 'queries are float32');
+      const { demand, metric, nq, limit, filter, bounds, exact, withTimestamp } = header;
+      const fields = fieldsOf(shard, header.fields);
+      const field = fieldId(header.field);
+      const { at, hits, columns, explain } = await shard.reads.search(
+        { demand, field, metric, queries, nq, limit, filter, bounds, exact, fields, withTimestamp },
+        signal,
+      );
+      const { counts, scores, segments, rows } = hits;
+      return {
+        header: { at, explain: header.explain ? explain : undefined },
+        bodies: [counts, scores, segments, rows, encodeColumns(columns)],
+      };
+    }),
+    serveCall(bus, selectShard, async ({ header, bodies }, signal) => {
+      const shard = channel.shard(header);
+      const { demand, filter, limit, withTimestamp } = header;
+      const want = { demand, fields: fieldsOf(shard, header.fields), withTimestamp };
+      if (header.byKeys) {
+        const { at, found, columns } = await shard.reads.get(keysIn(shard, bodies[0]), want);
+        return { header: { at, found }, bodies: [encodeColumns(columns)] };
+      }
+      const after = parseKey(header.after, shard.state.keyKind);
+      const select = { ...want, filter, after, limit };
+      const { at, columns } = await shard.reads.select(select, signal);
+      return { header: { at, found: [] }, bodies: [encodeColumns(columns)] };
+    }),
+    serveCall(bus, countShard, async ({ header }, signal) => {
+      const { demand, filter } = header;
+      return { header: await channel.shard(header).reads.count(demand, filter, signal) };
+    }),
+  ];
+}
+
+function serveControl(bus: Bus, channel: Channel): (() => void)[] {
+  return [
+    serveCall(bus, alterShard, async ({ header }) => {
+      return { header: { timestamp: await channel.shard(header).admission.alter(header.schema) } };
+    }),
+    serveCall(bus, openShards, async ({ header }) => {
+      await channel.openShards(header.schema);
+      return { header: {} };
+    }),
+    serveCall(bus, dropShards, async ({ header }) => {
+      await channel.dropShards(header.collectionId);
+      return { header: {} };
+    }),
+    serveCall(bus, flushShard, async ({ header }) => {
+      return { header: { segments: await channel.shard(header).flush() } };
+    }),
+    serveCall(bus, adoptBuild, async ({ header }) => {
+      const { inputs, output, origins } = header;
+      await channel.shard(header).adoption.adopt({ inputs, output, origins });
+      return { header: {} };
+    }),
+    serveCall(bus, describeShards, ({ header }) => {
+      const shards = [...channel.shards.values()]
+        .filter((shard) => shard.state.collectionId === header.collectionId)
+        .map((shard) => shard.status());
+      return Promise.resolve({ header: { shards } });
+    }),
+  ];
+}
+
+function fieldsOf(shard: Shard, ids: readonly number[]): readonly Field[] {
+  const fields = storedFields(shard.state.schema);
+  return ids.flatMap((id) => fields.find((field) => field.id === id) ?? []);
+}
+
+function keysIn(shard: Shard, body: ArrayBufferView | undefined): readonly (bigint | string)[] {
+  assert(body instanceof Uint8Array, 'keys are a column frame');
+  const batch = decodeColumns(body);
+  const column = columnOf(batch, shard.state.keyField.id);
+  return Array.from({ length: batch.rowCount }, (_, i) => keyIn(column, i));
+}

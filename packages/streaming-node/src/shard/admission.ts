@@ -1,0 +1,333 @@
+/**
+ * Admission of writes to one shard: one at a time, in the order they came. A write is checked against
+ * what the shard will be once everything in flight is applied (the projection), then stamped in one
+ * turn. Nothing else can enter between the check and the stamp.
+ *
+ *     wait for room -> retry? -> schema -> keys -> segment -> stamp
+ *
+ * Invariants: W5 (a key has one effect), promise 5 (keys are unique), promise 7 (limits refuse first).
+ */
+import {
+  columnOf,
+  decodeColumns,
+  ElanusError,
+  encodeColumns,
+  LIMITS,
+  takeBatch,
+  type Clock,
+  type CollectionSchema,
+  type ColumnBatch,
+  type Timestamp,
+} from '@elanus/core';
+import { crc32 } from '@elanus/format';
+import { keyIn } from '@elanus/segment';
+import type { HybridClock } from '../wal/hybrid-clock.ts';
+import type { IdLease } from '../wal/id-lease.ts';
+import { controlDraft, type Draft, type Wal } from '../wal/wal.ts';
+import type { ShardState } from './state.ts';
+
+/** A write as it reaches its shard. */
+export interface ShardWrite {
+  readonly kind: 'insert' | 'upsert' | 'delete';
+  readonly schemaVersion: number;
+  readonly idempotencyKey: string;
+  readonly onConflict: 'error' | 'skip';
+  readonly asOf: Timestamp;
+  /** Column frames, each at most one record. */
+  readonly parts: readonly Uint8Array[];
+}
+
+/** What a write did. */
+export interface WriteResult {
+  readonly count: number;
+  readonly timestamp: Timestamp;
+  /** Whether this answers an earlier attempt with the same key. */
+  readonly replayed: boolean;
+}
+
+/** One record of a write: its bytes, and what they hold. */
+interface Part {
+  readonly body: Uint8Array;
+  readonly batch: ColumnBatch;
+}
+
+/** Keys checked in one turn: each costs up to a microsecond. */
+const KEYS_PER_TURN = 2_048;
+/** A writer waits this long for room before it is told to come back. */
+const ROOM_WAIT_MS = 2_000;
+const RETRY_AFTER_MS = 200;
+/** Bytes of writes that may wait for admission. */
+const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
+
+/** See the file's header. */
+export class Admission {
+  readonly #state: ShardState;
+  readonly #wal: Wal;
+  readonly #hybrid: HybridClock;
+  readonly #ids: IdLease;
+  readonly #clock: Clock;
+  /** Keys whose newest version is in flight, and whether it is there. */
+  readonly #projected = new Map<
+    bigint | string,
+    { readonly write: number; readonly there: boolean }
+  >();
+  /** Writes in flight by idempotency key: a retry joins the first attempt. */
+  readonly #joined = new Map<
+    string,
+    { readonly hash: number; readonly result: Promise<WriteResult> }
+  >();
+  #tail: Promise<unknown> = Promise.resolve();
+  #queuedBytes = 0;
+  #writes = 0;
+  #segmentId = 0;
+  #segmentBytes = 0;
+
+  constructor(options: {
+    readonly state: ShardState;
+    readonly wal: Wal;
+    readonly hybrid: HybridClock;
+    readonly ids: IdLease;
+    readonly clock: Clock;
+  }) {
+    this.#state = options.state;
+    this.#wal = options.wal;
+    this.#hybrid = options.hybrid;
+    this.#ids = options.ids;
+    this.#clock = options.clock;
+    const growing = options.state.open.find((segment) => segment.state === 'growing');
+    this.#segmentId = growing?.segmentId ?? 0;
+    this.#segmentBytes = growing?.rows.rowBytes ?? 0;
+  }
+
+  /** Writes; resolves when the write is durable and visible. */
+  async write(write: ShardWrite, signal: AbortSignal): Promise<WriteResult> {
+    const bytes = write.parts.reduce((sum, part) => sum + part.length, 0);
+    if (this.#queuedBytes + bytes > QUEUE_BYTES_MAX) {
+      throw new ElanusError('exhausted', { what: 'writes waiting', retryAfterMs: RETRY_AFTER_MS });
+    }
+    this.#queuedBytes += bytes;
+    try {
+      const admitted = await this.#exclusive(() => this.#admit(write, signal));
+      return await admitted.result;
+    } finally {
+      this.#queuedBytes -= bytes;
+    }
+  }
+
+  /** Takes a new schema into the log, behind everything admitted before; seals what grows. */
+  alter(schema: CollectionSchema): Promise<Timestamp> {
+    return this.#exclusive(async () => {
+      if (schema.version <= this.#state.schema.version) return this.#wal.serviceTs;
+      await this.#hybrid.ready();
+      await this.#wal.room();
+      const { collectionId, shard } = this.#state;
+      const header = { kind: 'alter' as const, collectionId, shard, segmentId: 0 };
+      const body = new TextEncoder().encode(JSON.stringify(schema));
+      const draft = controlDraft({ ...header, schemaVersion: schema.version }, body);
+      this.#segmentId = 0;
+      const { timestamp, done } = this.#wal.submit([draft]);
+      await done;
+      return timestamp;
+    });
+  }
+
+  /** Ends the growing segment; the next rows begin another. False when nothing grows. */
+  seal(): Promise<boolean> {
+    return this.#exclusive(async () => {
+      if (this.#segmentId === 0) return false;
+      await this.#hybrid.ready();
+      await this.#wal.room();
+      const { done } = this.#wal.submit([this.#sealDraft()]);
+      await done;
+      return true;
+    });
+  }
+
+  /** Runs one admission after the other. */
+  #exclusive<T>(run: () => Promise<T>): Promise<T> {
+    const next = this.#tail.then(run, run);
+    this.#tail = next.catch(() => undefined);
+    return next;
+  }
+
+  async #admit(
+    write: ShardWrite,
+    signal: AbortSignal,
+  ): Promise<{ readonly result: Promise<WriteResult> }> {
+    if (signal.aborted) throw new ElanusError('cancelled', {});
+    const hash = payloadHash(write);
+    const before = this.#earlier(write, hash);
+    if (before !== undefined) return { result: before };
+    await this.#room();
+    await this.#hybrid.ready();
+    await this.#ids.ready();
+    const parts = await this.#check(write);
+    if (parts === undefined) {
+      const timestamp = this.#wal.serviceTs;
+      return { result: Promise.resolve({ count: 0, timestamp, replayed: false }) };
+    }
+    return { result: this.#stamp(write, parts, hash) };
+  }
+
+  /** The answer of an earlier attempt with the same key, in flight or done. */
+  #earlier(write: ShardWrite, hash: number): Promise<WriteResult> | undefined {
+    const { idempotencyKey } = write;
+    const joined = this.#joined.get(idempotencyKey);
+    const done = this.#state.idempotency.get(idempotencyKey);
+    const known = joined?.hash ?? done?.payloadHash;
+    if (known === undefined) return undefined;
+    if (known !== hash) throw new ElanusError('idempotency_mismatch', { idempotencyKey });
+    if (joined !== undefined)
+      return joined.result.then((result) => ({ ...result, replayed: true }));
+    const { count = 0, timestamp = 0n } = done ?? {};
+    return Promise.resolve({ count, timestamp, replayed: true });
+  }
+
+  async #room(): Promise<void> {
+    const until = this.#clock.monoMs() + ROOM_WAIT_MS;
+    while (this.#state.unflushed.length > LIMITS.unflushedSegmentsMax) {
+      if (this.#clock.monoMs() > until) {
+        throw new ElanusError('exhausted', {
+          what: 'segments waiting to be flushed',
+          retryAfterMs: RETRY_AFTER_MS,
+        });
+      }
+      await new Promise<void>((resolve) => this.#clock.after(5, resolve));
+    }
+    await this.#wal.room();
+    if (this.#wal.stopped !== undefined) throw this.#wal.stopped;
+  }
+
+  /** Decodes the parts and settles conflicts; undefined: nothing is left to write. */
+  async #check(write: ShardWrite): Promise<readonly Part[] | undefined> {
+    if (write.schemaVersion > this.#state.schema.version) {
+      throw new ElanusError('schema_version_stale', { name: this.#state.schema.name });
+    }
+    const parts = write.parts.map((body) => ({ body, batch: decodeColumns(body) }));
+    if (write.kind !== 'insert') return parts;
+    const kept: Part[] = [];
+    let checked = 0;
+    let row = 0;
+    for (const part of parts) {
+      const { batch } = part;
+      const keys = columnOf(batch, this.#state.keyField.id);
+      const free: number[] = [];
+      for (let i = 0; i < batch.rowCount; i++, row++) {
+        const key = keyIn(keys, i);
+        if (!this.#exists(key)) free.push(i);
+        else if (write.onConflict === 'error') {
+          throw new ElanusError('key_exists', { key: String(key), row });
+        }
+        if (++checked % KEYS_PER_TURN === 0) await this.#clock.turn();
+      }
+      if (free.length === batch.rowCount) {
+        kept.push(part);
+      } else if (free.length > 0) {
+        const rest = takeBatch(batch, Uint32Array.from(free));
+        kept.push({ body: encodeColumns(rest), batch: rest });
+      }
+    }
+    return kept.length === 0 ? undefined : kept;
+  }
+
+  #exists(key: bigint | string): boolean {
+    return this.#projected.get(key)?.there ?? this.#state.keys.has(key);
+  }
+
+  /** One turn: projects the keys, seals a full segment, stamps and publishes. */
+  #stamp(write: ShardWrite, parts: readonly Part[], hash: number): Promise<WriteResult> {
+    const number = ++this.#writes;
+    if (write.asOf === 0n) this.#project(parts, number, write.kind !== 'delete');
+    const drafts = this.#drafts(write, parts, hash);
+    if (write.kind !== 'delete') this.#sealWhenFull();
+    const segmentId = write.kind === 'delete' ? 0 : this.#currentSegment();
+    const named = drafts.map((d) => ({ ...d, header: { ...d.header, segmentId } }));
+    for (const draft of named) if (segmentId !== 0) this.#segmentBytes += draft.body.length;
+    const { timestamp, done } = this.#wal.submit(named);
+    const result = this.#finish({ write, parts, number, timestamp, done });
+    this.#joined.set(write.idempotencyKey, { hash, result });
+    return result;
+  }
+
+  async #finish(input: {
+    readonly write: ShardWrite;
+    readonly parts: readonly Part[];
+    readonly number: number;
+    readonly timestamp: Timestamp;
+    readonly done: Promise<void>;
+  }): Promise<WriteResult> {
+    const { idempotencyKey } = input.write;
+    try {
+      await input.done;
+      const done = this.#state.idempotency.get(idempotencyKey);
+      return { count: done?.count ?? 0, timestamp: input.timestamp, replayed: false };
+    } finally {
+      this.#joined.delete(idempotencyKey);
+      this.#unproject(input.parts, input.number);
+    }
+  }
+
+  #project(parts: readonly Part[], write: number, there: boolean): void {
+    for (const { batch } of parts) {
+      const keys = columnOf(batch, this.#state.keyField.id);
+      for (let i = 0; i < batch.rowCount; i++)
+        this.#projected.set(keyIn(keys, i), { write, there });
+    }
+  }
+
+  #unproject(parts: readonly Part[], write: number): void {
+    for (const { batch } of parts) {
+      const keys = columnOf(batch, this.#state.keyField.id);
+      for (let i = 0; i < batch.rowCount; i++) {
+        const key = keyIn(keys, i);
+        if (this.#projected.get(key)?.write === write) this.#projected.delete(key);
+      }
+    }
+  }
+
+  #drafts(write: ShardWrite, parts: readonly Part[], hash: number): Draft[] {
+    return parts.map(({ body, batch }, part) => ({
+      header: {
+        kind: write.kind,
+        part,
+        parts: parts.length,
+        asOf: write.asOf,
+        payloadHash: hash,
+        collectionId: this.#state.collectionId,
+        shard: this.#state.shard,
+        schemaVersion: write.schemaVersion,
+        segmentId: 0,
+        rowCount: batch.rowCount,
+        idempotencyKey: write.idempotencyKey,
+      },
+      body,
+      batch,
+    }));
+  }
+
+  #currentSegment(): number {
+    if (this.#segmentId === 0) {
+      this.#segmentId = this.#ids.take();
+      this.#segmentBytes = 0;
+    }
+    return this.#segmentId;
+  }
+
+  #sealWhenFull(): void {
+    if (this.#segmentId === 0 || this.#segmentBytes < LIMITS.growingBytesMax) return;
+    this.#wal.submit([this.#sealDraft()]).done.catch(() => undefined);
+  }
+
+  #sealDraft(): Draft {
+    const { collectionId, shard, schema } = this.#state;
+    const segmentId = this.#segmentId;
+    this.#segmentId = 0;
+    const schemaVersion = schema.version;
+    return controlDraft({ kind: 'seal', collectionId, shard, schemaVersion, segmentId });
+  }
+}
+
+function payloadHash(write: ShardWrite): number {
+  const kind = new TextEncoder().encode(`${write.kind} ${write.onConflict} ${write.asOf}`);
+  return write.parts.reduce((hash, part) => crc32(part, hash), crc32(kind));
+}

@@ -1,0 +1,238 @@
+/**
+ * Taking over the output of a build job. An index alone changes nothing that is visible: commit,
+ * load, done. A merge moves rows: key table and deletes must follow them while writes go on, and
+ * readers stay on the inputs until one assignment swaps the segment set. S4, S5.
+ *
+ *     move keys (sliced; deletes of moved rows go back to where they came from)
+ *       -> fold the inputs' deletes into the output's -> commit -> swap -> release inputs
+ */
+import {
+  assert,
+  decodeColumns,
+  ElanusError,
+  fieldId,
+  type Clock,
+  type ObjectStore,
+} from '@elanus/core';
+import { decodeKeys, decodeManifest, encodeDeltaLog } from '@elanus/format';
+import {
+  commitBuild,
+  invoke,
+  loadSegment,
+  releaseSegment,
+  type SegmentRecord,
+} from '@elanus/protocol';
+import { DeleteLog, keyIn } from '@elanus/segment';
+import type { Bus } from '@elanus/core';
+import type { Distribution } from '../delegator/distribution.ts';
+import type { Flusher } from './flush.ts';
+import type { FlushedSegment, MovingRows, ShardState } from './state.ts';
+
+/** What adoption needs. */
+export interface AdoptContext {
+  readonly state: ShardState;
+  readonly bus: Bus;
+  readonly objects: ObjectStore;
+  readonly clock: Clock;
+  readonly pchannel: string;
+  readonly term: number;
+  readonly flusher: Flusher;
+  readonly distribution: Distribution;
+}
+
+/** A finished job's result. `origins` names the object that says where output rows came from. */
+export interface BuildResult {
+  readonly inputs: readonly { readonly segmentId: number; readonly manifest: string }[];
+  readonly output: SegmentRecord;
+  readonly origins: string | undefined;
+}
+
+const ROWS_PER_TURN = 4_096;
+
+/** See the file's header. */
+export class BuildAdoption {
+  readonly #context: AdoptContext;
+
+  constructor(context: AdoptContext) {
+    this.#context = context;
+  }
+
+  /**
+   * Commits and uses a build. @throws ElanusError catalog_conflict when an input has changed
+   * meanwhile: the output is garbage then, the planner plans again.
+   */
+  async adopt(result: BuildResult): Promise<void> {
+    let failure: unknown;
+    await this.#context.flusher.exclusive(async () => {
+      try {
+        if (result.origins === undefined) await this.#adoptIndex(result);
+        else await this.#adoptMerge(result, result.origins);
+      } catch (error) {
+        failure = error;
+      }
+    });
+    if (failure !== undefined) throw failure;
+  }
+
+  #inputs(result: BuildResult): FlushedSegment[] {
+    return result.inputs.map(({ segmentId, manifest }) => {
+      const segment = this.#context.state.segments.get(segmentId);
+      if (segment?.state !== 'flushed' || segment.record.manifest !== manifest) {
+        throw new ElanusError('catalog_conflict', { name: `segment ${segmentId}` });
+      }
+      return segment;
+    });
+  }
+
+  async #commit(result: BuildResult, output: SegmentRecord): Promise<void> {
+    const { state, bus, pchannel, term } = this.#context;
+    const { collectionId, shard } = state;
+    await invoke(bus, commitBuild, {
+      header: { pchannel, term, collectionId, shard, inputs: result.inputs, output },
+    });
+  }
+
+  async #adoptIndex(result: BuildResult): Promise<void> {
+    const [input] = this.#inputs(result);
+    assert(input !== undefined, 'an index is of one segment');
+    const { delta, deltaSequence } = input.record;
+    const record = { ...result.output, deltaSequence, ...(delta === undefined ? {} : { delta }) };
+    await this.#commit(result, record);
+    await this.#context.flusher.load(record, input.deletes, input.deletesPersisted);
+  }
+
+  async #adoptMerge(result: BuildResult, originsName: string): Promise<void> {
+    const { state, bus, objects, distribution } = this.#context;
+    const inputs = this.#inputs(result);
+    const { output } = result;
+    const { bodies } = await invoke(bus, loadSegment, {
+      header: { record: output, fields: state.schema.fields },
+    });
+    const timestamps = bodies[0];
+    assert(timestamps instanceof BigUint64Array, 'a node answers with timestamps');
+    const moving = readOrigins(await objects.get(originsName), output.segmentId);
+    state.moving = moving;
+    try {
+      await this.#moveKeys(output, moving);
+      const fold = new DeleteFold(moving, inputs);
+      const persisted = fold.until(state.checkpointTimestamp);
+      const record = await this.#withDelta(output, persisted);
+      await this.#commit(result, record);
+      // One turn: from here on readers, writers and deletes see the output only.
+      const deletes = new DeleteLog();
+      const all = fold.until(2n ** 64n - 1n);
+      deletes.load(all.rows, all.timestamps);
+      const { segmentId } = output;
+      for (const input of inputs) state.segments.delete(input.segmentId);
+      state.segments.set(segmentId, {
+        state: 'flushed',
+        segmentId,
+        record,
+        deletes,
+        deletesPersisted: persisted.rows.length,
+        timestamps,
+      });
+    } catch (error) {
+      await this.#moveBack(output, moving);
+      throw error;
+    } finally {
+      state.moving = undefined;
+    }
+    distribution.replaced(() => {
+      for (const { segmentId } of inputs) {
+        void invoke(bus, releaseSegment, { header: { segmentId } }).catch(() => undefined);
+      }
+    });
+  }
+
+  async #withDelta(
+    output: SegmentRecord,
+    log: { readonly rows: Uint32Array; readonly timestamps: BigUint64Array },
+  ): Promise<SegmentRecord> {
+    if (log.rows.length === 0) return output;
+    const folder = output.manifest.slice(0, output.manifest.lastIndexOf('/') + 1);
+    const delta = `${folder}${this.#context.flusher.attempt()}-delta-1.bin`;
+    await this.#context.objects.put(delta, [encodeDeltaLog(log)]);
+    return { ...output, delta, deltaSequence: 1 };
+  }
+
+  /** Points keys that stand in an input at their row in the output. */
+  #moveKeys(output: SegmentRecord, moving: MovingRows): Promise<void> {
+    const { state } = this.#context;
+    return this.#eachKey(output, (key, row) => {
+      const at = state.keys.get(key);
+      if (at === undefined) return;
+      if (at.segmentId !== moving.inputs[row] || at.row !== moving.rows[row]) return;
+      state.keys.set(key, { segmentId: output.segmentId, row });
+    });
+  }
+
+  /** The commit failed: keys go back to the inputs, the output was never seen. */
+  async #moveBack(output: SegmentRecord, moving: MovingRows): Promise<void> {
+    const { state, bus } = this.#context;
+    await this.#eachKey(output, (key, row) => {
+      const at = state.keys.get(key);
+      if (at === undefined || at.segmentId !== output.segmentId || at.row !== row) return;
+      state.keys.set(key, { segmentId: moving.inputs[row] ?? 0, row: moving.rows[row] ?? 0 });
+    });
+    await invoke(bus, releaseSegment, { header: { segmentId: output.segmentId } });
+  }
+
+  async #eachKey(
+    output: SegmentRecord,
+    visit: (key: bigint | string, row: number) => void,
+  ): Promise<void> {
+    const { objects, clock } = this.#context;
+    const manifest = decodeManifest(await objects.get(output.manifest), output.manifest);
+    const { name } = manifest.keys;
+    const { keys, rows } = decodeKeys(await objects.get(name), name, output.rowCount);
+    for (let i = 0; i < rows.length; i++) {
+      visit(keyIn(keys, i), rows[i] ?? 0);
+      if ((i + 1) % ROWS_PER_TURN === 0) await clock.turn();
+    }
+  }
+}
+
+const ORIGIN_INPUT = fieldId(1);
+const ORIGIN_ROW = fieldId(2);
+
+function readOrigins(bytes: Uint8Array, outputId: number): MovingRows {
+  const batch = decodeColumns(bytes);
+  const inputs = batch.columns.get(ORIGIN_INPUT);
+  const rows = batch.columns.get(ORIGIN_ROW);
+  assert(inputs?.kind === 'double' && rows?.kind === 'int32', 'origins were written by a job');
+  return {
+    outputId,
+    inputs: Float64Array.from(inputs.values as Float64Array),
+    rows: Uint32Array.from(rows.values as Int32Array),
+  };
+}
+
+/** The inputs' deletes as the output's: rows translated, in timestamp order. */
+class DeleteFold {
+  readonly #inputs: readonly FlushedSegment[];
+  readonly #outputRow = new Map<number, Map<number, number>>();
+
+  constructor(moving: MovingRows, inputs: readonly FlushedSegment[]) {
+    this.#inputs = inputs;
+    for (const { segmentId } of inputs) this.#outputRow.set(segmentId, new Map());
+    moving.rows.forEach((row, i) => this.#outputRow.get(moving.inputs[i] ?? 0)?.set(row, i));
+  }
+
+  until(at: bigint): { readonly rows: Uint32Array; readonly timestamps: BigUint64Array } {
+    const all: { row: number; timestamp: bigint }[] = [];
+    for (const { segmentId, deletes } of this.#inputs) {
+      const count = deletes.countAt(at);
+      const { rows, timestamps } = deletes.snapshot();
+      for (let i = 0; i < count; i++) {
+        const row = this.#outputRow.get(segmentId)?.get(rows[i] ?? 0);
+        if (row !== undefined) all.push({ row, timestamp: timestamps[i] ?? 0n });
+      }
+    }
+    all.sort((a, b) => (a.timestamp < b.timestamp ? -1 : a.timestamp > b.timestamp ? 1 : 0));
+    return {
+      rows: Uint32Array.from(all, ({ row }) => row),
+      timestamps: BigUint64Array.from(all, ({ timestamp }) => timestamp),
+    };
+  }
+}

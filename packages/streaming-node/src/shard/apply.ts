@@ -1,0 +1,153 @@
+/**
+ * The one fold: log record -> shard state. Live, in recovery and (later) on followers this is the
+ * only code that gives a record its meaning. It cannot fail on content, because what enters the log
+ * has been checked; it is synchronous and touches one record.
+ *
+ * Order is everything: records come in log order, timestamps rise, so "the version a key points at"
+ * is the newest one, and a delete or upsert hides exactly it.
+ *
+ * Replay: records below the shard's checkpoint are skipped whole, since flushed files, delta logs
+ * and the recovery snapshot hold their effect. Invariants W5, S2, R5.
+ */
+import {
+  columnOf,
+  decodeColumns,
+  type Column,
+  type ColumnBatch,
+  type CollectionSchema,
+  type Timestamp,
+} from '@elanus/core';
+import type { MessageHeader } from '@elanus/protocol';
+import { completeBatch, keyIn, rowTimestamp } from '@elanus/segment';
+import type { LogRecord } from '../wal/wal.ts';
+import type { ShardSegment, ShardState } from './state.ts';
+
+/** What a record did, for whoever wrote it. */
+export interface Applied {
+  /** Rows written or deleted by the write so far; complete with its last part. */
+  readonly count: number;
+  /** A segment was sealed and can be flushed. */
+  readonly sealed: boolean;
+}
+
+const decoder = new TextDecoder();
+
+/** Folds a record in. See the file's header. */
+export function apply(state: ShardState, record: LogRecord): Applied {
+  const { header, seq } = record;
+  if (seq <= state.appliedSeq || seq < state.checkpointSeq) return { count: 0, sealed: false };
+  state.appliedSeq = seq;
+  if (header.part === header.parts - 1) state.completeSeq = seq;
+  state.logBytes += record.body.length;
+  const done = applyKind(state, record);
+  if (header.idempotencyKey !== '') remember(state, header, done.count);
+  return done;
+}
+
+function applyKind(state: ShardState, record: LogRecord): Applied {
+  switch (record.header.kind) {
+    case 'insert':
+    case 'upsert':
+      return { count: applyRows(state, record), sealed: false };
+    case 'delete':
+      return { count: applyDelete(state, record), sealed: false };
+    case 'seal':
+      return { count: 0, sealed: seal(state, record.header.segmentId) };
+    case 'alter': {
+      const schema = JSON.parse(decoder.decode(record.body)) as CollectionSchema;
+      if (schema.version <= state.schema.version) return { count: 0, sealed: false };
+      state.schema = schema;
+      return { count: 0, sealed: sealGrowing(state) };
+    }
+    case 'create':
+    case 'drop':
+    case 'term':
+    case 'barrier':
+      return { count: 0, sealed: false };
+  }
+}
+
+function applyRows(state: ShardState, record: LogRecord): number {
+  const { header, seq } = record;
+  const decoded = record.batch ?? decodeColumns(record.body);
+  const segment = state.openSegment(header.segmentId, seq);
+  const batch = completeBatch(decoded, state.fields);
+  const first = segment.rows.append(batch, header.timestamp, record.body.length);
+  state.segments.set(segment.segmentId, {
+    ...segment,
+    lastSeq: seq,
+    maxTimestamp: header.timestamp,
+  });
+  const keys = columnOf(batch, state.keyField.id);
+  for (let i = 0; i < batch.rowCount; i++) {
+    const location = { segmentId: segment.segmentId, row: first + i };
+    const before = state.keys.set(keyIn(keys, i), location);
+    if (before === undefined) state.rowCount++;
+    else hide(state, before, header.timestamp);
+  }
+  return batch.rowCount;
+}
+
+function applyDelete(state: ShardState, record: LogRecord): number {
+  const { header } = record;
+  const batch: ColumnBatch = record.batch ?? decodeColumns(record.body);
+  const keys: Column = columnOf(batch, state.keyField.id);
+  let count = 0;
+  for (let i = 0; i < batch.rowCount; i++) {
+    const key = keyIn(keys, i);
+    const location = state.keys.get(key);
+    if (location === undefined) continue;
+    if (header.asOf !== 0n && timestampAt(state, location) > header.asOf) continue;
+    state.keys.delete(key);
+    hide(state, location, header.timestamp);
+    state.rowCount--;
+    count++;
+  }
+  return count;
+}
+
+function hide(
+  state: ShardState,
+  location: { readonly segmentId: number; readonly row: number },
+  timestamp: Timestamp,
+): void {
+  const { moving } = state;
+  if (moving !== undefined && location.segmentId === moving.outputId) {
+    const input = moving.inputs[location.row] ?? 0;
+    state.segments.get(input)?.deletes.add(moving.rows[location.row] ?? 0, timestamp);
+    return;
+  }
+  state.segments.get(location.segmentId)?.deletes.add(location.row, timestamp);
+}
+
+/** When the row at a location was written. */
+function timestampAt(
+  state: ShardState,
+  location: { readonly segmentId: number; readonly row: number },
+): Timestamp {
+  const segment: ShardSegment | undefined = state.segments.get(location.segmentId);
+  if (segment === undefined) return 0n;
+  if (segment.state === 'flushed') return segment.timestamps[location.row] ?? 0n;
+  return rowTimestamp(segment.rows.view(), location.row);
+}
+
+function seal(state: ShardState, id: number): boolean {
+  const segment = state.segments.get(id);
+  if (segment?.state !== 'growing') return false;
+  state.segments.set(id, { ...segment, state: 'sealed' });
+  return true;
+}
+
+function sealGrowing(state: ShardState): boolean {
+  let sealed = false;
+  for (const segment of state.open) sealed = seal(state, segment.segmentId) || sealed;
+  return sealed;
+}
+
+/** The parts of a write share its key and timestamp; their counts add up. */
+function remember(state: ShardState, header: MessageHeader, count: number): void {
+  const { idempotencyKey, timestamp, payloadHash } = header;
+  const before = state.idempotency.get(idempotencyKey);
+  const sum = before?.timestamp === timestamp ? before.count + count : count;
+  state.idempotency.remember(idempotencyKey, { count: sum, timestamp, payloadHash });
+}

@@ -1,0 +1,59 @@
+/**
+ * The recovery snapshot of a vchannel: the idempotency keys at its checkpoint. With flushed segments
+ * and delta logs it is everything the log below the checkpoint meant.
+ */
+import { decodeColumns, encodeColumns, fieldId, type Column, type Timestamp } from '@elanus/core';
+import type { IdempotencyWindow, RememberedWrite } from './idempotency.ts';
+
+const KEY = fieldId(1);
+const COUNT = fieldId(2);
+const TIMESTAMP = fieldId(3);
+const HASH = fieldId(4);
+
+/** Packs the keys remembered at or before `at`; undefined when there are none. */
+export function encodeRecovery(window: IdempotencyWindow, at: Timestamp): Uint8Array | undefined {
+  const entries = [...window.entries()].filter(([, write]) => write.timestamp <= at);
+  if (entries.length === 0) return undefined;
+  const encoder = new TextEncoder();
+  const keys = entries.map(([key]) => encoder.encode(key));
+  const offsets = new Uint32Array(keys.length + 1);
+  keys.forEach((key, i) => {
+    offsets[i + 1] = (offsets[i] ?? 0) + key.length;
+  });
+  const data = new Uint8Array(offsets[keys.length] ?? 0);
+  keys.forEach((key, i) => data.set(key, offsets[i]));
+  const numbers = (of: (write: RememberedWrite) => number | bigint): Column => ({
+    kind: 'int64',
+    values: BigInt64Array.from(entries, ([, write]) => BigInt.asIntN(64, BigInt(of(write)))),
+  });
+  return encodeColumns({
+    rowCount: entries.length,
+    columns: new Map<ReturnType<typeof fieldId>, Column>([
+      [KEY, { kind: 'varchar', offsets, data }],
+      [COUNT, numbers((write) => write.count)],
+      [TIMESTAMP, numbers((write) => write.timestamp)],
+      [HASH, numbers((write) => write.payloadHash)],
+    ]),
+  });
+}
+
+/** Fills a window from a snapshot. */
+export function decodeRecovery(bytes: Uint8Array, window: IdempotencyWindow): void {
+  const batch = decodeColumns(bytes);
+  const decoder = new TextDecoder();
+  const keys = batch.columns.get(KEY);
+  const numbers = (id: ReturnType<typeof fieldId>): BigInt64Array => {
+    const column = batch.columns.get(id);
+    return column?.kind === 'int64' ? (column.values as BigInt64Array) : new BigInt64Array(0);
+  };
+  if (keys?.kind !== 'varchar') return;
+  const [counts, timestamps, hashes] = [numbers(COUNT), numbers(TIMESTAMP), numbers(HASH)];
+  for (let i = 0; i < batch.rowCount; i++) {
+    const key = decoder.decode(keys.data.subarray(keys.offsets[i], keys.offsets[i + 1]));
+    window.remember(key, {
+      count: Number(counts[i] ?? 0n),
+      timestamp: timestamps[i] ?? 0n,
+      payloadHash: Number(hashes[i] ?? 0n),
+    });
+  }
+}

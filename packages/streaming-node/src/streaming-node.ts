@@ -1,0 +1,275 @@
+/**
+ * The streaming node: owns a pchannel in a term, and serves every vchannel on it. Opening is a
+ * recovery from whatever was left: own the channel, write the Term record, rebuild each shard at its
+ * checkpoint, fold the log in behind it.
+ */
+import {
+  assert,
+  ElanusError,
+  timestampFromMs,
+  timestampMs,
+  type CollectionSchema,
+  type LogStream,
+  type Pool,
+} from '@elanus/core';
+import { crc32 } from '@elanus/format';
+import type { KernelChoice } from '@elanus/kernels';
+import {
+  encodeHeader,
+  invoke,
+  leaseIds,
+  ownChannel,
+  saveTimestampWindow,
+  type MessageHeader,
+  type ShardAssignment,
+} from '@elanus/protocol';
+import type { World } from '@elanus/runtime';
+import { ReadRunner } from '@elanus/segment';
+import { apply } from './shard/apply.ts';
+import { recoverShard } from './shard/recover.ts';
+import { Shard } from './shard/shard.ts';
+import { ShardState } from './shard/state.ts';
+import { serveShards } from './serve.ts';
+import { HybridClock } from './wal/hybrid-clock.ts';
+import { IdLease } from './wal/id-lease.ts';
+import { replay } from './wal/replay.ts';
+import { controlDraft, Wal } from './wal/wal.ts';
+
+/** What a streaming node is made of. */
+export interface StreamingNodeOptions {
+  readonly world: Pick<World, 'bus' | 'clock' | 'rng' | 'logs' | 'objects'>;
+  readonly pchannel: string;
+  readonly kernels: KernelChoice;
+  readonly searchPools: readonly Pool[];
+  readonly buildPool: Pool;
+}
+
+/** A running streaming node. */
+export interface StreamingNode {
+  /** Waits for writes and flushes that run, then stops. */
+  stop(): Promise<void>;
+}
+
+/** Opens a pchannel; see the file's header. @throws ElanusError log_corrupt, log_regressed, ... */
+export async function startStreamingNode(options: StreamingNodeOptions): Promise<StreamingNode> {
+  const node = new Channel(options);
+  await node.open();
+  const ends = serveShards(options.world.bus, node);
+  return {
+    stop: async () => {
+      for (const end of ends) end();
+      await node.close();
+    },
+  };
+}
+
+/** A pchannel in this term, with its shards. */
+export class Channel {
+  readonly shards = new Map<string, Shard>();
+  readonly #options: StreamingNodeOptions;
+  readonly #runner: ReadRunner;
+  readonly #ids: IdLease;
+  #stream: LogStream | undefined;
+  #wal: Wal | undefined;
+  #hybrid: HybridClock | undefined;
+  #term = 0;
+
+  constructor(options: StreamingNodeOptions) {
+    const { bus } = options.world;
+    this.#options = options;
+    this.#runner = new ReadRunner(options.kernels, options.searchPools);
+    this.#ids = new IdLease(async (count) => {
+      return (await invoke(bus, leaseIds, { header: { count } })).header.from;
+    });
+  }
+
+  /** The shard at an address. @throws ElanusError collection_dropped */
+  shard(at: { readonly collectionId: number; readonly shard: number }): Shard {
+    const shard = this.shards.get(address(at.collectionId, at.shard));
+    if (shard !== undefined) return shard;
+    throw new ElanusError('collection_dropped', { name: `collection ${at.collectionId}` });
+  }
+
+  async open(): Promise<void> {
+    const { world, pchannel } = this.#options;
+    const owner = `node-${world.rng.u32().toString(16)}`;
+    const own = await invoke(world.bus, ownChannel, { header: { pchannel, owner } });
+    const { term, savedUntilMs, shards } = own.header;
+    this.#term = term;
+    const stream = await world.logs.open(pchannel);
+    this.#stream = stream;
+    const hybrid = this.#openClock(savedUntilMs);
+    this.#hybrid = hybrid;
+    await hybrid.ready();
+    const position = await this.#writeTerm(stream, hybrid);
+    const states = new Map<string, ShardState>();
+    for (const assignment of shards) {
+      const state = await this.#recover(assignment, position.lastSeq);
+      states.set(address(state.collectionId, state.shard), state);
+    }
+    await this.#replay(stream, position.lastSeq, states);
+    const wal = new Wal({
+      stream,
+      clock: world.clock,
+      hybrid,
+      position,
+      apply: (record) => {
+        const { collectionId, shard } = record.header;
+        this.shards.get(address(collectionId, shard))?.apply(record);
+      },
+    });
+    this.#wal = wal;
+    for (const [key, state] of states) this.shards.set(key, this.#compose(state, wal, hybrid));
+  }
+
+  /** Opens the shards of a new collection. */
+  async openShards(schema: CollectionSchema): Promise<void> {
+    const { wal, hybrid } = this.#running();
+    await hybrid.ready();
+    await wal.room();
+    const { collectionId } = schema;
+    const draft = { kind: 'create' as const, collectionId, shard: 0, segmentId: 0 };
+    const body = new TextEncoder().encode(JSON.stringify(schema));
+    await wal.submit([controlDraft({ ...draft, schemaVersion: schema.version }, body)]).done;
+    for (let shard = 0; shard < schema.shards; shard++) {
+      const key = address(schema.collectionId, shard);
+      if (this.shards.has(key)) continue;
+      const state = this.#newState({ schema, shard });
+      state.checkpointSeq = wal.appliedSeq + 1;
+      state.appliedSeq = wal.appliedSeq;
+      state.completeSeq = wal.appliedSeq;
+      this.shards.set(key, this.#compose(state, wal, hybrid));
+    }
+  }
+
+  /** Forgets the shards of a dropped collection; their files go with the coordinator's sweep. */
+  async dropShards(collectionId: number): Promise<void> {
+    for (const [key, shard] of this.shards) {
+      if (shard.state.collectionId !== collectionId) continue;
+      this.shards.delete(key);
+      await shard.flusher.close();
+      await shard.reads.releaseAll();
+    }
+    this.#truncate();
+  }
+
+  async close(): Promise<void> {
+    await this.#wal?.close();
+    for (const shard of this.shards.values()) await shard.flusher.close();
+    await this.#stream?.close();
+    const last = this.#hybrid?.last;
+    if (last === undefined || this.#wal?.stopped?.code === 'channel_moved') return;
+    const untilMs = timestampMs(last) + 1;
+    await invoke(this.#options.world.bus, saveTimestampWindow, {
+      header: { untilMs, final: true },
+    });
+  }
+
+  #running(): { readonly wal: Wal; readonly hybrid: HybridClock } {
+    assert(this.#wal !== undefined && this.#hybrid !== undefined, 'the channel is open');
+    return { wal: this.#wal, hybrid: this.#hybrid };
+  }
+
+  #openClock(savedUntilMs: number): HybridClock {
+    const { bus, clock } = this.#options.world;
+    return new HybridClock({
+      clock,
+      last: timestampFromMs(savedUntilMs),
+      save: async (untilMs) => {
+        const reply = await invoke(bus, saveTimestampWindow, { header: { untilMs, final: false } });
+        return reply.header.untilMs;
+      },
+    });
+  }
+
+  /** Appends the Term record unconditionally: our right to do so came from the coordinator. */
+  async #writeTerm(stream: LogStream, hybrid: HybridClock) {
+    const header: MessageHeader = {
+      kind: 'term',
+      part: 0,
+      parts: 1,
+      term: this.#term,
+      n: 0,
+      timestamp: hybrid.next(),
+      asOf: 0n,
+      previousHash: 0,
+      payloadHash: 0,
+      collectionId: 0,
+      shard: 0,
+      schemaVersion: 0,
+      segmentId: 0,
+      rowCount: 0,
+      idempotencyKey: '',
+    };
+    const bytes = encodeHeader(header);
+    const outcome = await stream.append({ subject: 'term', parts: [bytes] });
+    if (outcome.kind === 'ok') {
+      return { term: this.#term, n: 1, lastSeq: outcome.seq, lastHash: crc32(bytes) };
+    }
+    const cause = outcome.kind === 'unknown' ? outcome.cause : undefined;
+    throw cause ?? new ElanusError('unavailable', { what: 'the log' });
+  }
+
+  #newState(of: Pick<ShardAssignment, 'schema' | 'shard'>): ShardState {
+    const { kernels } = this.#runner;
+    return new ShardState({ ...of, kernels, salt: this.#options.world.rng.u32() });
+  }
+
+  async #recover(assignment: ShardAssignment, termSeq: number): Promise<ShardState> {
+    const { world } = this.#options;
+    const seq = assignment.checkpoint?.seq ?? 1;
+    if (seq > termSeq) {
+      throw new ElanusError('log_regressed', { expectedSeq: seq - 1, lastSeq: termSeq - 1 });
+    }
+    const { kernels } = this.#runner;
+    return recoverShard({ ...world, kernels, salt: world.rng.u32() }, assignment);
+  }
+
+  async #replay(
+    stream: LogStream,
+    termSeq: number,
+    states: ReadonlyMap<string, ShardState>,
+  ): Promise<void> {
+    const { firstSeq } = await stream.span();
+    const needed = [...states.values()].map((state) => state.checkpointSeq);
+    const fromSeq = Math.max(firstSeq, Math.min(termSeq, ...needed));
+    await replay(stream, { fromSeq, toSeq: termSeq }, (record) => {
+      const { collectionId, shard } = record.header;
+      const state = states.get(address(collectionId, shard));
+      if (state !== undefined) apply(state, record);
+    });
+  }
+
+  #compose(state: ShardState, wal: Wal, hybrid: HybridClock): Shard {
+    const { world, pchannel, buildPool } = this.#options;
+    return new Shard({
+      state,
+      wal,
+      hybrid,
+      ids: this.#ids,
+      clock: world.clock,
+      rng: world.rng,
+      bus: world.bus,
+      objects: world.objects,
+      pool: buildPool,
+      runner: this.#runner,
+      pchannel,
+      term: this.#term,
+      onCommit: () => this.#truncate(),
+    });
+  }
+
+  /** Cuts the log below what any shard needs. W7. */
+  #truncate(): void {
+    const { wal } = this.#running();
+    let below = wal.appliedSeq + 1;
+    for (const shard of this.shards.values()) {
+      below = Math.min(below, shard.neededSeq ?? below);
+    }
+    void this.#stream?.truncate(below).catch(() => undefined);
+  }
+}
+
+function address(collectionId: number, shard: number): string {
+  return `${collectionId}/${shard}`;
+}
