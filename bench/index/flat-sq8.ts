@@ -110,8 +110,9 @@ for (const one of [digits(), made(100, 'cosine'), made(768, 'ip')]) {
   process.stdout.write(
     [
       `${one.name}, ${metric}`,
-      `  build ${built.ms.toFixed(0)} ms, longest step ${built.value.longest.toFixed(1)} ms; open ${opened.ms.toFixed(1)} ms`,
-      `  a query: exact ${per(exact.ms)}, codes ${per(codes.ms)}, codes in a batch ${per(batch.ms)}`,
+      `  build ${built.ms.toFixed(0)} ms, longest step ${built.value.longest.toFixed(1)} ms`,
+      `  open ${opened.ms.toFixed(1)} ms`,
+      `  a query: exact ${per(exact.ms)}, codes ${per(codes.ms)}, in a batch ${per(batch.ms)}`,
       `  recall@10 ${(found / QUERIES / 10).toFixed(4)} with ${candidatesOfTen} candidates`,
       '',
     ].join('\n'),

@@ -110,8 +110,8 @@ for (const isa of availableIsas()) {
       ? `  ${((read / ms) * 100).toFixed(0)} % of the read`
       : '';
     const rate = name === 'codes' ? '' : `  ${(BYTES / queries / ms / 1e6).toFixed(1)} GB/s`;
-    process.stdout.write(
-      `  ${name.padEnd(8)} ${ms.toFixed(2).padStart(8)} ms  ${ns.toFixed(0).padStart(4)} ns a row${queries > 1 ? ' and query' : ''}${name === 'l2 x 16' ? '' : rate}${share}\n`,
-    );
+    const spent = `${ms.toFixed(2).padStart(8)} ms  ${ns.toFixed(0).padStart(4)} ns`;
+    const unit = queries > 1 ? 'a row and query' : `a row${rate}`;
+    process.stdout.write(`  ${name.padEnd(8)} ${spent} ${unit}${share}\n`);
   }
 }

@@ -9,7 +9,7 @@ import type { IndexKind } from './vector-index.ts';
 
 /**
  * The index file. It is the index memory: flat, relocatable, offsets instead of pointers, so that
- * loading is a read and sharing is a handle. Little-endian; every section begins at a multiple of 64.
+ * loading is a read and sharing is a handle. Little-endian; sections begin at multiples of 64.
  *
  *     0     magic "ELANUSIX"            48  typical norm of coded rows, f32
  *     8     version, u32                52  candidates that hold ten results, u32

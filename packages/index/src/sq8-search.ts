@@ -46,8 +46,9 @@ export function candidatesFor(source: Sq8Source, limit: number): number {
 }
 
 /**
- * A query on the grid. IP and COSINE do not change when the query is scaled, so it is brought to the
- * length of a typical row and, further, into the symmetric grid: |x|^2 - distance^2 then orders rows.
+ * A query on the grid. The order by IP and COSINE does not change when the query is scaled, so it
+ * is brought to the length of a typical row and, further, into the symmetric grid: there
+ * |x|^2 - distance^2 orders the rows.
  */
 export function placeQuery(source: Sq8Source, query: Float32Array): Sq8Query {
   if (source.metric === 'l2') return encodeQuerySq8(query, source.grid, 1);

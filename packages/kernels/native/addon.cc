@@ -87,7 +87,8 @@ struct Args {
     napi_typedarray_type got;
     void* data = nullptr;
     if (napi_is_typedarray(env, values[i], &is) != napi_ok || !is ||
-        napi_get_typedarray_info(env, values[i], &got, length, &data, nullptr, nullptr) != napi_ok ||
+        napi_get_typedarray_info(env, values[i], &got, length, &data, nullptr, nullptr) !=
+            napi_ok ||
         got != type) {
       typeError(text);
       *length = 0;
@@ -96,10 +97,18 @@ struct Args {
     if (!data) *length = 0;
     return data;
   }
-  float* floats(size_t i, size_t* n, const char* t) { return (float*)array(i, napi_float32_array, n, t); }
-  uint32_t* words(size_t i, size_t* n, const char* t) { return (uint32_t*)array(i, napi_uint32_array, n, t); }
-  uint8_t* bytes(size_t i, size_t* n, const char* t) { return (uint8_t*)array(i, napi_uint8_array, n, t); }
-  int8_t* signedBytes(size_t i, size_t* n, const char* t) { return (int8_t*)array(i, napi_int8_array, n, t); }
+  float* floats(size_t i, size_t* n, const char* text) {
+    return (float*)array(i, napi_float32_array, n, text);
+  }
+  uint32_t* words(size_t i, size_t* n, const char* text) {
+    return (uint32_t*)array(i, napi_uint32_array, n, text);
+  }
+  uint8_t* bytes(size_t i, size_t* n, const char* text) {
+    return (uint8_t*)array(i, napi_uint8_array, n, text);
+  }
+  int8_t* signedBytes(size_t i, size_t* n, const char* text) {
+    return (int8_t*)array(i, napi_int8_array, n, text);
+  }
 
   const KernelTable* table(size_t i) {
     size_t isa = whole(i, ISA_COUNT - 1, "isa: unknown");
@@ -254,7 +263,8 @@ napi_value jsEncodeSq8(napi_env env, napi_callback_info info) {
   size_t rows, codes, terms, n;
   e.dim = a.whole(1, MAX_DIM, "dim: expected 1 to 32768");
   e.stride = a.whole(2, MAX_DIM, "stride: expected dim to 32768");
-  a.require(e.dim >= 1 && e.stride >= e.dim && e.stride % 16 == 0, "stride: expected dim, rounded to 16");
+  a.require(e.dim >= 1 && e.stride >= e.dim && e.stride % 16 == 0,
+            "stride: expected dim, rounded to 16");
   e.rows = a.floats(3, &rows, "rows: expected a Float32Array");
   e.from = a.whole(5, MAX_ROWS, "from: expected a row number");
   e.to = a.whole(6, MAX_ROWS, "to: expected a row number");
@@ -328,7 +338,8 @@ napi_value jsCombine(napi_env env, napi_callback_info info) {
   const uint32_t* other = a.words(3, &m, "other: expected a Uint32Array");
   a.require(n == m, "other: expected the same length");
   if (!a.ok) return nothing();
-  (operation == 0 ? table->bitAnd : operation == 1 ? table->bitOr : table->bitAndNot)(into, other, n);
+  auto combine = operation == 0 ? table->bitAnd : operation == 1 ? table->bitOr : table->bitAndNot;
+  combine(into, other, n);
   return nothing();
 }
 

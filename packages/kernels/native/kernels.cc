@@ -82,7 +82,8 @@ struct Bounds { float min, max; };
 
 // Offers a block of scores. A score that is not a number (sums of infinities) counts as worst.
 template <bool LARGER>
-void offerBlock(Heap& h, const Bounds& bounds, const float* scores, const uint32_t* rows, size_t n) {
+void offerBlock(Heap& h, const Bounds& bounds, const float* scores, const uint32_t* rows,
+                size_t n) {
   const float last = LARGER ? -INF : INF;
   float worst = h.count == h.limit ? h.scores[0] : last;
   for (size_t i = 0; i < n; i++) {
@@ -109,7 +110,8 @@ LANES void closeHeap(const TopK& top, size_t query, const Heap& h) {
 
 // ------------------------------------------------------------------------------ rows to visit
 // Writes the next allowed rows of [at, to) to `rows`, at most `capacity`; returns how many.
-LANES size_t nextRows(const uint32_t* allowed, size_t* at, size_t to, uint32_t* rows, size_t capacity) {
+LANES size_t nextRows(const uint32_t* allowed, size_t* at, size_t to, uint32_t* rows,
+                      size_t capacity) {
   size_t row = *at, n = 0;
   if (!allowed) {
     size_t end = to - row < capacity ? to : row + capacity;
@@ -135,8 +137,8 @@ LANES size_t nextRows(const uint32_t* allowed, size_t* at, size_t to, uint32_t* 
 // Scores one row against T queries; query t starts at q + t * dim, its score goes to
 // out[t * BLOCK]. `ahead` is the memory that will be needed soon.
 template <bool L2, int T>
-LANES void scoreRow(const float* q, size_t dim, const Tail& tail, const float* x, const float* ahead,
-                    float* out) {
+LANES void scoreRow(const float* q, size_t dim, const Tail& tail, const float* x,
+                    const float* ahead, float* out) {
   F16 acc[T];
   for (int t = 0; t < T; t++) acc[t] = zero16();
   size_t i = 0;

@@ -54,7 +54,8 @@ LANES int32_t dot8(const uint8_t* c, const int8_t* q, size_t n) {
   for (; i < n; i += 64) {
     size_t left = n - i;
     __mmask64 m = left >= 64 ? ~0ull : (1ull << left) - 1ull;
-    a = _mm512_dpbusd_epi32(a, _mm512_maskz_loadu_epi8(m, c + i), _mm512_maskz_loadu_epi8(m, q + i));
+    __m512i x = _mm512_maskz_loadu_epi8(m, c + i), y = _mm512_maskz_loadu_epi8(m, q + i);
+    a = _mm512_dpbusd_epi32(a, x, y);
   }
   return _mm512_reduce_add_epi32(_mm512_add_epi32(a, b));
 }

@@ -38,6 +38,12 @@ test('a compiler that fails is one line too', () => {
   expect(stdout).toMatch(/^kernels: the C\+\+ compiler failed .+WebAssembly serves.+\n$/);
 });
 
+test('the committed WebAssembly is of the committed sources', () => {
+  const script = join(home, 'scripts', 'build-wasm.mjs');
+  const run = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
+  expect(run.stdout).toBe('kernels: wasm-binary.ts is up to date\n');
+});
+
 test('switched off, it removes what was built', () => {
   const { status, stdout } = build({ ELANUS_NO_NATIVE: '1' });
   expect(status).toBe(0);

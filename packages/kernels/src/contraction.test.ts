@@ -25,7 +25,11 @@ static float rows[${ROWS * DIM}], out[${ROWS}];
 int main() {
   for (int i = 0; i < ${ROWS * DIM}; i++) rows[i] = (float)((i * 7919LL) % 10007 / 997.0 - 5);
   elanus_kernels_avx2()->inverseNorms(rows, ${DIM}, 0, ${ROWS}, out);
-  for (int i = 0; i < ${ROWS}; i++) { unsigned bits; memcpy(&bits, out + i, 4); printf("%u\\n", bits); }
+  for (int i = 0; i < ${ROWS}; i++) {
+    unsigned bits;
+    memcpy(&bits, out + i, 4);
+    printf("%u\\n", bits);
+  }
 }`;
 
 const compiler = ['g++', 'clang++'].find((one) => spawnSync(one, ['--version']).status === 0);

@@ -65,16 +65,15 @@ function rightArguments(kernels: Kernels): Record<string, Record<string, unknown
   const bounds = { min: -5, max: 5 };
   const queries = new Float32Array(DIM * 2);
   const listed = { ...floatRows, rowCount: ROWS, list: Uint32Array.of(1, 5, 700), query };
+  const codeSpan = { dim: DIM, ...coded, ...span, rowBase: 0, allowed, query: placed.codes };
+  const weighed = { queryTerm: placed.term, weight: 1, top: createTopK(1, 5), slot: 0 };
   return {
     scanFloat32: { ...floatRows, ...span, allowed, queries, bounds, top: createTopK(2, 5) },
     rerankFloat32: { ...listed, bounds, top: createTopK(2, 5), slot: 1 },
     scoreRows: { ...listed, out: new Float32Array(3) },
     inverseNorms: { dim: DIM, rows, ...span, out: new Float32Array(ROWS) },
     encodeSq8: { dim: DIM, rows, inverseNorms, ...span, low: 0, step: 1, ...coded },
-    scanSq8: {
-      ...{ dim: DIM, ...coded, ...span, rowBase: 0, allowed, query: placed.codes },
-      ...{ queryTerm: placed.term, weight: 1, top: createTopK(1, 5), slot: 0 },
-    },
+    scanSq8: { ...codeSpan, ...weighed },
   };
 }
 

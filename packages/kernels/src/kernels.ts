@@ -105,8 +105,8 @@ export interface ScanSq8 {
  * better. A sum that overflows to NaN counts as the worst score.
  *
  * Wrong arguments throw TypeError or RangeError, whatever they are; nothing crashes the process.
- * Each scan is cut inside into native calls of `rowsPerCall` rows, so a terminated thread ends soon;
- * how long the caller holds its turn is decided by `to - from`.
+ * Each scan is cut inside into native calls of `rowsPerCall` rows, so a terminated thread ends
+ * soon; how long the caller holds its turn is decided by `to - from`.
  */
 export interface Kernels {
   readonly isa: KernelIsa;

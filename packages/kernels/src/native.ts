@@ -84,7 +84,7 @@ function normsOf(
   return out;
 }
 
-/** Runs `call` over `[from, to)` in pieces: each a bounded native call behind a function's entry. */
+/** Runs `call` over `[from, to)` in pieces: bounded native calls, each from its own entry. */
 function inPieces(
   args: { readonly from: number; readonly to: number },
   size: number,

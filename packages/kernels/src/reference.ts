@@ -3,8 +3,8 @@ import { bytesOf, floatsOf } from './memory.ts';
 import { sq8Stride } from './sq8.ts';
 
 /**
- * The kernels written as plainly as possible: an oracle for tests, never a path of the product. Same
- * sixteen lanes, same rounding after every operation, so scores are compared bit by bit.
+ * The kernels written as plainly as possible: an oracle for tests, never a path of the product.
+ * Same sixteen lanes, same rounding after every operation, so scores are compared bit by bit.
  */
 
 /** One row of a reference scan. */

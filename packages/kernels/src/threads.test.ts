@@ -86,11 +86,9 @@ describe.each([...new Set(['auto', 'wasm'] as const)])('%s', (isa) => {
     }
     const top = createTopK(8, 10);
     const span = { from: 0, to: ROWS, rowBase: 0 };
-    kernels.scanFloat32({
-      ...{ metric: 'cosine', dim: DIM, rows, inverseNorms, queries, top },
-      ...span,
-    });
-    expect([...top.counts]).toEqual(new Array(8).fill(10));
+    const shape = { metric: 'cosine', dim: DIM, rows, inverseNorms } as const;
+    kernels.scanFloat32({ ...shape, ...span, queries, top });
+    expect([...top.counts]).toEqual(Array.from({ length: 8 }, () => 10));
   });
 });
 

@@ -3,7 +3,7 @@
  * kernels. Made by scripts/build-wasm.mjs; do not edit.
  *
  * Compiler: Debian clang version 14.0.6
- * Sources: 2440de54f95482af37d6188822b22370536dc589968b3d641afb001cb369c22b
+ * Sources: 0d1e3b70ba239e7aaf4cfd20f02372feecf0c03ef7e15741b3271f7c93cab68f
  */
 export const WASM_BINARY = [
   'AGFzbQEAAAABEANgAAF/YAF/AGAEf39/fwACEgEDZW52Bm1lbW9yeQIDAoCABAMHBgABAQIBAQQFAXABAQEGBwF/AU',
