@@ -167,6 +167,31 @@ const FUNCTIONS = [
 const built = loadAddon();
 if (built !== undefined) describe('the native door by itself', () => testNativeDoor(built));
 
+interface NativeCall {
+  readonly name: string;
+  readonly args: readonly unknown[];
+}
+
+/** The calls that the wrapper makes for right arguments. */
+function rightCalls(addon: NativeAddon): readonly NativeCall[] {
+  const calls: NativeCall[] = [];
+  const watched = new Proxy(addon, {
+    get: (target, name: keyof NativeAddon) => {
+      const value = target[name];
+      if (typeof value !== 'function') return value;
+      return (...args: readonly unknown[]) => {
+        calls.push({ name, args });
+        return (value as (...args: readonly unknown[]) => unknown)(...args);
+      };
+    },
+  });
+  const kernels = createNativeKernels(watched, availableIsas()[0] ?? 'sse2');
+  for (const [name, args] of Object.entries(rightArguments(kernels))) {
+    (kernels as unknown as Record<string, Method>)[name]?.(args);
+  }
+  return calls;
+}
+
 function testNativeDoor(addon: NativeAddon): void {
   /** Plausible and hostile arguments mixed, so that some calls get far. */
   const argument = fc.oneof(
@@ -199,21 +224,7 @@ function testNativeDoor(addon: NativeAddon): void {
   });
 
   test('an array one element short is refused', () => {
-    const calls: { readonly name: string; readonly args: readonly unknown[] }[] = [];
-    const watched = new Proxy(addon, {
-      get: (target, name: keyof NativeAddon) => {
-        const value = target[name];
-        if (typeof value !== 'function') return value;
-        return (...args: readonly unknown[]) => {
-          calls.push({ name, args });
-          return (value as (...args: readonly unknown[]) => unknown)(...args);
-        };
-      },
-    });
-    const kernels = createNativeKernels(watched, availableIsas()[0] ?? 'sse2');
-    for (const [name, args] of Object.entries(rightArguments(kernels))) {
-      (kernels as unknown as Record<string, Method>)[name]?.(args);
-    }
+    const calls = rightCalls(addon);
     let tried = 0;
     for (const { name, args } of calls) {
       const call = addon[name as 'popcount'];
