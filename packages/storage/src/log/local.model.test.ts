@@ -98,7 +98,7 @@ class Run {
   async cut(): Promise<void> {
     const texts = Array.from({ length: this.#pick(8) }, () => this.#text());
     const sent = texts.map((text) => this.#log.append(one(text)));
-    for (let n = this.#pick(12); n > 0; n--) await Promise.resolve();
+    for (let n = this.#pick(40); n > 0; n--) await Promise.resolve();
     let told = 0;
     void sent.map((one) => one.then((outcome) => (told += outcome.kind === 'ok' ? 1 : 0)));
     await Promise.resolve();
