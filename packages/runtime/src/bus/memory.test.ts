@@ -1,0 +1,122 @@
+import { ElanusError } from '@elanus/core';
+import type { BusMessage } from '@elanus/core';
+import { expect, test } from 'vitest';
+import { systemClock } from '../clock/system.ts';
+import { memoryBus } from './memory.ts';
+
+const hello: BusMessage = { header: { say: 'hello' } };
+const never = (): Promise<BusMessage> => new Promise(() => undefined);
+
+test('a request reaches its handler and the reply comes back, by reference', async () => {
+  const bus = memoryBus(systemClock);
+  const body = new Uint8Array([1, 2, 3]);
+  bus.serve('a.b', async (message) => ({ header: message.header, bodies: message.bodies ?? [] }));
+  const reply = await bus.request('a.b', { header: 7, bodies: [body] });
+  expect(reply.header).toBe(7);
+  expect(reply.bodies?.[0]).toBe(body);
+});
+
+test('the handler starts in the turn of the call', () => {
+  const bus = memoryBus(systemClock);
+  let started = false;
+  bus.serve('a', async (message) => {
+    started = true;
+    return message;
+  });
+  void bus.request('a', hello);
+  expect(started).toBe(true);
+});
+
+test('nobody serves', async () => {
+  const bus = memoryBus(systemClock);
+  await expect(bus.request('a', hello)).rejects.toMatchObject({
+    code: 'unavailable',
+    details: { what: 'a' },
+  });
+});
+
+test('a handler that left is not asked any more', async () => {
+  const bus = memoryBus(systemClock);
+  const stop = bus.serve('a', async (message) => message);
+  stop();
+  await expect(bus.request('a', hello)).rejects.toMatchObject({ code: 'unavailable' });
+  bus.serve('a', async () => ({ header: 'second' }));
+  stop();
+  expect((await bus.request('a', hello)).header).toBe('second');
+});
+
+test('two handlers on one subject are a bug', () => {
+  const bus = memoryBus(systemClock);
+  bus.serve('a', never);
+  expect(() => bus.serve('a', never)).toThrow(/one handler/);
+});
+
+test('typed errors pass through', async () => {
+  const bus = memoryBus(systemClock);
+  const refusal = new ElanusError('wrong_type', { field: 'year' });
+  bus.serve('a', () => Promise.reject(refusal));
+  await expect(bus.request('a', hello)).rejects.toBe(refusal);
+});
+
+test('other errors are internal, with their cause', async () => {
+  const bus = memoryBus(systemClock);
+  const cause = new TypeError('undefined is not a function');
+  bus.serve('a', () => Promise.reject(cause));
+  await expect(bus.request('a', hello)).rejects.toMatchObject({ code: 'internal', cause });
+});
+
+test('at the deadline the caller is told and the handler’s signal fires', async () => {
+  const bus = memoryBus(systemClock);
+  let seen: AbortSignal | undefined;
+  bus.serve('a', (_message, signal) => {
+    seen = signal;
+    return never();
+  });
+  await expect(bus.request('a', hello, { timeoutMs: 10 })).rejects.toMatchObject({
+    code: 'deadline_exceeded',
+    details: { timeoutMs: 10 },
+  });
+  expect(seen?.aborted).toBe(true);
+  expect(seen?.reason).toMatchObject({ code: 'deadline_exceeded' });
+});
+
+test('an abort reaches both sides', async () => {
+  const bus = memoryBus(systemClock);
+  const caller = new AbortController();
+  let seen: AbortSignal | undefined;
+  bus.serve('a', (_message, signal) => {
+    seen = signal;
+    return never();
+  });
+  const sent = bus.request('a', hello, { signal: caller.signal });
+  caller.abort();
+  await expect(sent).rejects.toMatchObject({ code: 'cancelled' });
+  expect(seen?.aborted).toBe(true);
+});
+
+test('a signal that fired before: the handler is not asked', async () => {
+  const bus = memoryBus(systemClock);
+  let asked = false;
+  bus.serve('a', () => {
+    asked = true;
+    return never();
+  });
+  const sent = bus.request('a', hello, { signal: AbortSignal.abort() });
+  await expect(sent).rejects.toMatchObject({ code: 'cancelled' });
+  expect(asked).toBe(false);
+});
+
+test('a handler that fails after the caller left is no unhandled rejection', async () => {
+  const bus = memoryBus(systemClock);
+  bus.serve(
+    'a',
+    (_message, signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener('abort', () => reject(new Error('given up')));
+      }),
+  );
+  await expect(bus.request('a', hello, { timeoutMs: 5 })).rejects.toMatchObject({
+    code: 'deadline_exceeded',
+  });
+  await systemClock.turn();
+});

@@ -1,0 +1,29 @@
+import { threadId } from 'node:worker_threads';
+import { ElanusError } from '@elanus/core';
+
+/** Adds two numbers. Sample task for the pools' tests, as all below. */
+export const add = (input: { readonly a: number; readonly b: number }): number => input.a + input.b;
+
+/** The thread it runs on. */
+export const thread = (): number => threadId;
+
+/** Fails with a typed error. */
+export const refuse = (): never => {
+  throw new ElanusError('wrong_type', { field: 'year', row: 3, expected: 'int32', got: 'string' });
+};
+
+/** Fails with an error of the language. */
+export const bug = (): never => {
+  throw new TypeError('undefined is not a function');
+};
+
+/** Raises a counter on shared memory, waits, raises the next. */
+export async function wait(input: {
+  readonly ms: number;
+  readonly marks: Int32Array;
+}): Promise<string> {
+  Atomics.add(input.marks, 0, 1);
+  await new Promise((resolve) => setTimeout(resolve, input.ms));
+  Atomics.add(input.marks, 1, 1);
+  return 'done';
+}
