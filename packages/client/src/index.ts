@@ -1,1 +1,54 @@
-export {};
+export type {
+  CollectionDetails,
+  CollectionInfo,
+  Database,
+  ElanusRouter,
+  Explanation,
+  Health,
+} from '@elanus/api';
+export type { Consistency, ErrorCode, ErrorDetails, ErrorKind } from '@elanus/core';
+export { ElanusError, isElanusError } from '@elanus/core';
+export type {
+  Collection,
+  DeleteTarget,
+  InsertOptions,
+  QueryVector,
+  ReadOptions,
+  RowSource,
+  Scan,
+  ScanPage,
+  SearchOptions,
+  WriteOptions,
+} from './collection.ts';
+export type { ArrowTable, ArrowVector } from './columns.ts';
+export type { AlterChange, ConnectOptions, Db } from './db.ts';
+export { connect } from './db.ts';
+export type { HttpOptions } from './http.ts';
+export { httpTransport } from './http.ts';
+export type {
+  ColumnsOf,
+  Filter,
+  FilterObject,
+  HitOf,
+  Insert,
+  InsertOf,
+  Row,
+  RowOf,
+  WhereField,
+  WhereFields,
+  WriteOutcome,
+} from './infer.ts';
+export type { Platform } from './platform.ts';
+export { defaultPlatform } from './platform.ts';
+export type { CallSettings } from './retry.ts';
+export type {
+  CollectionDefinition,
+  CollectionOptions,
+  FieldBuilder,
+  Fields,
+  FieldTypes,
+  Kind,
+} from './schema.ts';
+export { collection, t } from './schema.ts';
+export type { Where } from './where.ts';
+export { expr } from './where.ts';

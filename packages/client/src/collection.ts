@@ -1,0 +1,158 @@
+import type { CollectionDetails, Explanation, ScoreRange } from '@elanus/api';
+import type { CollectionSchema, Consistency } from '@elanus/core';
+import type { ArrowTable } from './columns.ts';
+import type {
+  ColumnsOf,
+  FieldOption,
+  Filter,
+  HitOf,
+  InsertOf,
+  KeyOf,
+  Projected,
+  ScalarName,
+  Selectable,
+  WriteOutcome,
+} from './infer.ts';
+import type { CallSettings } from './retry.ts';
+import type { Fields } from './schema.ts';
+
+/** What every read may say. */
+export interface ReadOptions extends CallSettings {
+  /** The database's level when absent: `session`. */
+  readonly consistency?: Consistency | undefined;
+}
+
+/** What every write may say. */
+export interface WriteOptions extends CallSettings {
+  /** Made by the client when absent; give your own to retry across restarts. */
+  readonly idempotencyKey?: string | undefined;
+}
+
+/** What an insert may say. */
+export interface InsertOptions extends WriteOptions {
+  /** When a key exists: refuse the write (the default), leave the old row, or replace it. */
+  readonly onConflict?: 'error' | 'skip' | 'replace' | undefined;
+  /** Called after each acknowledged batch. */
+  readonly onProgress?: ((progress: { readonly rows: number }) => void) | undefined;
+}
+
+/** Every form rows can come in. */
+export type RowSource<S extends Fields, D extends boolean> =
+  | readonly InsertOf<S, D>[]
+  | ColumnsOf<S>
+  | ArrowTable
+  | Iterable<InsertOf<S, D>>
+  | AsyncIterable<InsertOf<S, D>>;
+
+type Names<S, D> = readonly Selectable<S, D>[] | undefined;
+type Omitted<S> = readonly ScalarName<S>[] | undefined;
+
+interface Projecting<Select, Omit> {
+  /** The fields to answer; `[]`: key and score only. */
+  readonly select?: Select;
+  /** Scalar fields to leave out. */
+  readonly omit?: Omit;
+}
+
+interface Filtering<S, D extends boolean> {
+  readonly filter?: Filter<S, D> | undefined;
+}
+
+interface Paging {
+  readonly limit?: number;
+  readonly offset?: number;
+}
+
+interface Tuning {
+  /** Bounds on the score; ends count. */
+  readonly within?: ScoreRange;
+  /** A target in (0, 1] instead of parameters. */
+  readonly recall?: number;
+  /** Parameters of the index, such as `ef`. */
+  readonly params?: Readonly<Record<string, number>>;
+}
+
+/** A vector to search for. */
+export type QueryVector = Float32Array | Float64Array | readonly number[];
+
+/** What a search says besides its queries. */
+export type SearchOptions<S, D extends boolean, Select, Omit> = Paging &
+  Filtering<S, D> &
+  Projecting<Select, Omit> &
+  Tuning &
+  ReadOptions &
+  FieldOption<S>;
+
+/** One page of a scan. */
+export interface ScanPage<R> {
+  readonly rows: R[];
+  /** Pass as `page` to read on; undefined after the last page. */
+  readonly next: string | undefined;
+}
+
+/** All rows that pass, of one instant: in arrays, one by one, or page by page. */
+export interface Scan<R> extends AsyncIterable<R[]> {
+  rows(): AsyncIterable<R>;
+  page(): Promise<ScanPage<R>>;
+}
+
+/** What to delete: keys, a filter that says something, or explicitly everything. */
+export type DeleteTarget<S, D extends boolean> =
+  | { readonly ids: readonly KeyOf<S>[] }
+  | { readonly filter: Filter<S, D> }
+  | { readonly all: true };
+
+/** A collection to write to and read from, typed by its definition. */
+export interface Collection<S extends Fields = Fields, D extends boolean = boolean> {
+  readonly name: string;
+  /** The schema as the catalog had it when it was last read. */
+  readonly schema: CollectionSchema;
+
+  /** Adds rows; refused whole when a key exists. Values are captured when the call is made. */
+  insert(rows: RowSource<S, D>, options?: InsertOptions): Promise<WriteOutcome<S>>;
+  /** Adds rows, replacing those with the same keys. */
+  upsert(rows: RowSource<S, D>, options?: InsertOptions): Promise<WriteOutcome<S>>;
+  delete(
+    target: DeleteTarget<S, D>,
+    options?: WriteOptions & ReadOptions,
+  ): Promise<{ readonly count: number; readonly timestamp: bigint }>;
+
+  /** The row with this key, or undefined; for a list of keys, rows in its order. */
+  get<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
+    ids: readonly KeyOf<S>[],
+    options?: ReadOptions & Projecting<L, O>,
+  ): Promise<(Projected<S, D, L, O> | undefined)[]>;
+  get<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
+    id: KeyOf<S>,
+    options?: ReadOptions & Projecting<L, O>,
+  ): Promise<Projected<S, D, L, O> | undefined>;
+
+  /** Rows that pass the filter, in the order of keys. */
+  query<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
+    options?: Filtering<S, D> & Paging & Projecting<L, O> & ReadOptions,
+  ): Promise<Projected<S, D, L, O>[]>;
+  count(options?: Filtering<S, D> & ReadOptions): Promise<number>;
+
+  /** The nearest rows, nearest first: for one vector a list, for several a list of lists. */
+  search<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
+    options: SearchOptions<S, D, L, O> & { readonly vector: QueryVector },
+  ): Promise<HitOf<S, D, L, O>[]>;
+  search<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
+    options: SearchOptions<S, D, L, O> & { readonly vectors: readonly QueryVector[] },
+  ): Promise<HitOf<S, D, L, O>[][]>;
+  search<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
+    options: SearchOptions<S, D, L, O> & { readonly ids: readonly KeyOf<S>[] },
+  ): Promise<HitOf<S, D, L, O>[][]>;
+
+  scan<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
+    options?: Filtering<S, D> &
+      Projecting<L, O> &
+      ReadOptions & { readonly pageRows?: number; readonly page?: string | undefined },
+  ): Scan<Projected<S, D, L, O>>;
+
+  /** How a search is answered: plan, segments, candidates, expected recall, time by stage. */
+  explain(
+    options: SearchOptions<S, D, undefined, undefined> & { readonly vector: QueryVector },
+  ): Promise<Explanation>;
+  describe(options?: CallSettings): Promise<CollectionDetails>;
+}

@@ -1,0 +1,212 @@
+import { checkBatchBounds, didYouMean, fieldColumn, findNotFinite } from '@elanus/api';
+import type { CollectionSchema, Column, ColumnBatch, Field, FieldId } from '@elanus/core';
+import { DYNAMIC_FIELD_ID, ElanusError, dynamicField } from '@elanus/core';
+
+/** One column as callers give it. */
+interface Given {
+  readonly values: ArrayLike<unknown>;
+  /** Whether row `i` holds a value; undefined: all do. */
+  readonly holds: ((row: number) => boolean) | undefined;
+}
+
+/** An Arrow table as far as we look at it; any version of Arrow fits. */
+export interface ArrowTable {
+  readonly numRows: number;
+  readonly schema: { readonly fields: readonly { readonly name: string }[] };
+  getChild(name: string): ArrowVector | null;
+}
+
+/** An Arrow column as far as we look at it. */
+export interface ArrowVector {
+  readonly length: number;
+  get(index: number): unknown;
+}
+
+/** Whether a value looks like an Arrow table. */
+export function isArrowTable(value: unknown): value is ArrowTable {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as ArrowTable).getChild === 'function' &&
+    typeof (value as ArrowTable).numRows === 'number'
+  );
+}
+
+/** An Arrow table in the column form; values are read by Arrow's own `get`. */
+export function columnsOfArrow(table: ArrowTable): Record<string, unknown> {
+  const columns: Record<string, unknown> = {};
+  for (const { name } of table.schema.fields) {
+    const vector = table.getChild(name);
+    if (vector === null) continue;
+    columns[name] = Array.from({ length: vector.length }, (_, i) => plain(vector.get(i)));
+  }
+  return columns;
+}
+
+/** Arrow answers lists as vectors: turns those into arrays. */
+function plain(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  if ('toArray' in value && typeof value.toArray === 'function') return value.toArray() as unknown;
+  return value;
+}
+
+/**
+ * Rows in the column form as a batch: copied, checked, defaults filled in. Typed arrays of the
+ * field's own type are copied as they are; everything else goes value by value.
+ *
+ * @throws every error about rows, and columns_ragged.
+ */
+export function encodeColumns(
+  columns: Readonly<Record<string, unknown>>,
+  schema: CollectionSchema,
+  options: { readonly makeId: () => string },
+): ColumnBatch {
+  const rowCount = rowsOf(columns, schema);
+  if (rowCount === 0) throw new ElanusError('empty_write', {});
+  const batch = new Map<FieldId, Column>();
+  for (const field of schema.fields) {
+    const given = givenOf(columns[field.name], field);
+    if (field.primary === true && field.autoId === true) {
+      if (given !== undefined) throw idsGiven(field);
+      if (field.type === 'varchar') {
+        const values = Array.from({ length: rowCount }, () => options.makeId());
+        batch.set(field.id, fieldColumn({ values, field, firstRow: 0 }, {}));
+      }
+      continue;
+    }
+    batch.set(field.id, encodeColumn(field, given, rowCount));
+  }
+  if (schema.dynamic) {
+    const values = new Array<undefined>(rowCount).fill(undefined);
+    batch.set(DYNAMIC_FIELD_ID, fieldColumn({ values, field: dynamicField(), firstRow: 0 }, {}));
+  }
+  const made = { rowCount, columns: batch };
+  checkBatchBounds(made, schema, 0);
+  return made;
+}
+
+function idsGiven(field: Field): Error {
+  return new ElanusError('value_not_allowed', {
+    field: field.name,
+    hint: 'Keys of this collection are made automatically; leave the key out.',
+  });
+}
+
+function rowsOf(columns: Readonly<Record<string, unknown>>, schema: CollectionSchema): number {
+  let rowCount: number | undefined;
+  for (const [name, value] of Object.entries(columns)) {
+    const field = schema.fields.find((candidate) => candidate.name === name);
+    if (field === undefined) {
+      const names = schema.fields.map((candidate) => candidate.name);
+      throw new ElanusError('unknown_field', { field: name, hint: didYouMean(name, names) });
+    }
+    const given = givenOf(value, field);
+    if (given === undefined) continue;
+    const rows = lengthOf(given, field);
+    rowCount ??= rows;
+    if (rows !== rowCount) {
+      throw new ElanusError('columns_ragged', {
+        field: name,
+        expected: `${rowCount} rows`,
+        got: `${rows} rows`,
+      });
+    }
+  }
+  return rowCount ?? 0;
+}
+
+function lengthOf(given: Given, field: Field): number {
+  const flat = field.type === 'vector' && ArrayBuffer.isView(given.values);
+  return flat ? given.values.length / (field.dim ?? 1) : given.values.length;
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  return Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+}
+
+function givenOf(value: unknown, field: Field): Given | undefined {
+  if (value === undefined) return undefined;
+  if (isList(value)) return { values: value, holds: undefined };
+  if (typeof value === 'object' && value !== null && 'values' in value && isList(value.values)) {
+    const valid = 'valid' in value ? value.valid : undefined;
+    return { values: value.values, holds: validity(valid, field) };
+  }
+  throw new ElanusError('wrong_type', {
+    field: field.name,
+    expected: 'a typed array, an array, or { values, valid }',
+    got: typeof value,
+  });
+}
+
+/** Bitmaps are read lowest bit first, as Arrow's; arrays of booleans one by one. */
+function validity(valid: unknown, field: Field): Given['holds'] {
+  if (valid === undefined || valid === null) return undefined;
+  if (valid instanceof Uint8Array)
+    return (row) => (((valid[row >>> 3] ?? 0) >>> (row & 7)) & 1) === 1;
+  if (valid instanceof Uint32Array) {
+    return (row) => (((valid[row >>> 5] ?? 0) >>> (row & 31)) & 1) === 1;
+  }
+  if (Array.isArray(valid)) return (row) => valid[row] === true;
+  throw new ElanusError('wrong_type', {
+    field: field.name,
+    expected: 'a bitmap',
+    got: typeof valid,
+  });
+}
+
+/** The typed arrays that hold a type's values exactly as columns do. */
+const SAME = {
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  timestamp: BigInt64Array,
+  double: Float64Array,
+  float: Float32Array,
+} as const;
+
+function encodeColumn(field: Field, given: Given | undefined, rows: number): Column {
+  const values = given?.values ?? new Array<undefined>(rows).fill(undefined);
+  const holds = given?.holds;
+  if (field.type === 'vector' && values instanceof Float32Array) return flatVectors(field, values);
+  const same = field.type in SAME ? SAME[field.type as keyof typeof SAME] : undefined;
+  const real = field.type === 'float' || field.type === 'double';
+  if (same !== undefined && !real && values instanceof same && holds === undefined) {
+    const kind = field.type as keyof typeof SAME;
+    return { kind, values: values.slice(), valid: undefined };
+  }
+  const bool = field.type === 'bool' && values instanceof Uint8Array;
+  const list = Array.from(values, (value, i) => {
+    if (holds !== undefined && !holds(i)) return null;
+    return bool ? value === 1 : value;
+  });
+  return fieldColumn({ values: split(field, list), field, firstRow: 0 }, {});
+}
+
+/** Flat vectors in another number type: cut into one list for each row. */
+function split(field: Field, values: readonly unknown[]): readonly unknown[] {
+  if (field.type !== 'vector' || typeof values[0] !== 'number') return values;
+  const dim = field.dim ?? 1;
+  return Array.from({ length: values.length / dim }, (_, i) =>
+    values.slice(i * dim, (i + 1) * dim),
+  );
+}
+
+function flatVectors(field: Field, values: Float32Array): Column {
+  const dim = field.dim ?? 1;
+  if (values.length % dim !== 0) {
+    throw new ElanusError('dimension_mismatch', {
+      field: field.name,
+      expected: `a multiple of ${dim}`,
+      got: String(values.length),
+    });
+  }
+  const copy = values.slice();
+  const at = findNotFinite(copy);
+  if (at < 0) return { kind: 'vector', dim, values: copy };
+  throw new ElanusError('vector_not_finite', {
+    field: field.name,
+    row: Math.floor(at / dim),
+    got: `${copy[at]} at ${at % dim}`,
+  });
+}

@@ -1,0 +1,403 @@
+import type {
+  Call,
+  Database,
+  KeyColumn,
+  OutputRow,
+  ReadPoint,
+  RowsResult,
+  ScanResult,
+  SearchRequest,
+  SearchResult,
+  WriteResult,
+} from '@elanus/api';
+import { decodeKeys, decodeRows, encodeKeys, fieldColumn, searchField } from '@elanus/api';
+import type { CollectionSchema, ColumnBatch, Consistency } from '@elanus/core';
+import { ElanusError, isElanusError, primaryField } from '@elanus/core';
+import type { Collection, Scan } from './collection.ts';
+import { wireFilter } from './filters.ts';
+import { makeKey } from './ids.ts';
+import type { Platform } from './platform.ts';
+import type { CallSettings } from './retry.ts';
+import { withRetries } from './retry.ts';
+import type { Session } from './session.ts';
+import { encodeInput } from './write.ts';
+
+/** What a handle stands on. */
+export interface HandleContext {
+  readonly database: Database;
+  readonly platform: Platform;
+  readonly session: Session;
+  readonly makeId: () => string;
+  readonly consistency: Consistency;
+  readonly settings: CallSettings;
+}
+
+/** Options as the untyped inside sees them. */
+type Options = Readonly<Record<string, unknown>> & CallSettings;
+
+interface Handle {
+  readonly context: HandleContext;
+  readonly name: string;
+  schema: CollectionSchema;
+}
+
+const LIMIT_DEFAULT = 10;
+const QUERY_LIMIT_DEFAULT = 1_000;
+const PAGE_ROWS_DEFAULT = 1_000;
+/** Batches of an iterable that may wait for their acknowledgement at once. */
+const IN_FLIGHT = 2;
+
+/** Makes the collection handle; types are put on by `Collection`. */
+export function createHandle(context: HandleContext, schema: CollectionSchema): Collection {
+  const handle: Handle = { context, name: schema.name, schema };
+  const typed = {
+    name: schema.name,
+    get schema() {
+      return handle.schema;
+    },
+    insert: (rows: unknown, options: Options = {}) => write(handle, 'insert', { rows, options }),
+    upsert: (rows: unknown, options: Options = {}) => write(handle, 'upsert', { rows, options }),
+    delete: (target: Options, options: Options = {}) => remove(handle, target, options),
+    get: (ids: unknown, options: Options = {}) => get(handle, ids, options),
+    query: (options: Options = {}) => query(handle, options),
+    count: (options: Options = {}) => count(handle, options),
+    search: (options: Options) => search(handle, options),
+    scan: (options: Options = {}) => scan(handle, options),
+    explain: (options: Options) => {
+      const request = searchRequest(handle, options);
+      return run(handle, options, (call) => context.database.explain(request, call));
+    },
+    describe: (options: Options = {}) =>
+      run(handle, options, (call) => context.database.describeCollection(handle.name, call)),
+  };
+  return typed as unknown as Collection;
+}
+
+function run<T>(
+  handle: Handle,
+  options: CallSettings,
+  send: (call: Call) => Promise<T>,
+): Promise<T> {
+  const { platform, settings } = handle.context;
+  const timeoutMs = options.timeoutMs ?? settings.timeoutMs;
+  const signal = options.signal ?? settings.signal;
+  return withRetries(platform, { timeoutMs, signal }, send);
+}
+
+function note(handle: Handle, timestamp: bigint): void {
+  handle.context.session.note(handle.schema.collectionId, timestamp);
+}
+
+function readPoint(handle: Handle, options: Options): ReadPoint {
+  const { context, schema } = handle;
+  return {
+    consistency: (options['consistency'] as Consistency | undefined) ?? context.consistency,
+    sessionTimestamp: context.session.seen(schema.collectionId),
+  };
+}
+
+function projection(options: Options): { select?: readonly string[]; omit?: readonly string[] } {
+  const select = options['select'] as readonly string[] | undefined;
+  const omit = options['omit'] as readonly string[] | undefined;
+  return { ...(select && { select: [...select] }), ...(omit && { omit: [...omit] }) };
+}
+
+/** The result as rows, after looking the schema up again when it has changed meanwhile. */
+async function rowsOf(handle: Handle, result: RowsResult, options: Options): Promise<OutputRow[]> {
+  note(handle, result.timestamp);
+  if (result.schemaVersion !== handle.schema.version) await refresh(handle, options);
+  return decodeRows(result.rows, handle.schema, projection(options));
+}
+
+async function refresh(handle: Handle, options: Options): Promise<void> {
+  const { database } = handle.context;
+  const info = await run(handle, options, (call) => database.openCollection(handle.name, call));
+  handle.schema = info.schema;
+}
+
+interface WriteJob {
+  readonly rows: unknown;
+  readonly options: Options;
+}
+
+interface Outcome {
+  count: number;
+  ids?: unknown[];
+  timestamp: bigint;
+}
+
+async function write(handle: Handle, mode: 'insert' | 'upsert', job: WriteJob): Promise<Outcome> {
+  const { context, schema } = handle;
+  const given = job.options['idempotencyKey'] as string | undefined;
+  const key = given ?? makeKey(context.platform);
+  // Encoded before the first await: later changes to the caller's arrays have no effect.
+  const input = encodeInput(job.rows, { schema, makeId: context.makeId });
+  const outcome: Outcome = { count: 0, timestamp: 0n };
+  if (primaryField(schema).autoId === true) outcome.ids = [];
+  const pending: Promise<void>[] = [];
+  let index = 0;
+  const single = input.kind === 'now' && input.batches.length === 1;
+  for await (const batch of input.batches) {
+    const idempotencyKey = single ? key : `${key}.${index++}`;
+    const sent = writeBatch(handle, { mode, batch, idempotencyKey, options: job.options }, outcome);
+    sent.catch(() => undefined);
+    pending.push(sent);
+    if (pending.length >= IN_FLIGHT) await pending.shift();
+  }
+  for (const sent of pending) await sent;
+  if (index === 0 && !single) throw new ElanusError('empty_write', {});
+  return outcome;
+}
+
+interface BatchJob {
+  readonly mode: 'insert' | 'upsert';
+  readonly batch: ColumnBatch;
+  readonly idempotencyKey: string;
+  readonly options: Options;
+}
+
+async function writeBatch(handle: Handle, job: BatchJob, outcome: Outcome): Promise<void> {
+  const { context, schema } = handle;
+  const batch = await withIds(handle, job);
+  const conflict = job.options['onConflict'] as 'error' | 'skip' | 'replace' | undefined;
+  const request = {
+    collection: handle.name,
+    schemaVersion: schema.version,
+    batch,
+    mode: job.mode,
+    onConflict: job.mode === 'upsert' ? ('replace' as const) : (conflict ?? 'error'),
+    idempotencyKey: job.idempotencyKey,
+  };
+  const result = await run(handle, job.options, (call) =>
+    context.database.write(request, call),
+  ).catch((error: unknown) => {
+    throw withKey(error, job.idempotencyKey);
+  });
+  note(handle, result.timestamp);
+  collect(handle, outcome, { result, batch });
+  const onProgress = job.options['onProgress'] as ((progress: object) => void) | undefined;
+  onProgress?.({ rows: outcome.count });
+}
+
+/** Errors after which nobody knows carry the key to retry with. */
+function withKey(error: unknown, idempotencyKey: string): unknown {
+  const unsure = ['deadline_exceeded', 'cancelled', 'write_unknown'];
+  if (!isElanusError(error) || !unsure.includes(error.code)) return error;
+  const details = { ...error.details, idempotencyKey };
+  return new ElanusError(error.code, details as typeof error.details, { cause: error });
+}
+
+function collect(
+  handle: Handle,
+  outcome: Outcome,
+  write: { readonly result: WriteResult; readonly batch: ColumnBatch },
+): void {
+  const { result, batch } = write;
+  outcome.count += result.count;
+  if (result.timestamp > outcome.timestamp) outcome.timestamp = result.timestamp;
+  if (outcome.ids === undefined) return;
+  const field = primaryField(handle.schema);
+  const keys = result.keys ?? (batch.columns.get(field.id) as KeyColumn | undefined);
+  if (keys === undefined) return;
+  for (const id of decodeKeys(keys, field, false)) outcome.ids.push(id);
+}
+
+/** Puts ids of a leased block into a batch that has none, so that retries send the same bytes. */
+async function withIds(handle: Handle, job: BatchJob): Promise<ColumnBatch> {
+  const { schema, context } = handle;
+  const { batch } = job;
+  const field = primaryField(schema);
+  if (batch.columns.has(field.id)) return batch;
+  const request = { collection: handle.name, count: batch.rowCount };
+  const block = await run(handle, job.options, (call) =>
+    context.database.reserveIds(request, call),
+  );
+  const values = new BigInt64Array(batch.rowCount);
+  for (let i = 0; i < values.length; i++) values[i] = block.first + BigInt(i);
+  const columns = new Map(batch.columns);
+  columns.set(field.id, { kind: 'int64', values, valid: undefined });
+  return { rowCount: batch.rowCount, columns };
+}
+
+async function remove(
+  handle: Handle,
+  target: Options,
+  options: Options,
+): Promise<{ count: number; timestamp: bigint }> {
+  const { context } = handle;
+  const given = options['idempotencyKey'] as string | undefined;
+  const idempotencyKey = given ?? makeKey(context.platform);
+  const request = {
+    ...readPoint(handle, options),
+    collection: handle.name,
+    target: deleteTarget(handle, target),
+    idempotencyKey,
+  };
+  const result = await run(handle, options, (call) => context.database.delete(request, call)).catch(
+    (error: unknown) => {
+      throw withKey(error, idempotencyKey);
+    },
+  );
+  note(handle, result.timestamp);
+  return { count: result.count, timestamp: result.timestamp };
+}
+
+function deleteTarget(
+  handle: Handle,
+  target: Options,
+): Parameters<Database['delete']>[0]['target'] {
+  const names = ['ids', 'filter', 'all'].filter((name) => target[name] !== undefined);
+  if (names.length > 1) {
+    throw new ElanusError('invalid_argument', {
+      argument: names.join(', '),
+      hint: 'Give exactly one of ids, filter and all.',
+    });
+  }
+  const { ids } = target;
+  if (Array.isArray(ids) && ids.length > 0) {
+    return { kind: 'keys', keys: encodeKeys(ids, handle.schema) };
+  }
+  const filter = wireFilter(target['filter']);
+  const empty = filter?.kind === 'object' && Object.keys(filter.value).length === 0;
+  if (filter !== undefined && !empty) return { kind: 'filter', filter };
+  if (target['all'] === true) return { kind: 'all' };
+  throw new ElanusError('empty_delete', {});
+}
+
+async function get(handle: Handle, ids: unknown, options: Options): Promise<unknown> {
+  const many = Array.isArray(ids);
+  const list = many ? (ids as unknown[]) : [ids];
+  if (list.length === 0) return [];
+  const request = {
+    ...readPoint(handle, options),
+    ...projection(options),
+    collection: handle.name,
+    keys: encodeKeys(list, handle.schema),
+  };
+  const { database } = handle.context;
+  const result = await run(handle, options, (call) => database.get(request, call));
+  const rows = await rowsOf(handle, result, options);
+  const placed = new Array<OutputRow | undefined>(list.length).fill(undefined);
+  result.positions.forEach((position, i) => {
+    placed[position] = rows[i];
+  });
+  return many ? placed : placed[0];
+}
+
+async function query(handle: Handle, options: Options): Promise<OutputRow[]> {
+  const request = {
+    ...readPoint(handle, options),
+    ...projection(options),
+    collection: handle.name,
+    filter: wireFilter(options['filter']),
+    limit: (options['limit'] as number | undefined) ?? QUERY_LIMIT_DEFAULT,
+    offset: (options['offset'] as number | undefined) ?? 0,
+  };
+  const { database } = handle.context;
+  const result = await run(handle, options, (call) => database.query(request, call));
+  return rowsOf(handle, result, options);
+}
+
+async function count(handle: Handle, options: Options): Promise<number> {
+  const request = {
+    ...readPoint(handle, options),
+    collection: handle.name,
+    filter: wireFilter(options['filter']),
+  };
+  const { database } = handle.context;
+  const result = await run(handle, options, (call) => database.count(request, call));
+  note(handle, result.timestamp);
+  return result.count;
+}
+
+function searchRequest(handle: Handle, options: Options): SearchRequest {
+  const name = options['field'] as string | undefined;
+  return {
+    ...readPoint(handle, options),
+    ...projection(options),
+    collection: handle.name,
+    field: name,
+    queries: queries(handle, options),
+    limit: (options['limit'] as number | undefined) ?? LIMIT_DEFAULT,
+    offset: (options['offset'] as number | undefined) ?? 0,
+    filter: wireFilter(options['filter']),
+    within: options['within'] as SearchRequest['within'],
+    recall: options['recall'] as number | undefined,
+    params: options['params'] as SearchRequest['params'],
+  };
+}
+
+function queries(handle: Handle, options: Options): SearchRequest['queries'] {
+  const { vector, vectors, ids } = options;
+  const field = searchField(handle.schema, options['field'] as string | undefined);
+  if (Array.isArray(ids)) return { kind: 'keys', keys: encodeKeys(ids, handle.schema) };
+  const list = vectors === undefined ? [vector] : (vectors as unknown[]);
+  if (list.length === 0 || list[0] === undefined) {
+    throw new ElanusError('invalid_argument', {
+      argument: 'vector',
+      hint: 'Give one of vector, vectors and ids.',
+    });
+  }
+  const column = fieldColumn({ values: list, field, firstRow: 0 }, {});
+  const values = column.kind === 'vector' ? column.values : new Float32Array(0);
+  return { kind: 'vectors', values, count: list.length };
+}
+
+async function search(handle: Handle, options: Options): Promise<unknown> {
+  const request = searchRequest(handle, options);
+  const { database } = handle.context;
+  const result = await run(handle, options, (call) => database.search(request, call));
+  const rows = await rowsOf(handle, result, options);
+  const lists = hitLists(handle, result, rows);
+  return options['vector'] === undefined ? lists : (lists[0] ?? []);
+}
+
+/** Cuts hits by query; the key comes first, then the score, then the fields. */
+function hitLists(handle: Handle, result: SearchResult, rows: readonly OutputRow[]): OutputRow[][] {
+  const key = primaryField(handle.schema).name;
+  let at = 0;
+  return Array.from(result.counts, (length) => {
+    const hits: OutputRow[] = [];
+    for (let i = 0; i < length; i++, at++) {
+      const row = rows[at] as OutputRow;
+      hits.push({ [key]: row[key], score: result.scores[at], ...row });
+    }
+    return hits;
+  });
+}
+
+function scan(handle: Handle, options: Options): Scan<OutputRow> {
+  const filter = wireFilter(options['filter']);
+  const page = async (token: string | undefined): Promise<ScanResult & { list: OutputRow[] }> => {
+    const request = {
+      ...readPoint(handle, options),
+      ...projection(options),
+      collection: handle.name,
+      filter,
+      pageRows: (options['pageRows'] as number | undefined) ?? PAGE_ROWS_DEFAULT,
+      page: token,
+    };
+    const { database } = handle.context;
+    const result = await run(handle, options, (call) => database.scan(request, call));
+    return { ...result, list: await rowsOf(handle, result, options) };
+  };
+  async function* pages(): AsyncGenerator<OutputRow[]> {
+    let token = options['page'] as string | undefined;
+    do {
+      const { list, next } = await page(token);
+      if (list.length > 0) yield list;
+      token = next;
+    } while (token !== undefined);
+  }
+  async function* rows(): AsyncGenerator<OutputRow> {
+    for await (const list of pages()) yield* list;
+  }
+  return {
+    [Symbol.asyncIterator]: pages,
+    rows,
+    page: async () => {
+      const { list, next } = await page(options['page'] as string | undefined);
+      return { rows: list, next };
+    },
+  };
+}

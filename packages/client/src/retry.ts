@@ -1,0 +1,57 @@
+import type { Call } from '@elanus/api';
+import { ElanusError, isElanusError } from '@elanus/core';
+import type { Platform } from './platform.ts';
+
+/** Deadline of a call that names none. */
+export const TIMEOUT_MS = 30_000;
+const FIRST_DELAY_MS = 25;
+const LAST_DELAY_MS = 2_000;
+
+/** Kinds after which the same request can simply be sent again. */
+const AGAIN: ReadonlySet<string> = new Set(['exhausted', 'unavailable', 'not_ready', 'moved']);
+
+/** What a caller may say about one call. */
+export interface CallSettings {
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds for the whole call, retries included; 30 s when absent. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/**
+ * Runs a request until it succeeds, fails for good, or its time is over. Safe for writes because
+ * every write carries an idempotency key: sent twice it has one effect.
+ *
+ * @throws the last failure; deadline_exceeded when time is over before the first answer.
+ */
+export async function withRetries<T>(
+  platform: Platform,
+  settings: CallSettings,
+  send: (call: Call) => Promise<T>,
+): Promise<T> {
+  const timeoutMs = settings.timeoutMs ?? TIMEOUT_MS;
+  const { signal } = settings;
+  const deadline = platform.nowMs() + timeoutMs;
+  if (signal?.aborted === true) throw new ElanusError('cancelled', {}, { cause: signal.reason });
+  for (let attempt = 0; ; attempt++) {
+    const left = deadline - platform.nowMs();
+    if (left <= 0) throw new ElanusError('deadline_exceeded', { timeoutMs });
+    try {
+      return await send({ signal, timeoutMs: left });
+    } catch (error) {
+      const delay = delayAfter(error, attempt, platform);
+      if (delay === undefined || platform.nowMs() + delay >= deadline) throw error;
+      await platform.sleep(delay, signal).catch((cause: unknown) => {
+        throw new ElanusError('cancelled', {}, { cause });
+      });
+    }
+  }
+}
+
+/** How long to wait before the next attempt; undefined when there is to be none. */
+function delayAfter(error: unknown, attempt: number, platform: Platform): number | undefined {
+  if (!isElanusError(error) || !AGAIN.has(error.kind)) return undefined;
+  const asked = (error.details as { readonly retryAfterMs?: unknown }).retryAfterMs;
+  const backoff = Math.min(FIRST_DELAY_MS * 2 ** attempt, LAST_DELAY_MS);
+  const jitter = 0.5 + (platform.random(1)[0] ?? 0) / 512;
+  return Math.max(typeof asked === 'number' ? asked : 0, backoff * jitter);
+}

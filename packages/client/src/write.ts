@@ -1,0 +1,119 @@
+import type { InputRow } from '@elanus/api';
+import { encodeRows } from '@elanus/api';
+import type { CollectionSchema, ColumnBatch } from '@elanus/core';
+import { ElanusError, LIMITS, columnBytes } from '@elanus/core';
+import { columnsOfArrow, encodeColumns, isArrowTable } from './columns.ts';
+
+/** Bytes of one write, below the server's limit by what framing adds. */
+const WRITE_BYTES_MAX = LIMITS.writeBytesMax - 1024 * 1024;
+/** Bytes and rows gathered from an iterable before they are sent. */
+const BATCH_BYTES = 4 * 1024 * 1024;
+const BATCH_ROWS = 10_000;
+
+/** What rows are encoded with. */
+export interface WriteEncoding {
+  readonly schema: CollectionSchema;
+  readonly makeId: () => string;
+}
+
+/** Rows ready to send: all at once, or as they come. */
+export type Encoded =
+  | { readonly kind: 'now'; readonly batches: readonly ColumnBatch[] }
+  | { readonly kind: 'later'; readonly batches: AsyncIterable<ColumnBatch> };
+
+/**
+ * Any form of rows as batches. Arrays, columns and tables are encoded, and so captured, before this
+ * returns; iterables are read as batches are taken.
+ *
+ * @throws every error about rows.
+ */
+export function encodeInput(input: unknown, encoding: WriteEncoding): Encoded {
+  if (Array.isArray(input)) {
+    return { kind: 'now', batches: encodeChunks(input as InputRow[], 0, encoding) };
+  }
+  if (isArrowTable(input)) {
+    return { kind: 'now', batches: [columns(columnsOfArrow(input), encoding)] };
+  }
+  if (typeof input === 'object' && input !== null) {
+    if (Symbol.asyncIterator in input || Symbol.iterator in input) {
+      return { kind: 'later', batches: batchesOf(input as Iterable<InputRow>, encoding) };
+    }
+    return { kind: 'now', batches: [columns(input as Record<string, unknown>, encoding)] };
+  }
+  throw new ElanusError('wrong_type', {
+    expected: 'rows: an array of objects, columns, an Arrow table, or an iterable',
+    got: typeof input,
+  });
+}
+
+function columns(input: Readonly<Record<string, unknown>>, encoding: WriteEncoding): ColumnBatch {
+  const batch = encodeColumns(input, encoding.schema, encoding);
+  const bytes = bytesOf(batch);
+  if (batch.rowCount <= LIMITS.writeRowsMax && bytes <= WRITE_BYTES_MAX) return batch;
+  throw new ElanusError('request_too_large', { bytes, bytesMax: WRITE_BYTES_MAX });
+}
+
+function bytesOf(batch: ColumnBatch): number {
+  let bytes = 0;
+  for (const column of batch.columns.values()) bytes += columnBytes(column);
+  return bytes;
+}
+
+/** One batch when it fits a write, else halves of it. */
+function encodeChunks(
+  rows: readonly InputRow[],
+  firstRow: number,
+  encoding: WriteEncoding,
+): ColumnBatch[] {
+  const { schema, makeId } = encoding;
+  const fits =
+    rows.length <= LIMITS.writeRowsMax && rows.length * fixedBytes(schema) <= WRITE_BYTES_MAX;
+  if (fits || rows.length <= 1) {
+    const batch = encodeRows(rows, schema, { firstRow, makeId });
+    if (bytesOf(batch) <= WRITE_BYTES_MAX || rows.length <= 1) return [batch];
+  }
+  const half = rows.length >>> 1;
+  return [
+    ...encodeChunks(rows.slice(0, half), firstRow, encoding),
+    ...encodeChunks(rows.slice(half), firstRow + half, encoding),
+  ];
+}
+
+/** Bytes that vectors and numbers take in every row. */
+function fixedBytes(schema: CollectionSchema): number {
+  let bytes = 0;
+  for (const field of schema.fields) bytes += field.type === 'vector' ? (field.dim ?? 1) * 4 : 8;
+  return bytes;
+}
+
+async function* batchesOf(
+  rows: Iterable<InputRow> | AsyncIterable<InputRow>,
+  encoding: WriteEncoding,
+): AsyncGenerator<ColumnBatch> {
+  const fixed = fixedBytes(encoding.schema);
+  let gathered: InputRow[] = [];
+  let bytes = 0;
+  let firstRow = 0;
+  for await (const row of rows) {
+    gathered.push(row);
+    bytes += fixed + variableBytes(row);
+    if (bytes < BATCH_BYTES && gathered.length < BATCH_ROWS) continue;
+    yield* encodeChunks(gathered, firstRow, encoding);
+    firstRow += gathered.length;
+    gathered = [];
+    bytes = 0;
+  }
+  if (gathered.length > 0) yield* encodeChunks(gathered, firstRow, encoding);
+}
+
+/** Roughly what a row's texts and lists take. */
+function variableBytes(row: InputRow): number {
+  let bytes = 0;
+  for (const key in row) {
+    const value = row[key];
+    if (typeof value === 'string') bytes += value.length;
+    else if (Array.isArray(value) && typeof value[0] !== 'number') bytes += value.length * 16;
+    else if (typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) bytes += 64;
+  }
+  return bytes;
+}
