@@ -1,1 +1,1 @@
-export {};
+export { createProxy, type ProxyOptions } from './proxy.ts';

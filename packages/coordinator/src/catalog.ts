@@ -1,0 +1,229 @@
+/**
+ * The catalog: collections, their schemas, names and aliases. Every change is one transaction that
+ * compares what was read; streaming nodes learn of it afterwards, and again after a restart.
+ */
+import {
+  collectionId,
+  ElanusError,
+  LIMITS,
+  type Bus,
+  type CollectionSchema,
+  type Field,
+  type SchemaDefinition,
+} from '@elanus/core';
+import {
+  alterShard,
+  dropShards,
+  invoke,
+  metaKeys,
+  openShards,
+  type CatalogEntry,
+  type CollectionRecord,
+  type NameRecord,
+  type SchemaChange,
+} from '@elanus/protocol';
+import { addedField, checkName, checkTogether, differences, newSchema } from './definition.ts';
+import { takeNumbers } from './counters.ts';
+import { put, unchanged, type Held, type MetaAccess } from './meta-access.ts';
+
+/** See the file's header. */
+export class Catalog {
+  readonly #meta: MetaAccess;
+  readonly #bus: Bus;
+  readonly #wallMs: () => number;
+
+  constructor(meta: MetaAccess, bus: Bus, wallMs: () => number) {
+    this.#meta = meta;
+    this.#bus = bus;
+    this.#wallMs = wallMs;
+  }
+
+  /** Makes a collection, or answers with the one of this name when the definition agrees. */
+  async create(
+    name: string,
+    definition: SchemaDefinition,
+  ): Promise<{ readonly schema: CollectionSchema; readonly created: boolean }> {
+    checkName(name);
+    const held = await this.#find(name);
+    if (held !== undefined) return { schema: this.#agreed(held, definition), created: false };
+    newSchema(name, definition, collectionId(1));
+    const count = (await this.#meta.range(metaKeys.collections)).length;
+    if (count >= LIMITS.collectionsMax) {
+      throw new ElanusError('exhausted', { what: 'collections', retryAfterMs: 60_000 });
+    }
+    const id = collectionId(await takeNumbers(this.#meta, 'collection', 1));
+    const schema = newSchema(name, definition, id);
+    const record: CollectionRecord = {
+      schema,
+      state: 'live',
+      createdMs: this.#wallMs(),
+      nextFieldId: Math.max(...schema.fields.map((field) => field.id)) + 1,
+    };
+    const nameKey = metaKeys.name(name);
+    const nameRecord: NameRecord = { collectionId: id, alias: false };
+    const made = await this.#meta.txn(
+      [{ key: nameKey, exists: false }],
+      [put(metaKeys.collection(id), record), put(nameKey, nameRecord)],
+    );
+    if (!made) return this.create(name, definition);
+    await invoke(this.#bus, openShards, { header: { schema } });
+    return { schema, created: true };
+  }
+
+  /** The collection a name or alias stands for. @throws collection_not_found */
+  async resolve(name: string): Promise<CollectionSchema> {
+    return (await this.#live(name)).record.schema;
+  }
+
+  /** All live collections by name. */
+  async list(): Promise<readonly CatalogEntry[]> {
+    const names = await this.#meta.range<NameRecord>(metaKeys.names);
+    const aliases = new Map<number, string[]>();
+    for (const { key, record } of names) {
+      if (!record.alias) continue;
+      const list = aliases.get(record.collectionId) ?? [];
+      list.push(decodeURIComponent(key.slice(metaKeys.names.length)));
+      aliases.set(record.collectionId, list);
+    }
+    return (await this.collections())
+      .map((schema) => ({ schema, aliases: aliases.get(schema.collectionId) ?? [] }))
+      .sort((a, b) => (a.schema.name < b.schema.name ? -1 : 1));
+  }
+
+  /** Schemas of all live collections. */
+  async collections(): Promise<readonly CollectionSchema[]> {
+    const records = await this.#meta.range<CollectionRecord>(metaKeys.collections);
+    return records.flatMap(({ record }) => (record.state === 'live' ? [record.schema] : []));
+  }
+
+  /**
+   * Changes a schema: intent first, then every vchannel's log. A crash between the two is mended at
+   * the next start, when shards are opened with the schema of the catalog.
+   */
+  async alter(name: string, change: SchemaChange): Promise<CollectionSchema> {
+    const held = await this.#live(name);
+    const { record } = held;
+    const dropped = new Set(change.drop ?? []);
+    const renamed = new Map(Object.entries(change.rename ?? {}));
+    for (const field of [...dropped, ...renamed.keys()]) this.#mustHave(record.schema, field);
+    let fields: Field[] = record.schema.fields
+      .filter((field) => !dropped.has(field.name))
+      .map((field) => ({ ...field, name: renamed.get(field.name) ?? field.name }));
+    this.#mayDrop(record.schema, dropped);
+    let { nextFieldId } = record;
+    for (const added of change.add ?? []) {
+      fields = [...fields, addedField(added, nextFieldId)];
+      nextFieldId++;
+    }
+    checkTogether(fields);
+    for (const field of fields) checkName(field.name);
+    const schema = { ...record.schema, fields, version: record.schema.version + 1 };
+    const next: CollectionRecord = { ...record, schema, nextFieldId };
+    if (!(await this.#meta.txn([unchanged(held)], [put(held.key, next)]))) {
+      throw new ElanusError('catalog_conflict', { name });
+    }
+    for (let shard = 0; shard < schema.shards; shard++) {
+      const header = { collectionId: schema.collectionId, shard, schema };
+      await invoke(this.#bus, alterShard, { header });
+    }
+    return schema;
+  }
+
+  /** Gives a collection another name; its aliases stay. */
+  async rename(name: string, to: string): Promise<CollectionSchema> {
+    checkName(to);
+    const held = await this.#live(name);
+    const { schema } = held.record;
+    const next = { ...schema, name: to };
+    const nameRecord: NameRecord = { collectionId: schema.collectionId, alias: false };
+    const done = await this.#meta.txn(
+      [unchanged(held), { key: metaKeys.name(to), exists: false }],
+      [
+        put(held.key, { ...held.record, schema: next }),
+        put(metaKeys.name(to), nameRecord),
+        { delete: metaKeys.name(schema.name) },
+      ],
+    );
+    if (!done) throw new ElanusError('collection_exists', { name: to });
+    return next;
+  }
+
+  /** Points an alias at a collection, or removes it. */
+  async alias(alias: string, to: string | undefined): Promise<void> {
+    checkName(alias);
+    const key = metaKeys.name(alias);
+    const held = await this.#meta.get<NameRecord>(key);
+    if (held !== undefined && !held.record.alias) {
+      throw new ElanusError('collection_exists', { name: alias, hint: 'An alias cannot hide it.' });
+    }
+    if (to === undefined) {
+      if (held === undefined) throw new ElanusError('collection_not_found', { name: alias });
+      await this.#meta.txn([unchanged(held)], [{ delete: key }]);
+      return;
+    }
+    const target = await this.#live(to);
+    const record: NameRecord = {
+      collectionId: target.record.schema.collectionId,
+      alias: true,
+    };
+    const compare = held === undefined ? { key, exists: false } : unchanged(held);
+    if (!(await this.#meta.txn([compare], [put(key, record)]))) {
+      throw new ElanusError('catalog_conflict', { name: alias });
+    }
+  }
+
+  /** Drops a collection: gone from the catalog at once, its files with the next sweep. */
+  async drop(name: string): Promise<number> {
+    const held = await this.#live(name);
+    const { schema } = held.record;
+    const names = await this.#meta.range<NameRecord>(metaKeys.names);
+    const gone = names.filter(({ record }) => record.collectionId === schema.collectionId);
+    const dropped: CollectionRecord = { ...held.record, state: 'dropped' };
+    const done = await this.#meta.txn(
+      [unchanged(held)],
+      [put(held.key, dropped), ...gone.slice(0, 100).map(({ key }) => ({ delete: key }))],
+    );
+    if (!done) throw new ElanusError('catalog_conflict', { name });
+    await invoke(this.#bus, dropShards, { header: { collectionId: schema.collectionId } });
+    return schema.collectionId;
+  }
+
+  #agreed(held: Held<CollectionRecord>, definition: SchemaDefinition): CollectionSchema {
+    const { schema } = held.record;
+    const found = differences(schema, definition);
+    if (found.length === 0) return schema;
+    throw new ElanusError('schema_mismatch', { name: schema.name, differences: found });
+  }
+
+  #mustHave(schema: CollectionSchema, name: string): void {
+    if (schema.fields.some((field) => field.name === name)) return;
+    throw new ElanusError('unknown_field', { field: name });
+  }
+
+  #mayDrop(schema: CollectionSchema, dropped: ReadonlySet<string>): void {
+    for (const field of schema.fields) {
+      if (!dropped.has(field.name)) continue;
+      if (field.primary !== true && field.type !== 'vector') continue;
+      throw new ElanusError('schema_invalid', {
+        field: field.name,
+        hint: 'Keys and vectors are fixed when a collection is made.',
+      });
+    }
+  }
+
+  async #find(name: string): Promise<Held<CollectionRecord> | undefined> {
+    const held = await this.#meta.get<NameRecord>(metaKeys.name(name));
+    if (held === undefined) return undefined;
+    return this.#meta.get<CollectionRecord>(metaKeys.collection(held.record.collectionId));
+  }
+
+  async #live(name: string): Promise<Held<CollectionRecord>> {
+    const held = await this.#find(name);
+    if (held !== undefined && held.record.state === 'live') return held;
+    const names = await this.#meta.range<NameRecord>(metaKeys.names);
+    const known = names.map(({ key }) => decodeURIComponent(key.slice(metaKeys.names.length)));
+    const near = known.find((other) => other.toLowerCase() === name.toLowerCase());
+    const hint = near === undefined ? undefined : `Did you mean \`${near}\`?`;
+    throw new ElanusError('collection_not_found', { name, hint });
+  }
+}

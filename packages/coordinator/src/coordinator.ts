@@ -1,0 +1,188 @@
+/**
+ * The coordinator: the only writer of metadata. Catalog, ownership, commits, ids, timestamps, build
+ * jobs and garbage, each in a room of its own; here they are put together and given their calls.
+ */
+import { ElanusError } from '@elanus/core';
+import {
+  aliasCollection,
+  alterCollection,
+  commitBuild,
+  commitFlush,
+  createCollection,
+  dropCollection,
+  leaseIds,
+  listCollections,
+  META_FORMAT,
+  metaKeys,
+  ownChannel,
+  renameCollection,
+  resolveCollection,
+  saveTimestampWindow,
+  serveCall,
+} from '@elanus/protocol';
+import type { World } from '@elanus/runtime';
+import { Catalog } from './catalog.ts';
+import { saveWindow, takeNumbers } from './counters.ts';
+import { Jobs } from './jobs.ts';
+import { MetaAccess, put } from './meta-access.ts';
+import { Segments } from './segments.ts';
+import { sweepObjects, sweepRecords } from './sweep.ts';
+
+/** What a coordinator is made of. */
+export interface CoordinatorOptions {
+  readonly world: Pick<World, 'bus' | 'clock' | 'rng' | 'meta' | 'objects'>;
+  /** Nobody else writes objects yet: the first sweep may take everything unreferenced. */
+  readonly alone: boolean;
+}
+
+/** A running coordinator. */
+export interface Coordinator {
+  /** Cancels jobs and stops answering. */
+  stop(): Promise<void>;
+}
+
+/** Unreferenced objects, and records of dropped segments, are kept this long. */
+const GRACE_MS = 10 * 60_000;
+/** A sweep follows a change of the segment set after this. */
+const SWEEP_AFTER_MS = 60_000;
+
+/** Starts coordinating. @throws ElanusError format_too_new */
+export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
+  const { bus, clock, rng, objects } = options.world;
+  const meta = new MetaAccess(options.world.meta);
+  await checkFormat(meta);
+  if (options.alone) {
+    await sweepRecords(meta, clock.wallMs());
+    await sweepObjects({ meta, objects }, { wallMs: clock.wallMs(), graceMs: 0 });
+  }
+  const wallMs = (): number => clock.wallMs();
+  const catalog = new Catalog(meta, bus, wallMs);
+  const segments = new Segments(meta, catalog, wallMs);
+  const jobs = new Jobs({ meta, catalog, segments, bus, clock, rng });
+  const sweeper = new Sweeper(options.world, meta);
+  const ends = [
+    ...serveCatalog(bus, catalog, () => sweeper.soon()),
+    ...serveSegments(bus, segments, { jobs, sweeper }),
+    serveCall(bus, leaseIds, async ({ header }) => {
+      return { header: { from: await takeNumbers(meta, 'id', header.count) } };
+    }),
+    serveCall(bus, saveTimestampWindow, async ({ header }) => {
+      return { header: { untilMs: await saveWindow(meta, header) } };
+    }),
+  ];
+  return {
+    stop: async () => {
+      sweeper.stop();
+      await jobs.stop();
+      for (const end of ends) end();
+    },
+  };
+}
+
+async function checkFormat(meta: MetaAccess): Promise<void> {
+  const held = await meta.get<{ readonly version: number }>(metaKeys.format);
+  if (held === undefined) {
+    await meta.txn(
+      [{ key: metaKeys.format, exists: false }],
+      [put(metaKeys.format, { version: META_FORMAT })],
+    );
+    return;
+  }
+  const { version } = held.record;
+  if (version <= META_FORMAT) return;
+  throw new ElanusError('format_too_new', { what: 'metadata', version, supported: META_FORMAT });
+}
+
+type Bus = World['bus'];
+
+function serveCatalog(bus: Bus, catalog: Catalog, onDrop: () => void): (() => void)[] {
+  return [
+    serveCall(bus, createCollection, async ({ header }) => {
+      return { header: await catalog.create(header.name, header.definition) };
+    }),
+    serveCall(bus, resolveCollection, async ({ header }) => {
+      return { header: { schema: await catalog.resolve(header.name) } };
+    }),
+    serveCall(bus, listCollections, async () => {
+      return { header: { entries: await catalog.list() } };
+    }),
+    serveCall(bus, alterCollection, async ({ header }) => {
+      return { header: { schema: await catalog.alter(header.name, header.change) } };
+    }),
+    serveCall(bus, renameCollection, async ({ header }) => {
+      return { header: { schema: await catalog.rename(header.name, header.to) } };
+    }),
+    serveCall(bus, aliasCollection, async ({ header }) => {
+      await catalog.alias(header.alias, header.to);
+      return { header: {} };
+    }),
+    serveCall(bus, dropCollection, async ({ header }) => {
+      const collectionId = await catalog.drop(header.name);
+      onDrop();
+      return { header: { collectionId } };
+    }),
+  ];
+}
+
+function serveSegments(
+  bus: Bus,
+  segments: Segments,
+  after: { readonly jobs: Jobs; readonly sweeper: Sweeper },
+): (() => void)[] {
+  return [
+    serveCall(bus, ownChannel, async ({ header }) => {
+      const own = await segments.own(header.pchannel, header.owner);
+      after.jobs.kick();
+      return { header: own };
+    }),
+    serveCall(bus, commitFlush, async ({ header }) => {
+      await segments.commitFlush(header);
+      // The shard loads the segment first; the loop takes its turn after that.
+      if (header.segment !== undefined) after.jobs.kick();
+      return { header: {} };
+    }),
+    serveCall(bus, commitBuild, async ({ header }) => {
+      await segments.commitBuild(header);
+      after.sweeper.soon();
+      return { header: {} };
+    }),
+  ];
+}
+
+/** Sweeps once some time after the last change, never twice at once. */
+class Sweeper {
+  readonly #world: CoordinatorOptions['world'];
+  readonly #meta: MetaAccess;
+  #cancel: (() => void) | undefined;
+  #running = false;
+
+  constructor(world: CoordinatorOptions['world'], meta: MetaAccess) {
+    this.#world = world;
+    this.#meta = meta;
+  }
+
+  soon(): void {
+    this.#cancel?.();
+    this.#cancel = this.#world.clock.after(SWEEP_AFTER_MS, () => void this.#sweep());
+  }
+
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  async #sweep(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    const { clock, objects } = this.#world;
+    try {
+      const wallMs = clock.wallMs();
+      await sweepRecords(this.#meta, wallMs - GRACE_MS);
+      await sweepObjects({ meta: this.#meta, objects }, { wallMs, graceMs: GRACE_MS });
+    } catch {
+      // Garbage stays for the next sweep; nothing depends on when it goes.
+      this.soon();
+    } finally {
+      this.#running = false;
+    }
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * Build jobs, level-triggered: look at what is flushed, plan what should be, have a data node do it,
+ * have the shard take it over, look again. Nothing is remembered between two looks.
+ */
+import {
+  LIMITS,
+  primaryField,
+  storedFields,
+  timestampFromMs,
+  vectorFields,
+  type Bus,
+  type Clock,
+  type CollectionSchema,
+  type Rng,
+} from '@elanus/core';
+import { adoptBuild, invoke, runBuild, type BuildJob } from '@elanus/protocol';
+import { planBuild, type BuildPlan } from './build-plan.ts';
+import type { Catalog } from './catalog.ts';
+import { takeNumbers } from './counters.ts';
+import type { MetaAccess } from './meta-access.ts';
+import type { Segments } from './segments.ts';
+
+/** What the job loop works with. */
+export interface JobsContext {
+  readonly meta: MetaAccess;
+  readonly catalog: Catalog;
+  readonly segments: Segments;
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly rng: Rng;
+}
+
+const RETRY_MS = [500, 2_000, 10_000, 60_000] as const;
+
+/** See the file's header. */
+export class Jobs {
+  readonly #context: JobsContext;
+  readonly #ended = new AbortController();
+  #running: Promise<void> | undefined;
+  #again = false;
+  #failures = 0;
+  /** Why the last job failed, for people. */
+  lastFailure: unknown;
+
+  constructor(context: JobsContext) {
+    this.#context = context;
+  }
+
+  /** Something changed: look, soon. */
+  kick(): void {
+    if (this.#ended.signal.aborted) return;
+    this.#again = true;
+    this.#running ??= this.#loop();
+  }
+
+  /** Cancels what runs and waits for its end. */
+  async stop(): Promise<void> {
+    this.#ended.abort();
+    await this.#running;
+  }
+
+  async #loop(): Promise<void> {
+    await this.#context.clock.turn();
+    try {
+      while (this.#again && !this.#ended.signal.aborted) {
+        this.#again = false;
+        for (const schema of await this.#context.catalog.collections()) {
+          await this.#collection(schema);
+        }
+        this.#failures = 0;
+      }
+    } catch (error) {
+      this.lastFailure = error;
+      const delay = RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)] ?? 60_000;
+      this.#context.clock.after(delay, () => this.kick());
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  async #collection(schema: CollectionSchema): Promise<void> {
+    for (let shard = 0; shard < schema.shards; shard++) {
+      for (;;) {
+        if (this.#ended.signal.aborted) return;
+        const all = await this.#context.segments.flushed(schema.collectionId);
+        const segments = all.filter((segment) => segment.shard === shard);
+        const plan = planBuild(segments, LIMITS.segmentBytesMax);
+        if (plan === undefined) break;
+        await this.#run(schema, shard, plan);
+      }
+    }
+  }
+
+  async #run(schema: CollectionSchema, shard: number, plan: BuildPlan): Promise<void> {
+    const { bus } = this.#context;
+    const job = await this.#job(schema, shard, plan);
+    const { signal } = this.#ended;
+    const built = await invoke(bus, runBuild, {
+      header: job,
+      options: { signal, timeoutMs: JOB_TIMEOUT_MS },
+    });
+    const { output, origins } = built.header;
+    const inputs = plan.inputs.map(({ segmentId, manifest }) => ({ segmentId, manifest }));
+    const header = { collectionId: schema.collectionId, shard, inputs, output, origins };
+    await invoke(bus, adoptBuild, { header, options: { timeoutMs: JOB_TIMEOUT_MS } });
+  }
+
+  async #job(schema: CollectionSchema, shard: number, plan: BuildPlan): Promise<BuildJob> {
+    const { meta, clock, rng } = this.#context;
+    const jobId = await takeNumbers(meta, 'job', 1);
+    const [only] = plan.inputs;
+    const alone = plan.inputs.length === 1 && only !== undefined;
+    const outputId = alone ? only.segmentId : await takeNumbers(meta, 'id', 1);
+    return {
+      jobId,
+      attempt: `j${jobId}-${rng.u32().toString(16)}`,
+      collectionId: schema.collectionId,
+      shard,
+      keyField: primaryField(schema).id,
+      fields: storedFields(schema).filter((field) => field.type !== 'vector'),
+      vectors: vectorFields(schema).map(({ id, dim = 1, metric = 'cosine' }) => ({
+        field: id,
+        dim,
+        metric,
+      })),
+      horizon: String(timestampFromMs(clock.wallMs() - LIMITS.retentionMs)),
+      inputs: plan.inputs,
+      outputId,
+    };
+  }
+}
+
+/** A job that takes longer is tried again elsewhere. */
+const JOB_TIMEOUT_MS = 60 * 60_000;

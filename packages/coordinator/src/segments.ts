@@ -1,0 +1,156 @@
+/**
+ * Ownership of channels and the life of segments: every commit compares the channel's term and the
+ * revision of each record it changes, so a former owner, or one that did not see a change, is
+ * refused. E1, E2, E3.
+ */
+import { ElanusError, type MetaCompare, type MetaOp } from '@elanus/core';
+import {
+  metaKeys,
+  type ChannelRecord,
+  type CheckpointRecord,
+  type SegmentRecord,
+  type ShardAssignment,
+} from '@elanus/protocol';
+import type { Catalog } from './catalog.ts';
+import { readWindow } from './counters.ts';
+import { put, unchanged, type Held, type MetaAccess } from './meta-access.ts';
+
+/** Who asks: the owner of a pchannel in a term. */
+export interface Owner {
+  readonly pchannel: string;
+  readonly term: number;
+}
+
+/** A flush to be committed. */
+export interface FlushCommit extends Owner {
+  readonly collectionId: number;
+  readonly shard: number;
+  readonly segment: SegmentRecord | undefined;
+  readonly deltas: readonly { readonly segmentId: number; readonly delta: string }[];
+  readonly checkpoint: CheckpointRecord | undefined;
+}
+
+/** A build to be committed. */
+export interface BuildCommit extends Owner {
+  readonly collectionId: number;
+  readonly shard: number;
+  readonly inputs: readonly { readonly segmentId: number; readonly manifest: string }[];
+  readonly output: SegmentRecord;
+}
+
+/** See the file's header. */
+export class Segments {
+  readonly #meta: MetaAccess;
+  readonly #catalog: Catalog;
+  readonly #wallMs: () => number;
+
+  constructor(meta: MetaAccess, catalog: Catalog, wallMs: () => number) {
+    this.#meta = meta;
+    this.#catalog = catalog;
+    this.#wallMs = wallMs;
+  }
+
+  /** Makes the caller the owner in the next term. */
+  async own(pchannel: string, owner: string) {
+    const key = metaKeys.channel(pchannel);
+    const held = await this.#meta.get<ChannelRecord>(key);
+    const term = (held?.record.term ?? 0) + 1;
+    const record: ChannelRecord = { term, owner };
+    const compare = held === undefined ? { key, exists: false } : unchanged(held);
+    if (!(await this.#meta.txn([compare], [put(key, record)]))) {
+      throw new ElanusError('channel_moved', { vchannel: pchannel, term });
+    }
+    const shards: ShardAssignment[] = [];
+    for (const schema of await this.#catalog.collections()) {
+      const segments = await this.flushed(schema.collectionId);
+      for (let shard = 0; shard < schema.shards; shard++) {
+        const checkpoint = await this.#meta.get<CheckpointRecord>(
+          metaKeys.checkpoint(schema.collectionId, shard),
+        );
+        shards.push({
+          schema,
+          shard,
+          checkpoint: checkpoint?.record,
+          segments: segments.filter((segment) => segment.shard === shard),
+        });
+      }
+    }
+    return { term, savedUntilMs: await readWindow(this.#meta), shards };
+  }
+
+  /** Flushed segments of a collection, oldest first. */
+  async flushed(collectionId: number): Promise<readonly SegmentRecord[]> {
+    const records = await this.#meta.range<SegmentRecord>(metaKeys.segments(collectionId));
+    return records.flatMap(({ record }) => (record.state === 'flushed' ? [record] : []));
+  }
+
+  /** One transaction: segment, deltas, checkpoint. Committing the same again changes nothing. */
+  async commitFlush(commit: FlushCommit): Promise<void> {
+    const { collectionId, shard, segment, checkpoint } = commit;
+    const compare: MetaCompare[] = [await this.#owned(commit)];
+    const then: MetaOp[] = [];
+    if (segment !== undefined) {
+      const key = metaKeys.segment(collectionId, shard, segment.segmentId);
+      const held = await this.#meta.get<SegmentRecord>(key);
+      if (held !== undefined && held.record.manifest === segment.manifest) return;
+      if (held !== undefined) throw conflict(segment.segmentId);
+      compare.push({ key, exists: false });
+      then.push(put(key, segment));
+    }
+    for (const { segmentId, delta } of commit.deltas) {
+      const held = await this.#segment(collectionId, shard, segmentId);
+      const deltaSequence = held.record.deltaSequence + 1;
+      compare.push(unchanged(held));
+      then.push(put(held.key, { ...held.record, delta, deltaSequence }));
+    }
+    if (checkpoint !== undefined) {
+      const key = metaKeys.checkpoint(collectionId, shard);
+      const held = await this.#meta.get<CheckpointRecord>(key);
+      if (held !== undefined && held.record.seq > checkpoint.seq) throw conflict(0);
+      compare.push(held === undefined ? { key, exists: false } : unchanged(held));
+      then.push(put(key, checkpoint));
+    }
+    if (!(await this.#meta.txn(compare, then))) throw conflict(segment?.segmentId ?? 0);
+  }
+
+  /** One transaction: inputs dropped, output flushed. */
+  async commitBuild(commit: BuildCommit): Promise<void> {
+    const { collectionId, shard, inputs, output } = commit;
+    const compare: MetaCompare[] = [await this.#owned(commit)];
+    const then: MetaOp[] = [];
+    const outputKey = metaKeys.segment(collectionId, shard, output.segmentId);
+    for (const input of inputs) {
+      const held = await this.#segment(collectionId, shard, input.segmentId);
+      if (held.record.manifest !== input.manifest) throw conflict(input.segmentId);
+      compare.push(unchanged(held));
+      if (held.key === outputKey) continue;
+      then.push(put(held.key, { ...held.record, state: 'dropped', droppedMs: this.#wallMs() }));
+    }
+    if (!inputs.some(({ segmentId }) => segmentId === output.segmentId)) {
+      compare.push({ key: outputKey, exists: false });
+    }
+    then.push(put(outputKey, output));
+    if (!(await this.#meta.txn(compare, then))) throw conflict(output.segmentId);
+  }
+
+  async #owned(owner: Owner): Promise<MetaCompare> {
+    const held = await this.#meta.get<ChannelRecord>(metaKeys.channel(owner.pchannel));
+    if (held !== undefined && held.record.term === owner.term) return unchanged(held);
+    const term = held?.record.term ?? 0;
+    throw new ElanusError('channel_moved', { vchannel: owner.pchannel, term });
+  }
+
+  async #segment(
+    collectionId: number,
+    shard: number,
+    segmentId: number,
+  ): Promise<Held<SegmentRecord>> {
+    const key = metaKeys.segment(collectionId, shard, segmentId);
+    const held = await this.#meta.get<SegmentRecord>(key);
+    if (held === undefined || held.record.state !== 'flushed') throw conflict(segmentId);
+    return held;
+  }
+}
+
+const conflict = (segmentId: number): ElanusError =>
+  new ElanusError('catalog_conflict', { name: `segment ${segmentId}` });

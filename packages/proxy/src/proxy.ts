@@ -1,0 +1,158 @@
+/**
+ * The proxy: the database as callers see it. It keeps no state but a cache of schemas; every call is
+ * checked, sent to the roles that answer it, and put together.
+ */
+import type {
+  AlterRequest,
+  Call,
+  CollectionDetails,
+  CollectionInfo,
+  CreateCollectionRequest,
+  Database,
+  Health,
+} from '@elanus/api';
+import { ElanusError, LIMITS, type CollectionSchema } from '@elanus/core';
+import {
+  aliasCollection,
+  alterCollection,
+  createCollection,
+  describeShards,
+  dropCollection,
+  leaseIds,
+  listCollections,
+  renameCollection,
+} from '@elanus/protocol';
+import type { World } from '@elanus/runtime';
+import { Access } from './access.ts';
+import { isStale, Reads } from './reads.ts';
+import { Writes } from './writes.ts';
+
+/** What a proxy is made of. */
+export interface ProxyOptions {
+  readonly world: Pick<World, 'bus' | 'clock'>;
+  readonly version: string;
+  readonly durability: Health['durability'];
+  /** Runs when the database is closed. */
+  readonly onClose: () => Promise<void>;
+}
+
+/** The database over a bus. */
+export function createProxy(options: ProxyOptions): Database {
+  const access = new Access(options.world.bus, options.world.clock);
+  const reads = new Reads(access);
+  const writes = new Writes(access);
+  /** A cached name may stand for what was dropped or changed: look again, once. */
+  const fresh = async <T>(run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run();
+    } catch (error) {
+      if (!isStale(error)) throw error;
+      access.forget();
+      return run();
+    }
+  };
+  let closing: Promise<void> | undefined;
+  return {
+    ...catalogMethods(access),
+    write: (request, call) => fresh(() => writes.write(request, call)),
+    delete: (request, call) => fresh(() => writes.delete(request, call)),
+    search: (request, call) => fresh(() => reads.search(request, call)),
+    query: (request, call) => fresh(() => reads.query(request, call)),
+    get: (request, call) => fresh(() => reads.get(request, call)),
+    count: (request, call) => fresh(() => reads.count(request, call)),
+    scan: (request, call) => fresh(() => reads.scan(request, call)),
+    explain: (request, call) => fresh(() => reads.explain(request, call)),
+    reserveIds: async ({ collection, count }, call) => {
+      await access.schema(collection, call);
+      if (!Number.isInteger(count) || count < 1 || count > LIMITS.writeRowsMax) {
+        const expected = `1 to ${LIMITS.writeRowsMax}`;
+        throw new ElanusError('limit_out_of_range', { expected, got: String(count) });
+      }
+      const { header } = await access.call(leaseIds, { header: { count } }, call);
+      return { first: BigInt(header.from), count };
+    },
+    health: () => {
+      const { version, durability } = options;
+      return Promise.resolve({ status: 'ok', version, durability });
+    },
+    close: () => {
+      access.close();
+      closing ??= options.onClose();
+      return closing;
+    },
+  };
+}
+
+type CatalogMethods = Pick<
+  Database,
+  | 'createCollection'
+  | 'openCollection'
+  | 'describeCollection'
+  | 'listCollections'
+  | 'alterCollection'
+  | 'renameCollection'
+  | 'setAlias'
+  | 'dropCollection'
+>;
+
+function catalogMethods(access: Access): CatalogMethods {
+  const info = async (
+    schema: CollectionSchema,
+    call: Call | undefined,
+  ): Promise<CollectionInfo> => {
+    const { header } = await access.call(listCollections, { header: {} }, call);
+    const entry = header.entries.find((one) => one.schema.collectionId === schema.collectionId);
+    return { schema, aliases: entry?.aliases ?? [] };
+  };
+  return {
+    createCollection: async (request: CreateCollectionRequest, call) => {
+      const { name, definition, existing } = request;
+      const { header } = await access.call(
+        createCollection,
+        { header: { name, definition } },
+        call,
+      );
+      if (!header.created && existing === 'refuse')
+        throw new ElanusError('collection_exists', { name });
+      return info(header.schema, call);
+    },
+    openCollection: async (collection, call) => info(await access.schema(collection, call), call),
+    describeCollection: async (collection, call): Promise<CollectionDetails> => {
+      const schema = await access.schema(collection, call);
+      const { collectionId } = schema;
+      const { shards } = (await access.call(describeShards, { header: { collectionId } }, call))
+        .header;
+      const segments = shards.flatMap((shard) => shard.segments);
+      return {
+        ...(await info(schema, call)),
+        rowCount: shards.reduce((sum, shard) => sum + shard.rowCount, 0),
+        segments: segments.length,
+        memoryBytes: shards.reduce((sum, shard) => sum + shard.memoryBytes, 0),
+        indexedRows: segments.reduce((sum, one) => sum + (one.indexed ? one.rows : 0), 0),
+      };
+    },
+    listCollections: async (call) => {
+      const { header } = await access.call(listCollections, { header: {} }, call);
+      return header.entries;
+    },
+    alterCollection: async ({ collection, ...change }: AlterRequest, call) => {
+      const defined = Object.fromEntries(Object.entries(change).filter(([, v]) => v !== undefined));
+      const request = { header: { name: collection, change: defined } };
+      const { header } = await access.call(alterCollection, request, call);
+      access.forget();
+      return info(header.schema, call);
+    },
+    renameCollection: async ({ collection, to }, call) => {
+      await access.call(renameCollection, { header: { name: collection, to } }, call);
+      access.forget();
+    },
+    setAlias: async ({ alias, collection }, call) => {
+      await access.call(aliasCollection, { header: { alias, to: collection } }, call);
+      access.forget();
+    },
+    dropCollection: async (collection, call) => {
+      await access.call(dropCollection, { header: { name: collection } }, call);
+      access.forget();
+    },
+  };
+}

@@ -1,0 +1,449 @@
+/** Reads: check, ask every shard at one instant, merge, answer. */
+import type {
+  Call,
+  CountRequest,
+  CountResult,
+  Explanation,
+  GetRequest,
+  GetResult,
+  KeyColumn,
+  QueryRequest,
+  RowsResult,
+  ScanRequest,
+  ScanResult,
+  SearchRequest,
+  SearchResult,
+} from '@elanus/api';
+import {
+  assert,
+  columnOf,
+  columnRows,
+  decodeColumns,
+  ElanusError,
+  encodeColumns,
+  isElanusError,
+  LIMITS,
+  primaryField,
+  takeBatch,
+  takeColumn,
+  vectorFields,
+  type Column,
+  type CollectionSchema,
+  type ColumnBatch,
+  type Field,
+  type FieldId,
+} from '@elanus/core';
+import {
+  countShard,
+  searchShard,
+  selectShard,
+  type ReadDemand,
+  type ShardExplain,
+} from '@elanus/protocol';
+import type { Access } from './access.ts';
+import { concatBatches, keyAt, mergeByKey, mergeShardHits } from './merge-rows.ts';
+import { decodePageToken, encodePageToken } from './page-token.ts';
+import { readProjection, type Columns } from './projection.ts';
+import { readRequestFilter } from './request-filter.ts';
+import { shardOfRow } from './split-write.ts';
+
+/** Hits of one request, over all its queries. */
+const HITS_MAX = 1_000_000;
+
+/** A search's answer with what the shards say of it. */
+interface Searched {
+  readonly result: SearchResult;
+  readonly filter: string | undefined;
+  readonly explains: readonly ShardExplain[];
+}
+
+/** See the file's header. */
+export class Reads {
+  readonly #access: Access;
+
+  constructor(access: Access) {
+    this.#access = access;
+  }
+
+  /** Nearest rows. */
+  async search(request: SearchRequest, call: Call | undefined): Promise<SearchResult> {
+    return (await this.#search(request, call, false)).result;
+  }
+
+  /** Runs the search and tells how it went. */
+  async explain(request: SearchRequest, call: Call | undefined): Promise<Explanation> {
+    const { explains, filter } = await this.#search(request, call, true);
+    const segments = explains.flatMap((shard) =>
+      shard.segments.map((segment) => ({
+        id: segment.segmentId,
+        state: segment.state as 'growing' | 'sealed' | 'flushed',
+        index: segment.kind === '' ? 'none' : segment.kind,
+        rows: segment.rows,
+        matching: segment.allowed,
+        candidates: segment.allowed,
+        pruned: segment.way === 'skipped',
+      })),
+    );
+    const stage = (name: string, of: (shard: ShardExplain) => number) => ({
+      name,
+      ms: Math.max(0, ...explains.map(of)),
+    });
+    const coded = segments.some((segment) => segment.index === 'FLAT_SQ8');
+    return {
+      filter,
+      way: explains.some((shard) => shard.where === 'pool') ? 'pool' : 'inline',
+      expectedRecall: coded && !wantsExact(request) ? CODED_RECALL : 1,
+      candidates: segments.reduce((sum, segment) => sum + segment.candidates, 0),
+      segments,
+      stages: [
+        stage('wait', (shard) => shard.waitMs),
+        stage('search', (shard) => shard.searchMs),
+        stage('retrieve', (shard) => shard.retrieveMs),
+      ],
+    };
+  }
+
+  /** Rows by filter, by ascending key. */
+  async query(request: QueryRequest, call: Call | undefined): Promise<RowsResult> {
+    const { limit, offset } = request;
+    this.#access.checkWindow(limit, offset);
+    const schema = await this.#access.schema(request.collection, call);
+    const filter = readRequestFilter(request.filter, schema).text;
+    const columns = readProjection(request, schema);
+    const demand = this.#access.demand(request);
+    const select = { filter, after: undefined, limit: offset + limit, columns };
+    const { parts, at } = await this.#selectAll({ schema, demand, ...select }, call);
+    const rows = mergeByKey(parts, { keyField: primaryField(schema).id, offset, limit });
+    return { schemaVersion: schema.version, rows, timestamp: at };
+  }
+
+  /** Rows by key, those found. */
+  async get(request: GetRequest, call: Call | undefined): Promise<GetResult> {
+    const schema = await this.#access.schema(request.collection, call);
+    const columns = readProjection(request, schema);
+    return this.#get(
+      { schema, keys: request.keys, columns, demand: this.#access.demand(request) },
+      call,
+    );
+  }
+
+  /** How many rows pass. */
+  async count(request: CountRequest, call: Call | undefined): Promise<CountResult> {
+    const schema = await this.#access.schema(request.collection, call);
+    const filter = readRequestFilter(request.filter, schema).text;
+    const demand = this.#access.demand(request);
+    let count = 0;
+    let timestamp = 0n;
+    for (const shard of shardsOf(schema)) {
+      const header = { collectionId: schema.collectionId, shard, demand, filter };
+      const reply = (await this.#access.call(countShard, { header }, call)).header;
+      count += reply.count;
+      if (reply.at > timestamp) timestamp = reply.at;
+    }
+    return { count, timestamp };
+  }
+
+  /** One page of all rows that pass, at the instant of the first page. */
+  async scan(request: ScanRequest, call: Call | undefined): Promise<ScanResult> {
+    const limit = Math.min(request.pageRows, LIMITS.resultRowsMax);
+    this.#access.checkWindow(limit, 0);
+    const schema = await this.#access.schema(request.collection, call);
+    const filter = readRequestFilter(request.filter, schema).text;
+    const columns = readProjection(request, schema);
+    const question = `${schema.collectionId} ${columns.fields.join()} ${columns.withTimestamp} ${filter ?? ''}`;
+    const page = request.page === undefined ? undefined : decodePageToken(request.page, question);
+    const demand =
+      page === undefined ? this.#access.demand(request) : { guarantee: 0n, at: page.at };
+    const select = { filter, after: page?.after, limit, columns };
+    const { parts, at } = await this.#selectAll({ schema, demand, ...select }, call);
+    const keyField = primaryField(schema).id;
+    const rows = mergeByKey(parts, { keyField, offset: 0, limit });
+    const result = { schemaVersion: schema.version, rows, timestamp: at };
+    if (rows.rowCount < limit) return result;
+    const after = String(keyAt(columnOf(rows, keyField), rows.rowCount - 1));
+    return { ...result, next: encodePageToken({ at, after, question }) };
+  }
+
+  async #search(
+    request: SearchRequest,
+    call: Call | undefined,
+    explain: boolean,
+  ): Promise<Searched> {
+    const { limit, offset } = request;
+    this.#access.checkWindow(limit, offset);
+    const schema = await this.#access.schema(request.collection, call);
+    const field = vectorField(schema, request.field);
+    const demand = this.#access.demand(request);
+    const { values, count: nq } = await this.#queries({ request, schema, field, demand }, call);
+    checkQueries(field, values, nq);
+    if (nq * (offset + limit) > HITS_MAX) {
+      const expected = `queries x (offset + limit) at most ${HITS_MAX}`;
+      throw new ElanusError('limit_out_of_range', { expected, got: String(nq * (offset + limit)) });
+    }
+    const filter = readRequestFilter(request.filter, schema).text;
+    const columns = readProjection(request, schema);
+    const base = {
+      collectionId: schema.collectionId,
+      field: field.id,
+      metric: field.metric ?? 'cosine',
+      nq,
+      limit: offset + limit,
+      filter,
+      bounds: boundsOf(request),
+      exact: wantsExact(request),
+      ...columns,
+      explain,
+    };
+    const parts = [];
+    const explains: ShardExplain[] = [];
+    let at = demand.at;
+    for (const shard of shardsOf(schema)) {
+      const header = { ...base, shard, demand: at === undefined ? demand : { guarantee: 0n, at } };
+      const reply = await this.#access.call(searchShard, { header, bodies: [values] }, call);
+      const [counts, scores, , , frame] = reply.bodies;
+      parts.push({
+        counts: counts as Uint32Array,
+        scores: compact(counts as Uint32Array, scores as Float32Array, offset + limit),
+        columns: decodeColumns(frame as Uint8Array),
+      });
+      at = reply.header.at;
+      if (reply.header.explain !== undefined) explains.push(reply.header.explain);
+    }
+    const keyField = primaryField(schema).id;
+    const want = { nq, metric: base.metric, keyField, offset, limit };
+    const merged = mergeShardHits(parts, want);
+    const { counts, scores, columns: rows } = merged;
+    const timestamp = at ?? 0n;
+    const result = { schemaVersion: schema.version, counts, scores, rows, timestamp };
+    return { result, filter, explains };
+  }
+
+  /** The query vectors: given, or those of stored rows. @throws key_not_found */
+  async #queries(
+    input: {
+      readonly request: SearchRequest;
+      readonly schema: CollectionSchema;
+      readonly field: Field;
+      readonly demand: ReadDemand;
+    },
+    call: Call | undefined,
+  ): Promise<{ readonly values: Float32Array; readonly count: number }> {
+    const { request, schema, field, demand } = input;
+    const { queries } = request;
+    if (queries.kind === 'vectors') return queries;
+    const { keys } = queries;
+    const columns = { fields: [primaryField(schema).id, field.id], withTimestamp: false };
+    const found = await this.#get({ schema, keys, columns, demand }, call);
+    const count = columnRows(keys);
+    if (found.positions.length !== count) {
+      const there = new Set(found.positions);
+      const missing = Array.from({ length: count }, (_, i) => i).find((i) => !there.has(i)) ?? 0;
+      throw new ElanusError('key_not_found', { key: String(keyAt(keys, missing)) });
+    }
+    const order = new Uint32Array(count);
+    found.positions.forEach((position, i) => {
+      order[position] = i;
+    });
+    const vectors = takeColumn(columnOf(found.rows, field.id), order);
+    assert(vectors.kind === 'vector', 'a vector field');
+    return { values: vectors.values, count };
+  }
+
+  async #get(
+    input: {
+      readonly schema: CollectionSchema;
+      readonly keys: KeyColumn;
+      readonly columns: Columns;
+      readonly demand: ReadDemand;
+    },
+    call: Call | undefined,
+  ): Promise<GetResult> {
+    const { schema, keys, columns, demand } = input;
+    const count = columnRows(keys);
+    if (count > LIMITS.resultRowsMax) {
+      const expected = `at most ${LIMITS.resultRowsMax} keys`;
+      throw new ElanusError('limit_out_of_range', { expected, got: String(count) });
+    }
+    if (demand.at !== undefined) return this.#getAt({ ...input, at: demand.at }, call);
+    const byShard = new Map<number, number[]>();
+    for (let i = 0; i < count; i++) {
+      const shard = shardOfRow(keys, i, schema.shards);
+      byShard.set(shard, [...(byShard.get(shard) ?? []), i]);
+    }
+    const parts: ColumnBatch[] = [];
+    const positions: number[] = [];
+    let timestamp = 0n;
+    for (const [shard, rows] of byShard) {
+      const asked = takeColumn(keys, Uint32Array.from(rows));
+      const only = new Map<FieldId, Column>([[primaryField(schema).id, asked]]);
+      const header = {
+        ...selectBase(schema, shard, columns),
+        demand,
+        filter: undefined,
+        after: undefined,
+        limit: rows.length,
+        byKeys: true,
+      };
+      const bodies = [encodeColumns({ rowCount: rows.length, columns: only })];
+      const reply = await this.#access.call(selectShard, { header, bodies }, call);
+      parts.push(decodeColumns(reply.bodies[0] as Uint8Array));
+      positions.push(...reply.header.found.map((i) => rows[i] ?? 0));
+      if (reply.header.at > timestamp) timestamp = reply.header.at;
+    }
+    const rows = concatBatches(parts);
+    return {
+      schemaVersion: schema.version,
+      rows,
+      timestamp,
+      positions: Uint32Array.from(positions),
+    };
+  }
+
+  /** Keys as they were at an instant: the key table knows the newest versions only. */
+  async #getAt(
+    input: {
+      readonly schema: CollectionSchema;
+      readonly keys: KeyColumn;
+      readonly columns: Columns;
+      readonly at: bigint;
+    },
+    call: Call | undefined,
+  ): Promise<GetResult> {
+    const { schema, keys, columns, at } = input;
+    const key = primaryField(schema);
+    const wanted = Array.from({ length: columnRows(keys) }, (_, i) => keyAt(keys, i));
+    const value = { [key.name]: { in: [...new Set(wanted)] } };
+    const filter = readRequestFilter({ kind: 'object', value }, schema).text;
+    const limit = Math.max(1, wanted.length);
+    const demand = { guarantee: 0n, at };
+    const select = { schema, demand, filter, after: undefined, limit, columns };
+    const { parts } = await this.#selectAll(select, call);
+    const all = concatBatches(parts);
+    const column = columnOf(all, key.id);
+    const rowOf = new Map(Array.from({ length: all.rowCount }, (_, i) => [keyAt(column, i), i]));
+    const positions: number[] = [];
+    const rows: number[] = [];
+    wanted.forEach((one, position) => {
+      const row = rowOf.get(one);
+      if (row === undefined) return;
+      positions.push(position);
+      rows.push(row);
+    });
+    return {
+      schemaVersion: schema.version,
+      rows: takeBatch(all, Uint32Array.from(rows)),
+      positions: Uint32Array.from(positions),
+      timestamp: at,
+    };
+  }
+
+  /** Selects in every shard at one instant: that of the first answer. */
+  async #selectAll(
+    input: {
+      readonly schema: CollectionSchema;
+      readonly demand: ReadDemand;
+      readonly filter: string | undefined;
+      readonly after: string | undefined;
+      readonly limit: number;
+      readonly columns: Columns;
+    },
+    call: Call | undefined,
+  ): Promise<{ readonly parts: readonly ColumnBatch[]; readonly at: bigint }> {
+    const { schema, demand, filter, after, limit, columns } = input;
+    const parts: ColumnBatch[] = [];
+    let at = demand.at;
+    for (const shard of shardsOf(schema)) {
+      const header = {
+        ...selectBase(schema, shard, columns),
+        demand: at === undefined ? demand : { guarantee: 0n, at },
+        filter,
+        after,
+        limit,
+        byKeys: false,
+      };
+      const reply = await this.#access.call(selectShard, { header }, call);
+      parts.push(decodeColumns(reply.bodies[0] as Uint8Array));
+      at = reply.header.at;
+    }
+    return { parts, at: at ?? 0n };
+  }
+}
+
+/** Recall@10 that a FLAT_SQ8 index is calibrated for; see index/build. */
+const CODED_RECALL = 0.99;
+
+function selectBase(schema: CollectionSchema, shard: number, columns: Columns) {
+  return { collectionId: schema.collectionId, shard, ...columns };
+}
+
+function shardsOf(schema: CollectionSchema): readonly number[] {
+  return Array.from({ length: schema.shards }, (_, shard) => shard);
+}
+
+function vectorField(schema: CollectionSchema, name: string | undefined): Field {
+  const fields = vectorFields(schema);
+  const found = name === undefined ? fields[0] : fields.find((field) => field.name === name);
+  if (found !== undefined && (name !== undefined || fields.length === 1)) return found;
+  const hint = `Vector fields are ${fields.map((field) => field.name).join(', ')}.`;
+  if (name === undefined) throw new ElanusError('missing_field', { field: 'field', hint });
+  throw new ElanusError('unknown_field', { field: name, hint });
+}
+
+function checkQueries(field: Field, values: Float32Array, nq: number): void {
+  const dim = field.dim ?? 1;
+  if (!Number.isInteger(nq) || nq < 1 || nq > LIMITS.queriesMax) {
+    const expected = `1 to ${LIMITS.queriesMax} queries`;
+    throw new ElanusError('limit_out_of_range', { expected, got: String(nq) });
+  }
+  if (values.length !== nq * dim) {
+    const got = String(values.length / nq);
+    throw new ElanusError('dimension_mismatch', { field: field.name, expected: String(dim), got });
+  }
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw new ElanusError('vector_not_finite', { field: field.name, row: Math.floor(i / dim) });
+  }
+}
+
+function wantsExact(request: SearchRequest): boolean {
+  const { recall, params } = request;
+  if (recall !== undefined && !(recall > 0 && recall <= 1)) {
+    throw new ElanusError('invalid_argument', {
+      argument: 'recall',
+      got: String(recall),
+      hint: 'It is above 0 and at most 1.',
+    });
+  }
+  return (recall ?? 0) > CODED_RECALL || params?.['exact'] === 1;
+}
+
+function boundsOf(request: SearchRequest): { min: number; max: number } | undefined {
+  const { within } = request;
+  if (within === undefined || (within.min === undefined && within.max === undefined)) {
+    return undefined;
+  }
+  const { min = -Infinity, max = Infinity } = within;
+  if (Number.isNaN(min) || Number.isNaN(max) || min > max) {
+    throw new ElanusError('invalid_argument', {
+      argument: 'within',
+      hint: 'min and max are numbers, min at most max.',
+    });
+  }
+  return { min, max };
+}
+
+/** The scores of the hits only, one behind the other. */
+function compact(counts: Uint32Array, scores: Float32Array, limit: number): Float32Array {
+  const out = new Float32Array(counts.reduce((sum, count) => sum + count, 0));
+  let at = 0;
+  counts.forEach((count, q) => {
+    out.set(scores.subarray(q * limit, q * limit + count), at);
+    at += count;
+  });
+  return out;
+}
+
+/** Whether an error says that the collection behind a cached name is gone. */
+export function isStale(error: unknown): boolean {
+  return isElanusError(error, 'collection_dropped') || isElanusError(error, 'schema_version_stale');
+}

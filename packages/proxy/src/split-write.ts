@@ -1,0 +1,79 @@
+/** Cutting a write: by shard of the key, then into records. */
+import {
+  assert,
+  columnFrameBytes,
+  columnOf,
+  ElanusError,
+  encodeColumns,
+  LIMITS,
+  shardOfInt64,
+  shardOfString,
+  sliceBatch,
+  takeBatch,
+  type Clock,
+  type Column,
+  type ColumnBatch,
+  type FieldId,
+} from '@elanus/core';
+
+/** The rows of a batch that belong to one shard. */
+export interface ShardRows {
+  readonly shard: number;
+  readonly batch: ColumnBatch;
+}
+
+/** The shard of row `i` of a key column. */
+export function shardOfRow(keys: Column, i: number, shards: number): number {
+  if (keys.kind === 'int64') return shardOfInt64((keys.values as BigInt64Array)[i] ?? 0n, shards);
+  assert(keys.kind === 'varchar', 'keys are int64 or varchar');
+  return shardOfString(keys.data.subarray(keys.offsets[i], keys.offsets[i + 1]), shards);
+}
+
+/** Splits rows by the hash of their key. One shard: no copy. */
+export function splitByShard(
+  batch: ColumnBatch,
+  keyField: FieldId,
+  shards: number,
+): readonly ShardRows[] {
+  if (shards === 1) return [{ shard: 0, batch }];
+  const keys = columnOf(batch, keyField);
+  const rows = Array.from({ length: shards }, () => [] as number[]);
+  for (let i = 0; i < batch.rowCount; i++) rows[shardOfRow(keys, i, shards)]?.push(i);
+  return rows.flatMap((list, shard) =>
+    list.length === 0 ? [] : [{ shard, batch: takeBatch(batch, Uint32Array.from(list)) }],
+  );
+}
+
+/**
+ * Encodes rows as column frames of about one record each, giving way to others between them.
+ * @throws row_too_large, request_too_large
+ */
+export async function encodeRecords(clock: Clock, batch: ColumnBatch): Promise<Uint8Array[]> {
+  const bytes = columnFrameBytes(batch);
+  if (bytes > LIMITS.writeBytesMax) {
+    throw new ElanusError('request_too_large', { bytes, bytesMax: LIMITS.writeBytesMax });
+  }
+  const parts: Uint8Array[] = [];
+  for (const piece of cut(batch, bytes, 0)) {
+    if (parts.length > 0) await clock.turn();
+    parts.push(encodeColumns(piece));
+  }
+  return parts;
+}
+
+/** Pieces of at most one record; rows are of different sizes, so a piece may be cut again. */
+function* cut(batch: ColumnBatch, bytes: number, firstRow: number): Generator<ColumnBatch> {
+  if (batch.rowCount === 1 && bytes > LIMITS.rowBytesMax) {
+    throw new ElanusError('row_too_large', { row: firstRow, got: `${bytes} bytes` });
+  }
+  if (bytes <= LIMITS.recordBytesTarget || batch.rowCount === 1) {
+    yield batch;
+    return;
+  }
+  const pieces = Math.max(2, Math.ceil(bytes / LIMITS.recordBytesTarget));
+  const step = Math.ceil(batch.rowCount / pieces);
+  for (let from = 0; from < batch.rowCount; from += step) {
+    const piece = sliceBatch(batch, from, Math.min(batch.rowCount, from + step));
+    yield* cut(piece, columnFrameBytes(piece), firstRow + from);
+  }
+}

@@ -1,0 +1,260 @@
+/** Writes: route rows to shards, cut them into records, append, gather what happened. */
+import type { Call, DeleteRequest, KeyColumn, WriteRequest, WriteResult } from '@elanus/api';
+import {
+  columnOf,
+  columnRows,
+  createBitset,
+  ElanusError,
+  LIMITS,
+  primaryField,
+  setBit,
+  storedFields,
+  type Column,
+  type CollectionSchema,
+  type ColumnBatch,
+  type FieldId,
+} from '@elanus/core';
+import { keysOf, saysNothing } from '@elanus/expr';
+import { appendWrite, leaseIds, selectShard } from '@elanus/protocol';
+import { decodeColumns } from '@elanus/core';
+import type { Access } from './access.ts';
+import { keyAt } from './merge-rows.ts';
+import { readRequestFilter } from './request-filter.ts';
+import { encodeRecords, splitByShard } from './split-write.ts';
+
+type WriteKind = 'insert' | 'upsert' | 'delete';
+
+interface Append {
+  readonly schema: CollectionSchema;
+  readonly batch: ColumnBatch;
+  readonly kind: WriteKind;
+  readonly onConflict: 'error' | 'skip';
+  readonly asOf: bigint;
+  readonly idempotencyKey: string;
+}
+
+/** Keys found at a time by a delete with a filter. */
+const DELETE_PAGE_ROWS = LIMITS.resultRowsMax;
+const KEY_BYTES_MAX = 128;
+
+/** See the file's header. */
+export class Writes {
+  readonly #access: Access;
+
+  constructor(access: Access) {
+    this.#access = access;
+  }
+
+  /** Inserts or upserts. Atomic in each shard. */
+  async write(request: WriteRequest, call: Call | undefined): Promise<WriteResult> {
+    const { collection, mode, onConflict, idempotencyKey } = request;
+    checkKey(idempotencyKey);
+    if (request.batch.rowCount === 0) throw new ElanusError('empty_write', {});
+    const schema = await this.#access.schema(collection, call);
+    const { batch, keys } = await this.#withKeys(request.batch, schema, call);
+    checkFields(batch, schema);
+    checkDistinct(batch, primaryField(schema).id);
+    const kind = mode === 'upsert' || onConflict === 'replace' ? 'upsert' : 'insert';
+    const result = await this.#append(
+      {
+        schema,
+        batch,
+        kind,
+        onConflict: onConflict === 'skip' ? 'skip' : 'error',
+        asOf: 0n,
+        idempotencyKey,
+      },
+      call,
+    );
+    return keys === undefined ? result : { ...result, keys };
+  }
+
+  /** Deletes by keys, by a filter read at one instant, or everything. */
+  async delete(request: DeleteRequest, call: Call | undefined): Promise<WriteResult> {
+    const { collection, target, idempotencyKey } = request;
+    checkKey(idempotencyKey);
+    const schema = await this.#access.schema(collection, call);
+    if (target.kind === 'keys') {
+      if (columnRows(target.keys) === 0) throw new ElanusError('empty_delete', {});
+      return this.#deleteKeys({ schema, keys: target.keys, asOf: 0n, idempotencyKey }, call);
+    }
+    const filter = readRequestFilter(target.kind === 'filter' ? target.filter : undefined, schema);
+    const says = filter.checked !== undefined && !saysNothing(filter.checked);
+    if (target.kind === 'filter' && !says) throw new ElanusError('empty_delete', {});
+    const key = primaryField(schema);
+    const listed = filter.checked === undefined ? undefined : keysOf(filter.checked, key.id);
+    if (listed !== undefined) {
+      if (listed.length === 0) throw new ElanusError('empty_delete', {});
+      const keys = keyColumn(listed);
+      return this.#deleteKeys({ schema, keys, asOf: 0n, idempotencyKey }, call);
+    }
+    return this.#deleteFound({ schema, filter: filter.text, request }, call);
+  }
+
+  async #deleteKeys(
+    input: {
+      readonly schema: CollectionSchema;
+      readonly keys: KeyColumn;
+      readonly asOf: bigint;
+      readonly idempotencyKey: string;
+    },
+    call: Call | undefined,
+  ): Promise<WriteResult> {
+    const { schema, keys, asOf, idempotencyKey } = input;
+    const columns = new Map<FieldId, Column>([[primaryField(schema).id, keys]]);
+    const batch = { rowCount: columnRows(keys), columns };
+    const rest = { kind: 'delete' as const, onConflict: 'error' as const, asOf, idempotencyKey };
+    return this.#append({ schema, batch, ...rest }, call);
+  }
+
+  /**
+   * Reads matching keys page by page, each page at its instant R, and deletes what still is as it
+   * was at R. A retry finds what is left: the delete itself needs no memory of the first attempt.
+   */
+  async #deleteFound(
+    input: {
+      readonly schema: CollectionSchema;
+      readonly filter: string | undefined;
+      readonly request: DeleteRequest;
+    },
+    call: Call | undefined,
+  ): Promise<WriteResult> {
+    const { schema, filter, request } = input;
+    const key = primaryField(schema);
+    const demand = this.#access.demand(request);
+    let count = 0;
+    let timestamp = 0n;
+    for (let shard = 0; shard < schema.shards; shard++) {
+      let after: string | undefined;
+      for (;;) {
+        const header = {
+          collectionId: schema.collectionId,
+          shard,
+          demand,
+          filter,
+          after,
+          limit: DELETE_PAGE_ROWS,
+          byKeys: false,
+          fields: [key.id],
+          withTimestamp: false,
+        };
+        const page = await this.#access.call(selectShard, { header }, call);
+        const { at } = page.header;
+        if (at > timestamp) timestamp = at;
+        const keys = columnOf(decodeColumns(page.bodies[0] as Uint8Array), key.id);
+        const rows = columnRows(keys);
+        if (rows === 0) break;
+        const idempotencyKey = `${request.idempotencyKey}:${at}:${shard}:${count}`.slice(-120);
+        const part = { schema, keys: keys as KeyColumn, asOf: at, idempotencyKey };
+        const done = await this.#deleteKeys(part, call);
+        count += done.count;
+        if (done.timestamp > timestamp) timestamp = done.timestamp;
+        if (rows < DELETE_PAGE_ROWS) break;
+        after = String(keyAt(keys, rows - 1));
+      }
+    }
+    return { count, timestamp };
+  }
+
+  async #append(append: Append, call: Call | undefined): Promise<WriteResult> {
+    const { schema, kind, onConflict, asOf, idempotencyKey } = append;
+    const parts = splitByShard(append.batch, primaryField(schema).id, schema.shards);
+    const results = await Promise.all(
+      parts.map(async ({ shard, batch }) => {
+        const bodies = await encodeRecords(this.#access.clock, batch);
+        const address = { collectionId: schema.collectionId, shard };
+        const schemaVersion = schema.version;
+        const header = { ...address, kind, schemaVersion, idempotencyKey, onConflict, asOf };
+        return (await this.#access.call(appendWrite, { header, bodies }, call)).header;
+      }),
+    );
+    let count = 0;
+    let timestamp = 0n;
+    for (const result of results) {
+      count += result.count;
+      if (result.timestamp > timestamp) timestamp = result.timestamp;
+    }
+    return { count, timestamp };
+  }
+
+  /** Gives rows without keys their ids, where the schema says that the database makes them. */
+  async #withKeys(
+    batch: ColumnBatch,
+    schema: CollectionSchema,
+    call: Call | undefined,
+  ): Promise<{ readonly batch: ColumnBatch; readonly keys: KeyColumn | undefined }> {
+    const key = primaryField(schema);
+    if (batch.columns.has(key.id)) return { batch, keys: undefined };
+    if (key.autoId !== true) throw new ElanusError('missing_field', { field: key.name });
+    const header = { count: batch.rowCount };
+    const { from } = (await this.#access.call(leaseIds, { header }, call)).header;
+    const ids = Array.from({ length: batch.rowCount }, (_, i) => BigInt(from + i));
+    const keys = keyColumn(key.type === 'int64' ? ids : ids.map(String));
+    return { batch: { ...batch, columns: new Map([[key.id, keys], ...batch.columns]) }, keys };
+  }
+}
+
+function checkKey(idempotencyKey: string): void {
+  const fits = typeof idempotencyKey === 'string' && idempotencyKey.length > 0;
+  if (fits && new TextEncoder().encode(idempotencyKey).length <= KEY_BYTES_MAX) return;
+  throw new ElanusError('invalid_argument', {
+    argument: 'idempotencyKey',
+    hint: `It is text of 1 to ${KEY_BYTES_MAX} bytes.`,
+  });
+}
+
+/** Every field that must be there is; nothing is there that is no field; lengths agree. */
+function checkFields(batch: ColumnBatch, schema: CollectionSchema): void {
+  const fields = storedFields(schema);
+  for (const field of fields) {
+    const column = batch.columns.get(field.id);
+    if (column === undefined) {
+      if (field.nullable === true || field.default !== undefined) continue;
+      throw new ElanusError('missing_field', { field: field.name });
+    }
+    if (column.kind !== field.type) {
+      const expected = field.type;
+      throw new ElanusError('wrong_type', { field: field.name, expected, got: column.kind });
+    }
+    if (column.kind === 'vector' && column.dim !== field.dim) {
+      const expected = String(field.dim);
+      throw new ElanusError('dimension_mismatch', {
+        field: field.name,
+        expected,
+        got: String(column.dim),
+      });
+    }
+    if (columnRows(column) !== batch.rowCount) {
+      throw new ElanusError('columns_ragged', { field: field.name });
+    }
+  }
+}
+
+/** No key twice in one write. */
+function checkDistinct(batch: ColumnBatch, keyField: FieldId): void {
+  const keys = columnOf(batch, keyField);
+  const seen = new Set<bigint | string>();
+  for (let row = 0; row < batch.rowCount; row++) {
+    const key = keyAt(keys, row);
+    if (seen.has(key)) throw new ElanusError('duplicate_key', { key: String(key), row });
+    seen.add(key);
+  }
+}
+
+/** A key column of listed keys, all of one kind. */
+export function keyColumn(keys: readonly (bigint | string)[]): KeyColumn {
+  if (typeof keys[0] === 'bigint') {
+    return { kind: 'int64', values: BigInt64Array.from(keys as readonly bigint[]) };
+  }
+  const encoder = new TextEncoder();
+  const parts = keys.map((key) => encoder.encode(String(key)));
+  const offsets = new Uint32Array(keys.length + 1);
+  parts.forEach((part, i) => {
+    offsets[i + 1] = (offsets[i] ?? 0) + part.length;
+  });
+  const data = new Uint8Array(offsets[keys.length] ?? 0);
+  parts.forEach((part, i) => data.set(part, offsets[i]));
+  const valid = createBitset(keys.length);
+  keys.forEach((_, i) => setBit(valid, i));
+  return { kind: 'varchar', offsets, data, valid };
+}
