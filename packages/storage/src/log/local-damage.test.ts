@@ -232,6 +232,36 @@ describe('failing disk', () => {
     expect(syncs).toBe(1);
   });
 
+  test('a sync fails while the next group is written: that one is unknown too', async () => {
+    const fs = memoryFs();
+    const stream = await localLogStore({ fs, groupBytesMax: 100 }).open('p0');
+    let syncs = 0;
+    fs.setFault(({ kind }) => {
+      if (kind === 'sync') syncs += 1;
+      return kind === 'sync' ? 'io_error' : undefined;
+    });
+    const outcomes = await Promise.all(span(1, 12).map((n) => append(stream, `n${n}`, n - 1)));
+    expect(new Set(kinds(outcomes))).toEqual(new Set(['unknown']));
+    await stream.close();
+    expect(syncs).toBe(1);
+  });
+
+  test('a write fails while the group before is synced: that one is acknowledged', async () => {
+    const fs = memoryFs();
+    const stream = await localLogStore({ fs, groupBytesMax: 100 }).open('p0');
+    let writes = 0;
+    fs.setFault(({ kind }) => {
+      if (kind === 'write') writes += 1;
+      return kind === 'write' && writes === 3 ? 'disk_full' : undefined;
+    });
+    const outcomes = await Promise.all(span(1, 12).map((n) => append(stream, `n${n}`, n - 1)));
+    const stored = outcomes.filter((outcome) => outcome.kind === 'ok').length;
+    expect([stored, stored === outcomes.findIndex(({ kind }) => kind !== 'ok')]).toEqual([4, true]);
+    expect(await stream.span()).toEqual({ firstSeq: 1, lastSeq: stored });
+    expect(await append(stream, 'next', stored)).toEqual({ kind: 'ok', seq: stored + 1 });
+    expect((await read(await open(fs))).length).toBe(stored + 1);
+  });
+
   test('what was answered unknown is there or not, and never torn', async () => {
     const seen = new Set<number>();
     for (let seed = 1; seed <= 40; seed++) {

@@ -24,9 +24,10 @@ export interface LocalStreamOptions {
 const SPARE_BUFFERS = 2;
 
 /**
- * One stream on disk. Appends are stamped and copied in the turn of the call; whatever came while the
- * last group was written and synced goes into the next one. A failed write is undone and answered
- * `unknown`; after a failed sync nothing is believed any more and every append is `unknown`.
+ * One stream on disk. Appends are stamped and copied in the turn of the call; whatever came while a
+ * group was written goes into the next one, which is written while the one before is synced. A failed
+ * write is undone and answered `unknown`; after a failed sync nothing is believed any more and every
+ * append is `unknown`.
  */
 export class LocalStream {
   readonly #options: LocalStreamOptions;
@@ -38,7 +39,17 @@ export class LocalStream {
   #stored: number;
   /** Records below it are known to survive power loss. */
   #synced: number;
+  /** Groups that wait to be written. */
   readonly #groups: Group[] = [];
+  /** Groups written and not yet given to a sync. */
+  readonly #written: Group[] = [];
+  /** Bytes written and not yet acknowledged. */
+  #unsyncedBytes = 0;
+  #syncing = false;
+  /** Other work waits for the drain to end. */
+  #jobs = 0;
+  /** Wakes the drain: a group came, or a sync ended. */
+  #wake: (() => void) | undefined;
   readonly #spares: Buffer[] = [];
   #failure: unknown;
   #pumping = false;
@@ -106,47 +117,88 @@ export class LocalStream {
     return group;
   }
 
-  /** Runs file work after all that was asked before. */
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+  /** Runs file work when nothing is being written, after all that was asked before. */
+  async #job<T>(work: () => Promise<T>): Promise<T> {
+    this.#jobs += 1;
+    this.#wake?.();
     const result = this.#work.then(work);
     this.#work = result.catch(() => undefined);
-    return result;
+    try {
+      return await result;
+    } finally {
+      this.#jobs -= 1;
+    }
   }
 
   #pump(): void {
+    this.#wake?.();
     if (this.#pumping) return;
     this.#pumping = true;
-    void this.#inTurn(() => this.#drain());
+    this.#work = this.#work.then(() => this.#drain());
   }
 
+  /** Writes groups one after the other, each while the one before is synced, until all is quiet. */
   async #drain(): Promise<void> {
     for (;;) {
-      const group = this.#groups.shift();
-      if (group === undefined) break;
-      if (await this.#write(group)) this.#acknowledge(group);
+      if (!this.#syncing && this.#written.length > 0) void this.#sync();
+      const group = this.#jobs > 0 ? undefined : this.#groups[0];
+      if (group !== undefined && this.#mayWrite(group)) {
+        this.#groups.shift();
+        await this.#write(group);
+      } else if (this.#unsyncedBytes > 0) {
+        await new Promise<void>((wake) => {
+          this.#wake = wake;
+        });
+      } else if (group === undefined) {
+        break;
+      }
     }
     this.#pumping = false;
+    if (this.#groups.length > 0) this.#pump();
   }
 
-  /** Writes and syncs one group; false when it failed and its waiters were told. */
-  async #write(group: Group): Promise<boolean> {
+  #isFull(group: Group): boolean {
+    const active = this.#active;
+    const used = active.end + this.#unsyncedBytes + group.used > this.#options.segmentBytes;
+    return used && active.lastSeq >= active.firstSeq;
+  }
+
+  /** A new file begins when nothing is unsynced; else a group more may be under way. */
+  #mayWrite(group: Group): boolean {
+    if (this.#unsyncedBytes === 0) return true;
+    const room = this.#unsyncedBytes + group.used <= this.#options.groupBytesMax * 2;
+    return room && !this.#isFull(group);
+  }
+
+  async #write(group: Group): Promise<void> {
     try {
-      const { segmentBytes } = this.#options;
-      const full = this.#active.end + group.used > segmentBytes;
-      if (full && this.#active.lastSeq >= this.#active.firstSeq) await this.#roll();
-      await this.#handle.write(group.bytes, this.#active.end);
+      if (this.#isFull(group)) await this.#roll();
+      await this.#handle.write(group.bytes, this.#active.end + this.#unsyncedBytes);
     } catch (error) {
       await this.#undo(error, group);
-      return false;
+      return;
     }
-    if (this.#options.durability === 'process') return true;
+    if (this.#failure !== undefined) {
+      settleUnknown([group], this.#failure);
+      return;
+    }
+    this.#unsyncedBytes += group.used;
+    if (this.#options.durability === 'process') this.#acknowledge(group);
+    else this.#written.push(group);
+  }
+
+  /** Syncs what has been written and answers it. */
+  async #sync(): Promise<void> {
+    const groups = this.#written.splice(0);
+    this.#syncing = true;
     try {
       await this.#handle.sync();
-      return true;
+      for (const group of groups) this.#acknowledge(group);
     } catch (error) {
-      this.#fail(error, group);
-      return false;
+      this.#fail(error, groups);
     }
+    this.#syncing = false;
+    this.#wake?.();
   }
 
   #acknowledge(group: Group): void {
@@ -154,6 +206,7 @@ export class LocalStream {
     for (const { seq, offset } of group.records) addPlace(active, seq, active.end + offset);
     active.end += group.used;
     active.lastSeq += group.records.length;
+    this.#unsyncedBytes -= group.used;
     this.#stored = active.lastSeq;
     this.#marked = false;
     if (this.#options.durability === 'power') this.#synced = this.#stored + 1;
@@ -163,30 +216,33 @@ export class LocalStream {
     if (keep && this.#spares.length < SPARE_BUFFERS) this.#spares.push(buffer);
   }
 
-  /** Takes back what was accepted and not stored: its seqs are given out again. */
+  /** Takes back what was accepted and not written: its seqs are given out again. */
   async #undo(cause: unknown, group: Group): Promise<void> {
     this.#failure = cause;
+    const lost = [group, ...this.#groups.splice(0)];
+    while (this.#unsyncedBytes > 0) {
+      if (!this.#syncing) await this.#sync();
+      else await new Promise<void>((wake) => (this.#wake = wake));
+    }
     try {
-      await this.#handle.truncate(this.#active.end);
-      if (this.#options.durability === 'power') await this.#handle.sync();
-      this.#accepted = this.#stored;
-      this.#failure = undefined;
+      if (this.#failure === cause) {
+        await this.#handle.truncate(this.#active.end);
+        if (this.#options.durability === 'power') await this.#handle.sync();
+        this.#accepted = this.#stored;
+        this.#failure = undefined;
+      }
     } catch {
       // What lies behind the end is unknown: the failure stays.
     }
-    this.#settleUnknown(cause, group);
+    settleUnknown(lost, cause);
   }
 
   /** From here on appends are `unknown`. */
-  #fail(cause: unknown, group?: Group): void {
+  #fail(cause: unknown, groups: readonly Group[] = []): void {
     this.#failure = cause;
-    this.#settleUnknown(cause, group);
-  }
-
-  #settleUnknown(cause: unknown, group?: Group): void {
-    const waiting = this.#groups.splice(0);
-    if (group !== undefined) waiting.unshift(group);
-    for (const one of waiting) one.settle(() => ({ kind: 'unknown', cause }));
+    const lost = [...groups, ...this.#written.splice(0), ...this.#groups.splice(0)];
+    this.#unsyncedBytes = 0;
+    settleUnknown(lost, cause);
   }
 
   /** Begins a new file; the one before stays as it is. */
@@ -222,7 +278,7 @@ export class LocalStream {
 
   /** Deletes files whose records all lie below, oldest first, so that no hole can appear. */
   truncate(belowSeq: number): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#job(async () => {
       if (this.#failure !== undefined) throw this.#failure;
       const active = this.#active;
       if (belowSeq > active.lastSeq && active.lastSeq >= active.firstSeq) await this.#roll();
@@ -258,7 +314,7 @@ export class LocalStream {
 
   /** Waits for what was appended; leaves a mark that vouches for it. */
   close(): Promise<void> {
-    return this.#inTurn(async () => {
+    return this.#job(async () => {
       try {
         if (this.#failure === undefined && !this.#marked) await this.#mark();
       } catch {
@@ -278,6 +334,10 @@ export class LocalStream {
     await this.#handle.write(group.bytes, this.#active.end);
     await this.#handle.sync();
   }
+}
+
+function settleUnknown(groups: readonly Group[], cause: unknown): void {
+  for (const group of groups) group.settle(() => ({ kind: 'unknown', cause }));
 }
 
 async function syncFile(fs: Fs, path: string): Promise<void> {
