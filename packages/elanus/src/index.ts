@@ -1,1 +1,2 @@
-export {};
+export { startEmbedded, type EmbeddedOptions } from './embedded.ts';
+export { VERSION } from './version.ts';

@@ -1,0 +1,57 @@
+/**
+ * All roles in one process: the embedded database. The same role code as in a cluster; only the
+ * ports differ. Opening is start-up of the coordinator, then of the nodes, then of the channel's
+ * owner, which recovers what was left; closing goes back in the other order.
+ */
+import type { Database } from '@elanus/api';
+import type { KernelChoice } from '@elanus/kernels';
+import { startCoordinator } from '@elanus/coordinator';
+import { startDataNode } from '@elanus/data-node';
+import { createProxy } from '@elanus/proxy';
+import { startQueryNode } from '@elanus/query-node';
+import type { OpenWorld } from '@elanus/runtime';
+import { startStreamingNode } from '@elanus/streaming-node';
+import { VERSION } from './version.ts';
+
+/** The one physical log of an embedded database. */
+const PCHANNEL = 'p0';
+
+/** How to compose the roles. */
+export interface EmbeddedOptions {
+  readonly world: OpenWorld;
+  readonly durability: 'process' | 'power';
+  readonly kernels: KernelChoice;
+}
+
+/**
+ * Starts all roles over a world; closing the database closes the world.
+ * @throws what recovery finds: log_corrupt, file_corrupt, format_too_new, log_regressed
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Database> {
+  const { world, kernels, durability } = options;
+  const ends: (() => Promise<void> | void)[] = [() => world.close()];
+  const close = async (): Promise<void> => {
+    for (const end of ends.splice(0).reverse()) await end();
+  };
+  try {
+    const coordinator = await startCoordinator({ world, alone: true });
+    ends.push(() => coordinator.stop());
+    const queryNode = startQueryNode({ world, kernels, pools: world.pools.search });
+    ends.push(() => queryNode.stop());
+    const dataNode = startDataNode({ world, kernels, pool: world.pools.build });
+    ends.push(() => dataNode.stop());
+    const { search, build } = world.pools;
+    const streamingNode = await startStreamingNode({
+      world,
+      pchannel: PCHANNEL,
+      kernels,
+      searchPools: search,
+      buildPool: build,
+    });
+    ends.push(() => streamingNode.stop());
+    return createProxy({ world, version: VERSION, durability, onClose: close });
+  } catch (error) {
+    await close().catch(() => undefined);
+    throw error;
+  }
+}

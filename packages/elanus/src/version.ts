@@ -1,0 +1,2 @@
+/** This release. */
+export const VERSION = '0.1.0';
