@@ -1,7 +1,7 @@
 /**
- * How near the local log comes to the disk: batches of 3 MB as records of 500 KB, class `power`, beside
- * plain writes of 3 MB with fdatasync, in turns so that both meet the same disk. Figures vary with what
- * the disk has already allocated: look at the ratio.
+ * How near the local log comes to the disk: batches of 3 MB as records of 500 KB, class `power`,
+ * beside plain writes of 3 MB with fdatasync, in turns so that both meet the same disk. Figures
+ * vary with what the disk has already allocated: look at the ratio.
  *
  *     node --conditions=elanus:source bench/storage/log.ts [folder]
  */
@@ -69,9 +69,13 @@ try {
     const disk = plain(folder);
     const one = await log(folder, 1);
     const two = await log(folder, 3);
-    const line = (title: string, rate: LogRate): string =>
-      `${title} ${rate.mbPerSecond.toFixed(0)} MB/s = ${((100 * rate.mbPerSecond) / disk).toFixed(0)} %` +
-      ` (cpu ${rate.cpuMsPerMb.toFixed(2)} ms/MB, longest append ${rate.appendMsMax.toFixed(1)} ms)`;
+    const line = (title: string, rate: LogRate): string => {
+      const ratio = ((100 * rate.mbPerSecond) / disk).toFixed(0);
+      const cpu = `${rate.cpuMsPerMb.toFixed(2)} ms/MB`;
+      const longest = `${rate.appendMsMax.toFixed(1)} ms`;
+      const speed = `${rate.mbPerSecond.toFixed(0)} MB/s = ${ratio} %`;
+      return `${title} ${speed} (cpu ${cpu}, longest append ${longest})`;
+    };
     console.log(`disk ${disk.toFixed(0)} MB/s | ${line('one batch', one)} | ${line('three', two)}`);
   }
 } finally {

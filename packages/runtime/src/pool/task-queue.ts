@@ -25,8 +25,8 @@ interface Waiting {
 const RETRY_AFTER_MS = 50;
 
 /**
- * The queue in front of threads. Tasks wait here and not in the thread library, so that an abort takes
- * a waiting task out, and never kills a thread that runs one: its result is dropped instead.
+ * The queue in front of threads. Tasks wait here and not in the thread library, so that an abort
+ * takes a waiting task out, and never kills a thread that runs one: its result is dropped instead.
  */
 export class TaskQueue implements Pool {
   readonly threads: number;

@@ -1,6 +1,6 @@
 /**
- * Goal: what every LogStore must do, so that the Wal above is proven once. Method: each case opens a
- * fresh stream of the store under test; nothing here knows which store it is.
+ * Goal: what every LogStore must do, so that the Wal above is proven once. Method: each case opens
+ * a fresh stream of the store under test; nothing here knows which store it is.
  */
 import type { LogStore, LogStream } from '@elanus/core';
 import { afterEach, beforeEach, describe } from 'vitest';

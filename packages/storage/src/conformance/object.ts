@@ -1,6 +1,6 @@
 /**
- * Goal: what every ObjectStore must do, so that segments above it are proven once. Method: each case
- * opens a fresh, empty store; nothing here knows which store it is.
+ * Goal: what every ObjectStore must do, so that segments above it are proven once. Method: each
+ * case opens a fresh, empty store; nothing here knows which store it is.
  */
 import type { ObjectListing, ObjectStore } from '@elanus/core';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';

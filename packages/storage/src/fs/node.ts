@@ -156,7 +156,9 @@ class NodeFs implements Fs {
   }
 }
 
-/** The operating system's file system under `root`, a folder that exists or that `mkdir('')` makes. */
+/**
+ * The operating system's file system under `root`, a folder that exists or that `mkdir('')` makes.
+ */
 export function nodeFs(root: string): Fs {
   return new NodeFs(root);
 }

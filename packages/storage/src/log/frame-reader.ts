@@ -67,7 +67,9 @@ export class FrameReader {
     }
   }
 
-  /** Moves the window so that it holds `need` bytes from the offset; false when the file does not. */
+  /**
+   * Moves the window so that it holds `need` bytes from the offset; false when the file does not.
+   */
   async #fill(need: number): Promise<boolean> {
     const offset = this.offset;
     const have = Math.max(0, this.#view.length - this.#at);

@@ -16,7 +16,9 @@ const MAGIC = 0x31464c45;
 /** A frame without a record: written at close, it vouches for everything before it. */
 export const FLAG_MARK = 1;
 
-/** A segment file begins with: magic 8 B, version u32, zero u32, first seq u64, synced u64, crc32. */
+/**
+ * A segment file begins with: magic 8 B, version u32, zero u32, first seq u64, synced u64, crc32.
+ */
 export const SEGMENT_HEADER_BYTES = 64;
 const SEGMENT_MAGIC = Buffer.from('ELANLOG\n');
 const SEGMENT_CRC_AT = 32;
@@ -85,8 +87,8 @@ export function writeFrame(target: Buffer, at: number, input: FrameInput): numbe
 }
 
 /**
- * The frame at `at`. A number: so many bytes from `at` are needed to tell. Undefined: no valid frame
- * is here. `payloadMax` bounds what a broken length can ask for.
+ * The frame at `at`. A number: so many bytes from `at` are needed to tell. Undefined: no valid
+ * frame is here. `payloadMax` bounds what a broken length can ask for.
  */
 export function readFrame(
   source: Buffer,

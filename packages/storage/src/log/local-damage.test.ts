@@ -1,6 +1,7 @@
 /**
- * Goal: a torn tail is cut, damage below what was safe is refused with file and offset, and a failing
- * disk loses nothing that was acknowledged. Method: a memory file system with faults and flipped bytes.
+ * Goal: a torn tail is cut, damage below what was safe is refused with file and offset, and a
+ * failing disk loses nothing that was acknowledged. Method: a memory file system with faults and
+ * flipped bytes.
  */
 import type { Fs, LogStream } from '@elanus/core';
 import { describe, expect, test } from 'vitest';
@@ -18,7 +19,9 @@ const FRAME = frameBytes(2, 3);
 const open = (fs: Fs, segmentBytes = 1 << 20): Promise<LogStream> =>
   localLogStore({ fs, segmentBytes }).open('p0');
 
-/** Writes records one by one, each a group of its own, and leaves the log unclosed, as a kill does. */
+/**
+ * Writes records one by one, each a group of its own, and leaves the log unclosed, as a kill does.
+ */
 async function killed(fs: Fs, count: number, segmentBytes?: number): Promise<void> {
   const stream = await open(fs, segmentBytes);
   for (let n = 0; n < count; n++) await put(stream, 'rec');
@@ -216,7 +219,7 @@ describe('failing disk', () => {
     expect((await read(await open(fs, 200))).length).toBe(5);
   });
 
-  test('a failed sync ends the log: later appends are unknown, no sync is tried again', async () => {
+  test('a failed sync ends the log: later appends are unknown, none is tried again', async () => {
     const fs = memoryFs();
     const stream = await open(fs);
     await fill(stream, 3);

@@ -1,6 +1,7 @@
 /**
- * Goal: `kill -9` loses nothing that was acknowledged and leaves no hole. Method: a child process writes
- * and prints what was acknowledged; it is killed at random moments, ten times on one folder per class.
+ * Goal: `kill -9` loses nothing that was acknowledged and leaves no hole. Method: a child process
+ * writes and prints what was acknowledged; it is killed at random moments, ten times on one folder
+ * per class.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -3,7 +3,7 @@ import type { FileHandle, Fs, LogAppend, LogAppendOutcome, LogEntry, LogSpan } f
 import { closedError } from './append-check.ts';
 import { FrameReader } from './frame-reader.ts';
 import { FLAG_MARK, SEGMENT_HEADER_BYTES, frameBytes, segmentHeader } from './frame.ts';
-import { Group } from './group.ts';
+import { Chunks, Group } from './group.ts';
 import type { Segment } from './segment.ts';
 import { addPlace, placeOf, recoverSegments, segmentPath } from './segment.ts';
 
@@ -21,13 +21,11 @@ export interface LocalStreamOptions {
   readonly groupBytesMax: number;
 }
 
-const SPARE_BUFFERS = 2;
-
 /**
- * One stream on disk. Appends are stamped and copied in the turn of the call; whatever came while a
- * group was written goes into the next one, which is written while the one before is synced. A failed
- * write is undone and answered `unknown`; after a failed sync nothing is believed any more and every
- * append is `unknown`.
+ * One stream on disk. Appends are stamped and copied in the turn of the call; whatever came while
+ * a group was written goes into the next one, which is written while the one before is synced. A
+ * failed write is undone and answered `unknown`; after a failed sync nothing is believed any more
+ * and every append is `unknown`.
  */
 export class LocalStream {
   readonly #options: LocalStreamOptions;
@@ -50,7 +48,7 @@ export class LocalStream {
   #jobs = 0;
   /** Wakes the drain: a group came, or a sync ended. */
   #wake: (() => void) | undefined;
-  readonly #spares: Buffer[] = [];
+  readonly #memory = new Chunks();
   #failure: unknown;
   #pumping = false;
   #marked: boolean;
@@ -112,7 +110,7 @@ export class LocalStream {
   #groupFor(bytes: number): Group {
     const last = this.#groups.at(-1);
     if (last !== undefined && last.used + bytes <= this.#options.groupBytesMax) return last;
-    const group = new Group(this.#spares.pop());
+    const group = new Group(this.#memory);
     this.#groups.push(group);
     return group;
   }
@@ -173,7 +171,7 @@ export class LocalStream {
   async #write(group: Group): Promise<void> {
     try {
       if (this.#isFull(group)) await this.#roll();
-      await this.#handle.write(group.bytes, this.#active.end + this.#unsyncedBytes);
+      await this.#writeParts(group, this.#active.end + this.#unsyncedBytes);
     } catch (error) {
       await this.#undo(error, group);
       return;
@@ -185,6 +183,14 @@ export class LocalStream {
     this.#unsyncedBytes += group.used;
     if (this.#options.durability === 'process') this.#acknowledge(group);
     else this.#written.push(group);
+  }
+
+  async #writeParts(group: Group, offset: number): Promise<void> {
+    let at = offset;
+    for (const part of group.parts) {
+      await this.#handle.write(part, at);
+      at += part.length;
+    }
   }
 
   /** Syncs what has been written and answers it. */
@@ -211,9 +217,6 @@ export class LocalStream {
     this.#marked = false;
     if (this.#options.durability === 'power') this.#synced = this.#stored + 1;
     group.settle((seq) => ({ kind: 'ok', seq }));
-    const { buffer } = group;
-    const keep = buffer.length <= this.#options.groupBytesMax * 2;
-    if (keep && this.#spares.length < SPARE_BUFFERS) this.#spares.push(buffer);
   }
 
   /** Takes back what was accepted and not written: its seqs are given out again. */
@@ -328,10 +331,10 @@ export class LocalStream {
   async #mark(): Promise<void> {
     await this.#handle.sync();
     const seq = this.#stored + 1;
-    const group = new Group(Buffer.alloc(64));
+    const group = new Group(this.#memory);
     const mark = { seq, synced: seq, flags: FLAG_MARK, subject: '', parts: [], payloadBytes: 0 };
     group.add(mark, () => undefined);
-    await this.#handle.write(group.bytes, this.#active.end);
+    await this.#writeParts(group, this.#active.end);
     await this.#handle.sync();
   }
 }

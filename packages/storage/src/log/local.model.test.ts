@@ -1,7 +1,7 @@
 /**
- * Goal: whatever happens, acknowledged records are there, in order, and nothing else appears. Method:
- * random operations with power cuts on a memory file system, compared with a list. The same runs over a
- * disk whose syncs do nothing must be caught.
+ * Goal: whatever happens, acknowledged records are there, in order, and nothing else appears.
+ * Method: random operations with power cuts on a memory file system, compared with a list. The
+ * same runs over a disk whose syncs do nothing must be caught.
  */
 import type { LogStore, LogStream, Rng } from '@elanus/core';
 import { describe, expect, test } from 'vitest';

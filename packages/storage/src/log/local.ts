@@ -168,8 +168,8 @@ class LocalLogStore implements LogStore {
 }
 
 /**
- * The embedded log: append-only files, one folder a stream, group commit. Opening a stream reads and
- * checks its files, cuts a torn tail, and refuses damage before it.
+ * The embedded log: append-only files, one folder a stream, group commit. Opening a stream reads
+ * and checks its files, cuts a torn tail, and refuses damage before it.
  */
 export function localLogStore(options: LocalLogOptions): LogStore {
   return new LocalLogStore(options);

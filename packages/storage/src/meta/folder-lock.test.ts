@@ -1,6 +1,6 @@
 /**
- * Goal: a folder has one owner, whatever the owner reads. Method: other processes and threads try to
- * get in while this one reads every file of the live folder.
+ * Goal: a folder has one owner, whatever the owner reads. Method: other processes and threads try
+ * to get in while this one reads every file of the live folder.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';

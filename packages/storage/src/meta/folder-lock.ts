@@ -20,9 +20,9 @@ export interface FolderLock {
 }
 
 /**
- * Locks a folder for this process by an exclusive transaction on a file of its own. Only sqlite opens
- * that file: when a process closes any descriptor of a file, the system drops all its locks on it. A
- * dead holder holds nothing, so a lock is never stale. Its pid stands in a third file.
+ * Locks a folder for this process by an exclusive transaction on a file of its own. Only sqlite
+ * opens that file: when a process closes any descriptor of a file, the system drops all its locks
+ * on it. A dead holder holds nothing, so a lock is never stale. Its pid stands in a third file.
  *
  * @throws ElanusError folder_locked with the holder's pid; read_only, disk_full, io_error
  */

@@ -2,7 +2,9 @@ import { writeSync } from 'node:fs';
 import { nodeFs } from '../fs/node.ts';
 import { localLogStore } from '../log/local.ts';
 
-/** Appends until killed; prints the seq of every acknowledged record. Run by `local-kill.test.ts`. */
+/**
+ * Appends until killed; prints the seq of every acknowledged record. Run by `local-kill.test.ts`.
+ */
 const folder = process.argv[2] ?? '';
 const durability = process.argv[3] === 'process' ? 'process' : 'power';
 const store = localLogStore({ fs: nodeFs(folder), durability, segmentBytes: 256 * 1024 });
