@@ -1,0 +1,131 @@
+import { realpathSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { Database } from '@elanus/api';
+import { connect, httpTransport, type ConnectOptions, type Db } from '@elanus/client';
+import { ElanusError } from '@elanus/core';
+import type { KernelChoice } from '@elanus/kernels';
+import { localWorld, memoryWorld } from '@elanus/runtime';
+import { startEmbedded } from './embedded.ts';
+
+/** How to open a database; options of no use for the way chosen are refused. */
+export interface ElanusOptions extends ConnectOptions {
+  /** What an acknowledged write survives: power loss (default), or the end of the process only. */
+  readonly durability?: 'power' | 'process' | undefined;
+  /** Bearer token of a server. */
+  readonly token?: string | undefined;
+}
+
+/** A database open in this process, and how many handles stand on it. */
+interface Shared {
+  readonly database: Promise<Database>;
+  handles: number;
+}
+
+/** Open folders by real path: opening one twice gives the same database. */
+const openFolders = new Map<string, Shared>();
+
+/**
+ * Opens a database. `':memory:'` lives and dies with the process; a path is a folder of files, made
+ * when absent; `http(s)://` is a server. The same object in all three.
+ *
+ * @throws ElanusError folder_locked (with the holder's pid), read_only, disk_full, format_too_new,
+ * log_corrupt, file_corrupt; invalid_argument
+ */
+export async function elanus(where: string, options: ElanusOptions = {}): Promise<Db> {
+  if (typeof where !== 'string' || where === '') {
+    throw new ElanusError('invalid_argument', {
+      argument: 'where',
+      hint: "Give a folder, ':memory:' or the URL of a server.",
+    });
+  }
+  if (/^https?:\/\//.test(where)) {
+    return connect(httpTransport(where, { token: options.token }), options);
+  }
+  if (where === ':memory:') {
+    const world = await memoryWorld();
+    const kernels = kernelChoice(world.proc.setting('ELANUS_KERNELS'));
+    return connect(await startEmbedded({ world, durability: 'process', kernels }), options);
+  }
+  if (/^[a-z]+:\/\//.test(where)) {
+    throw new ElanusError('invalid_argument', {
+      argument: 'where',
+      got: where,
+      hint: 'Servers are reached by http:// or https://.',
+    });
+  }
+  return connect(await openFolder(resolve(where), options.durability ?? 'power'), options);
+}
+
+/** The database of a folder, shared by all who open it here; the last to close closes it. */
+async function openFolder(path: string, durability: 'power' | 'process'): Promise<Database> {
+  const key = realPath(path);
+  let shared = openFolders.get(key);
+  if (shared === undefined) {
+    shared = { database: startFolder(path, durability), handles: 0 };
+    openFolders.set(key, shared);
+  }
+  const own = shared;
+  own.handles++;
+  try {
+    return closedOnce(await own.database, () => release(key, own));
+  } catch (error) {
+    if (openFolders.get(key) === own) openFolders.delete(key);
+    throw error;
+  }
+}
+
+async function startFolder(path: string, durability: 'power' | 'process'): Promise<Database> {
+  const world = await localWorld(path, { durability });
+  const kernels = kernelChoice(world.proc.setting('ELANUS_KERNELS'));
+  return startEmbedded({ world, durability, kernels });
+}
+
+async function release(key: string, shared: Shared): Promise<void> {
+  shared.handles--;
+  if (shared.handles > 0) return;
+  if (openFolders.get(key) === shared) openFolders.delete(key);
+  await (await shared.database).close();
+}
+
+/** The database as one handle sees it: closing it twice counts once, and it is then closed for it. */
+function closedOnce(database: Database, onClose: () => Promise<void>): Database {
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= onClose();
+    return closing;
+  };
+  return new Proxy(database, {
+    get: (target, name) => {
+      if (name === 'close') return close;
+      if (closing === undefined) return Reflect.get(target, name) as unknown;
+      return () => Promise.reject(new ElanusError('handle_closed', {}));
+    },
+  });
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+const KERNELS: ReadonlySet<string> = new Set<KernelChoice>([
+  'auto',
+  'avx512',
+  'avx2',
+  'sse2',
+  'neon',
+  'wasm',
+]);
+
+function kernelChoice(setting: string | undefined): KernelChoice {
+  if (setting === undefined) return 'auto';
+  if (KERNELS.has(setting)) return setting as KernelChoice;
+  throw new ElanusError('invalid_argument', {
+    argument: 'ELANUS_KERNELS',
+    got: setting,
+    hint: `It is one of ${[...KERNELS].join(', ')}.`,
+  });
+}
