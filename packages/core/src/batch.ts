@@ -52,7 +52,7 @@ export function takeColumn(column: Column, rows: Uint32Array): Column {
     const { offsets, positions } = takeSpans(column.offsets, rows);
     const element = takeColumn(column.element, positions);
     assert(element.kind !== 'array' && element.kind !== 'vector', 'elements are scalars');
-    return { kind: 'array', offsets, element, valid };
+    return { kind: 'array', offsets, element: { ...element, valid: undefined }, valid };
   }
   if ('offsets' in column) return { ...takeBytes(column, rows), valid };
   return { kind: column.kind, values: takeNumbers(column, rows), valid };

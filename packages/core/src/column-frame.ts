@@ -111,7 +111,7 @@ function sections(column: Column): ArrayBufferView[] {
   const out: ArrayBufferView[] = column.valid ? [column.valid] : [];
   if (column.kind === 'array') {
     out.push(column.offsets);
-    out.push(...sections(column.element));
+    out.push(...sections({ ...column.element, valid: undefined }));
   } else if ('offsets' in column) {
     out.push(column.offsets, column.data);
   } else {
