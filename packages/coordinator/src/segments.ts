@@ -81,7 +81,9 @@ export class Segments {
   /** Flushed segments of a collection, oldest first. */
   async flushed(collectionId: number): Promise<readonly SegmentRecord[]> {
     const records = await this.#meta.range<SegmentRecord>(metaKeys.segments(collectionId));
-    return records.flatMap(({ record }) => (record.state === 'flushed' ? [record] : []));
+    return records
+      .flatMap(({ record }) => (record.state === 'flushed' ? [record] : []))
+      .sort((a, b) => (BigInt(a.minTimestamp) < BigInt(b.minTimestamp) ? -1 : 1));
   }
 
   /** One transaction: segment, deltas, checkpoint. Committing the same again changes nothing. */

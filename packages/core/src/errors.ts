@@ -95,6 +95,17 @@ export const errorTable = {
     404,
     (d) => `no row has this key.${hint(d)} ${kv(d)}`,
   ),
+  write_partial: entry<{
+    readonly written: number;
+    /** What each shard did: `0: 12 rows`, `1: key_exists`. */
+    readonly shards: readonly string[];
+    readonly idempotencyKey: string;
+  }>(
+    'conflict',
+    409,
+    (d) =>
+      `some shards took their rows and others refused; mend the refused rows, then repeat with the same idempotency key. ${kv(d)}`,
+  ),
   empty_write: entry<object>('invalid', 400, () => 'nothing to write: give at least one row'),
   // Requests
   invalid_argument: entry<Cell & { readonly argument: string }>(

@@ -139,6 +139,7 @@ class BuildRun {
       manifest: manifest.name,
       deltaSequence: 0,
       rowCount,
+      minTimestamp: first.minTimestamp,
       bytes,
       indexed: true,
     };

@@ -67,6 +67,8 @@ export interface SegmentRecord {
   readonly delta?: string;
   readonly deltaSequence: number;
   readonly rowCount: number;
+  /** Of the oldest row, decimal: segments of a shard follow each other by it. */
+  readonly minTimestamp: string;
   readonly bytes: number;
   /** Whether the manifest names an index for every vector field. */
   readonly indexed: boolean;

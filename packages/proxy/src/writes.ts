@@ -9,6 +9,7 @@ import {
   primaryField,
   setBit,
   storedFields,
+  toWireError,
   type Column,
   type CollectionSchema,
   type ColumnBatch,
@@ -159,7 +160,7 @@ export class Writes {
   async #append(append: Append, call: Call | undefined): Promise<WriteResult> {
     const { schema, kind, onConflict, asOf, idempotencyKey } = append;
     const parts = splitByShard(append.batch, primaryField(schema).id, schema.shards);
-    const results = await Promise.all(
+    const results = await Promise.allSettled(
       parts.map(async ({ shard, batch }) => {
         const bodies = await encodeRecords(this.#access.clock, batch);
         const address = { collectionId: schema.collectionId, shard };
@@ -171,10 +172,20 @@ export class Writes {
     let count = 0;
     let timestamp = 0n;
     for (const result of results) {
-      count += result.count;
-      if (result.timestamp > timestamp) timestamp = result.timestamp;
+      if (result.status === 'rejected') continue;
+      count += result.value.count;
+      if (result.value.timestamp > timestamp) timestamp = result.value.timestamp;
     }
-    return { count, timestamp };
+    const refused = results.find((result) => result.status === 'rejected');
+    if (refused === undefined) return { count, timestamp };
+    if (count === 0) throw refused.reason;
+    const shards = results.map((result, i) => {
+      const shard = parts[i]?.shard ?? 0;
+      if (result.status === 'fulfilled') return `${shard}: ${result.value.count} rows`;
+      return `${shard}: ${toWireError(result.reason).code}`;
+    });
+    const details = { written: count, shards, idempotencyKey };
+    throw new ElanusError('write_partial', details, { cause: refused.reason });
   }
 
   /** Gives rows without keys their ids, where the schema says that the database makes them. */

@@ -5,12 +5,10 @@
 import {
   assert,
   concatColumns,
-  nullColumn,
   takeColumn,
   TIMESTAMP_FIELD_ID,
   type Column,
   type ColumnBatch,
-  type ColumnKind,
   type Field,
   type FieldId,
 } from '@elanus/core';
@@ -36,7 +34,7 @@ export function retrieveRows(
   const columns = new Map<FieldId, Column>();
   for (const field of fields) {
     const parts = runs.map((run) => readField(run.chunk, field, run.rows));
-    columns.set(field.id, parts.length === 0 ? emptyColumn(field) : concatColumns(parts));
+    columns.set(field.id, parts.length === 0 ? defaultColumn(field, 0) : concatColumns(parts));
   }
   if (withTimestamp) columns.set(TIMESTAMP_FIELD_ID, timestamps(runs, rows.length));
   return { rowCount: rows.length, columns };
@@ -72,13 +70,6 @@ function readField(chunk: ChunkView, field: Field, rows: Uint32Array): Column {
   const column = chunk.columns.get(field.id);
   if (column === undefined) return defaultColumn(field, rows.length);
   return takeColumn(column, rows);
-}
-
-function emptyColumn(field: Field): Column {
-  if (field.type === 'vector') {
-    return { kind: 'vector', dim: field.dim ?? 1, values: new Float32Array(0) };
-  }
-  return nullColumn(field.type as Exclude<ColumnKind, 'vector'>, 0);
 }
 
 function timestamps(runs: readonly Run[], count: number): Column {

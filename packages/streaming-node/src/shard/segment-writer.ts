@@ -91,6 +91,7 @@ export async function writeSegment(
     manifest: file.name,
     deltaSequence: 0,
     rowCount: view.rowCount,
+    minTimestamp: manifest.minTimestamp,
     bytes,
     indexed: false,
   };
