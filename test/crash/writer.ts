@@ -1,0 +1,58 @@
+// A child that writes until it is killed. Says on stdout what it is about to do and what was
+// acknowledged; two writers on keys of their own, so that several writes are in flight at once.
+import { writeSync } from 'node:fs';
+import { collection, connect, t } from '@elanus/client';
+import { flushShard, invoke } from '@elanus/protocol';
+import { localWorld } from '@elanus/runtime';
+import { startEmbedded } from '../../packages/elanus/src/embedded.ts';
+import { randomOperation, type Operation } from './operation.ts';
+
+const [folder = '', seedText = '1', firstText = '0'] = process.argv.slice(2);
+
+const Rows = collection('rows', {
+  id: t.int64({ primary: true, as: 'number' }),
+  value: t.int64({ as: 'number' }),
+  text: t.varchar({ maxLength: 4096 }),
+  vec: t.vector(32, { metric: 'l2' }),
+});
+
+const say = (line: string): void => {
+  writeSync(1, `${line}\n`);
+};
+
+const world = await localWorld(folder, { durability: 'power' });
+const database = await startEmbedded({ world, durability: 'power', kernels: 'auto' });
+const rows = await connect(database).collection(Rows);
+say('open');
+
+/** Carries out one operation; resolves when it is acknowledged. */
+async function run(operation: Operation): Promise<void> {
+  const make = (id: number) => ({
+    id,
+    value: operation.number,
+    text: `${operation.number} `.repeat(1 + (operation.number % 40)),
+    vec: new Float32Array(32).fill(operation.number % 97),
+  });
+  if (operation.kind === 'delete') await rows.delete({ ids: [...operation.ids] });
+  else await rows.upsert(operation.ids.map(make));
+}
+
+async function writer(lane: number): Promise<void> {
+  let number = Number(firstText);
+  for (;;) {
+    const operation = randomOperation({ seed: Number(seedText), lane, number });
+    say(`begin ${JSON.stringify(operation)}`);
+    await run(operation);
+    say(`done ${lane} ${number}`);
+    number++;
+  }
+}
+
+async function flusher(): Promise<void> {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, 25));
+    await invoke(world.bus, flushShard, { header: { collectionId: 1, shard: 0 } });
+  }
+}
+
+await Promise.all([writer(0), writer(1), flusher()]);
