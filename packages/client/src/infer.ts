@@ -139,7 +139,7 @@ export type FilterObject<S, D extends boolean = false> = {
 
 /** Every form of a filter. */
 export type Filter<S, D extends boolean = false> =
-  | FilterObject<S, D>
+  | (FilterObject<S, D> & object)
   | Where
   | ((fields: WhereFields<S, D>) => Where);
 
