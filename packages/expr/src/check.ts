@@ -98,6 +98,8 @@ function negate(node: Node): Node {
 }
 
 function join(checker: Checker, kind: 'and' | 'or', exprs: readonly Expr[]): Node {
+  const [only] = exprs;
+  if (only !== undefined && exprs.length === 1) return condition(checker, only);
   const items: Node[] = [];
   for (const expr of exprs) {
     const item = deeper(checker, expr, () => condition(checker, expr));
@@ -105,7 +107,7 @@ function join(checker: Checker, kind: 'and' | 'or', exprs: readonly Expr[]): Nod
     else items.push(item);
   }
   if (items.length === 0) return { kind: 'const', value: kind === 'and' };
-  return items.length === 1 ? (items[0] as Node) : { kind, items };
+  return { kind, items };
 }
 
 /** A field alone is a condition when it is a bool. */
@@ -148,12 +150,10 @@ function resolvePath(checker: Checker, expr: PathExpr): Operand {
   const field = fieldByName(schema, name);
   if (field === undefined) {
     if (!schema.dynamic || name.startsWith('$')) throw unknownField(schema, name);
-    const meta = dynamicField();
-    checker.fields.set(meta.id, meta);
-    return { kind: 'json', field: meta.id, path: [name, ...path] };
+    return jsonOperand(checker, dynamicField(), { ...expr, path: [name, ...path] });
   }
+  if (field.type === 'json') return jsonOperand(checker, field, expr);
   checker.fields.set(field.id, field);
-  if (field.type === 'json') return { kind: 'json', field: field.id, path };
   if (field.type === 'vector') {
     throw filterInvalid('vectors cannot be filtered', {
       position,
@@ -167,6 +167,14 @@ function resolvePath(checker: Checker, expr: PathExpr): Operand {
     position,
     field: name,
   });
+}
+
+function jsonOperand(checker: Checker, field: Field, expr: PathExpr): Operand {
+  if (expr.path.length > LIMITS.jsonDepthMax) {
+    throw filterInvalid('a path is deeper than JSON can be', { position: expr.at });
+  }
+  checker.fields.set(field.id, field);
+  return { kind: 'json', field: field.id, path: expr.path };
 }
 
 function unknownField(schema: CollectionSchema, name: string): Error {

@@ -10,6 +10,7 @@ import { parseDuration } from './time.ts';
 /** Bounds of one parse; the defaults are those for text that people write. */
 export interface ParseOptions {
   readonly textBytesMax?: number;
+  readonly nodesMax?: number;
 }
 
 /** Values bound to `{name}` in the text. */
@@ -18,6 +19,7 @@ export type FilterParams = Readonly<Record<string, unknown>>;
 interface Parser {
   readonly tokens: readonly Token[];
   readonly params: FilterParams;
+  readonly nodesMax: number;
   at: number;
   depth: number;
   nodes: number;
@@ -69,7 +71,9 @@ export function parseFilter(
       hint: 'Bind long lists as parameters.',
     });
   }
-  const parser: Parser = { tokens: tokenize(text), params, at: 0, depth: 0, nodes: 0 };
+  const nodesMax = options.nodesMax ?? LIMITS.filterNodesMax;
+  const tokens = tokenize(text);
+  const parser: Parser = { tokens, params, nodesMax, at: 0, depth: 0, nodes: 0 };
   if (peek(parser).kind === 'end') return { kind: 'literal', value: true, at: 0 };
   const expr = parseLevel(parser, 0);
   const rest = peek(parser);
@@ -99,8 +103,8 @@ function expect(parser: Parser, op: string): void {
 }
 
 function count(parser: Parser, at: number): void {
-  if (++parser.nodes <= LIMITS.filterNodesMax) return;
-  throw filterInvalid(`more than ${LIMITS.filterNodesMax} parts`, {
+  if (++parser.nodes <= parser.nodesMax) return;
+  throw filterInvalid(`more than ${parser.nodesMax} parts`, {
     position: at,
     hint: 'Use `in` with a list.',
   });
@@ -315,7 +319,7 @@ function parseSubscripts(parser: Parser, expr: Expr): Expr {
   while (takes(parser, '[')) {
     const key = take(parser);
     count(parser, key.at);
-    if (path.length >= LIMITS.jsonDepthMax) {
+    if (path.length > LIMITS.jsonDepthMax) {
       throw filterInvalid('a path is too long', { position: key.at });
     }
     if (key.kind === 'string') path.push(key.text);
