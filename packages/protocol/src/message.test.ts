@@ -25,6 +25,7 @@ const headers: fc.Arbitrary<MessageHeader> = fc.record({
   asOf: u64,
   previousHash: u32,
   payloadHash: u32,
+  bodyHash: u32,
   collectionId: u32,
   shard: u32,
   schemaVersion: u32,
@@ -50,7 +51,7 @@ test('a header survives, the body stands behind it at a multiple of 8', () => {
 
 test('short, unknown and newer records are refused', () => {
   expect(() => decodeMessage(new Uint8Array(10), 7)).toThrow(/seq 7/);
-  const bytes = new Uint8Array(64);
+  const bytes = new Uint8Array(72);
   bytes[0] = 1;
   bytes[1] = 200;
   expect(() => decodeMessage(bytes, 7)).toThrow(/unknown record kind/);

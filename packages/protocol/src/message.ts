@@ -10,7 +10,10 @@
  *     40  u32 collectionId   u32 schemaVersion
  *     48  f64 segmentId
  *     56  u32 rowCount       u32 shard
- *     64  idempotency key, UTF-8, padded to a multiple of 8; then the body
+ *     64  u32 bodyHash       u32 0
+ *     72  idempotency key, UTF-8, padded to a multiple of 8; then the body
+ *
+ * A record's hash is the CRC-32 of its header, which covers the body by `bodyHash`.
  */
 import { assert, ElanusError, type Timestamp } from '@elanus/core';
 
@@ -41,7 +44,7 @@ const KINDS: readonly MessageKind[] = [
 
 /** The newest record version this code writes and reads. */
 export const MESSAGE_VERSION = 1;
-const FIXED_BYTES = 64;
+const FIXED_BYTES = 72;
 
 /** The part of a record that the Wal stamps. */
 export interface MessageHeader {
@@ -55,9 +58,11 @@ export interface MessageHeader {
   readonly timestamp: Timestamp;
   /** Deletes by filter: hides versions with timestamp <= asOf only. Otherwise 0. */
   readonly asOf: Timestamp;
-  /** CRC-32 of the previous valid record; 0 in a Term record. */
+  /** CRC-32 of this record's body. */
+  readonly bodyHash: number;
+  /** Hash of the previous valid record; 0 in a Term record. */
   readonly previousHash: number;
-  /** CRC-32 over the bodies of the whole write: tells a retry from another write. */
+  /** CRC-32 over the body hashes of the whole write: tells a retry from another write. */
   readonly payloadHash: number;
   readonly collectionId: number;
   readonly shard: number;
@@ -69,8 +74,9 @@ export interface MessageHeader {
   readonly idempotencyKey: string;
 }
 
-/** A decoded record. `body` is a view on the record's bytes, at a multiple of 8. */
+/** A decoded record. `head` and `body` are views on the record's bytes, `body` at a multiple of 8. */
 export interface Message {
+  readonly head: Uint8Array;
   readonly header: MessageHeader;
   readonly body: Uint8Array;
 }
@@ -100,6 +106,7 @@ export function encodeHeader(header: MessageHeader): Uint8Array {
   view.setFloat64(48, header.segmentId, true);
   view.setUint32(56, header.rowCount, true);
   view.setUint32(60, header.shard, true);
+  view.setUint32(64, header.bodyHash, true);
   bytes.set(key, FIXED_BYTES);
   return bytes;
 }
@@ -141,7 +148,8 @@ export function decodeMessage(record: Uint8Array, seq: number): Message {
     segmentId: view.getFloat64(48, true),
     rowCount: view.getUint32(56, true),
     shard: view.getUint32(60, true),
+    bodyHash: view.getUint32(64, true),
     idempotencyKey: decoder.decode(bytes.subarray(FIXED_BYTES, FIXED_BYTES + keyBytes)),
   };
-  return { header, body: bytes.subarray(bodyAt) };
+  return { header, head: bytes.subarray(0, bodyAt), body: bytes.subarray(bodyAt) };
 }

@@ -194,6 +194,7 @@ export class Channel {
       asOf: 0n,
       previousHash: 0,
       payloadHash: 0,
+      bodyHash: 0,
       collectionId: 0,
       shard: 0,
       schemaVersion: 0,

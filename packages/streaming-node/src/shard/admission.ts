@@ -49,6 +49,7 @@ export interface WriteResult {
 interface Part {
   readonly body: Uint8Array;
   readonly batch: ColumnBatch;
+  readonly hash: number;
 }
 
 /** Keys checked in one turn: each costs up to a microsecond. */
@@ -155,18 +156,32 @@ export class Admission {
     signal: AbortSignal,
   ): Promise<{ readonly result: Promise<WriteResult> }> {
     if (signal.aborted) throw new ElanusError('cancelled', {});
-    const hash = payloadHash(write);
+    const given = await this.#read(write);
+    const hash = payloadHash(write, given);
     const before = this.#earlier(write, hash);
     if (before !== undefined) return { result: before };
     await this.#room();
     await this.#hybrid.ready();
     await this.#ids.ready();
-    const parts = await this.#check(write);
-    if (parts === undefined) {
+    const parts = write.kind === 'insert' ? await this.#free(write, given) : given;
+    if (parts.length === 0) {
       const timestamp = this.#wal.serviceTs;
       return { result: Promise.resolve({ count: 0, timestamp, replayed: false }) };
     }
     return { result: this.#stamp(write, parts, hash) };
+  }
+
+  /** Decodes and hashes the parts, one in a turn. */
+  async #read(write: ShardWrite): Promise<readonly Part[]> {
+    if (write.schemaVersion > this.#state.schema.version) {
+      throw new ElanusError('schema_version_stale', { name: this.#state.schema.name });
+    }
+    const parts: Part[] = [];
+    for (const body of write.parts) {
+      if (parts.length > 0) await this.#clock.turn();
+      parts.push({ body, batch: decodeColumns(body), hash: crc32(body) });
+    }
+    return parts;
   }
 
   /** The answer of an earlier attempt with the same key, in flight or done. */
@@ -198,13 +213,8 @@ export class Admission {
     if (this.#wal.stopped !== undefined) throw this.#wal.stopped;
   }
 
-  /** Decodes the parts and settles conflicts; undefined: nothing is left to write. */
-  async #check(write: ShardWrite): Promise<readonly Part[] | undefined> {
-    if (write.schemaVersion > this.#state.schema.version) {
-      throw new ElanusError('schema_version_stale', { name: this.#state.schema.name });
-    }
-    const parts = write.parts.map((body) => ({ body, batch: decodeColumns(body) }));
-    if (write.kind !== 'insert') return parts;
+  /** What is left of an insert's parts once keys that exist are taken out, or refused. */
+  async #free(write: ShardWrite, parts: readonly Part[]): Promise<readonly Part[]> {
     const kept: Part[] = [];
     let checked = 0;
     let row = 0;
@@ -224,10 +234,11 @@ export class Admission {
         kept.push(part);
       } else if (free.length > 0) {
         const rest = takeBatch(batch, Uint32Array.from(free));
-        kept.push({ body: encodeColumns(rest), batch: rest });
+        const body = encodeColumns(rest);
+        kept.push({ body, batch: rest, hash: crc32(body) });
       }
     }
-    return kept.length === 0 ? undefined : kept;
+    return kept;
   }
 
   #exists(key: bigint | string): boolean {
@@ -286,13 +297,14 @@ export class Admission {
   }
 
   #drafts(write: ShardWrite, parts: readonly Part[], hash: number): Draft[] {
-    return parts.map(({ body, batch }, part) => ({
+    return parts.map(({ body, batch, hash: bodyHash }, part) => ({
       header: {
         kind: write.kind,
         part,
         parts: parts.length,
         asOf: write.asOf,
         payloadHash: hash,
+        bodyHash,
         collectionId: this.#state.collectionId,
         shard: this.#state.shard,
         schemaVersion: write.schemaVersion,
@@ -327,7 +339,7 @@ export class Admission {
   }
 }
 
-function payloadHash(write: ShardWrite): number {
-  const kind = new TextEncoder().encode(`${write.kind} ${write.onConflict} ${write.asOf}`);
-  return write.parts.reduce((hash, part) => crc32(part, hash), crc32(kind));
+function payloadHash(write: ShardWrite, parts: readonly Part[]): number {
+  const what = `${write.kind} ${write.onConflict} ${write.asOf} ${parts.map((p) => p.hash).join()}`;
+  return crc32(new TextEncoder().encode(what));
 }

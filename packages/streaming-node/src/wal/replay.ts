@@ -47,12 +47,13 @@ class Replay {
   }
 
   read(seq: number, bytes: Uint8Array): void {
-    const { header, body } = decodeMessage(bytes, seq);
+    const { header, head, body } = decodeMessage(bytes, seq);
     this.#bytes += bytes.length;
     if (header.term < this.#term) {
       this.#strays++;
       return;
     }
+    if (crc32(body) !== header.bodyHash) throw corrupt(seq, 'body hash differs');
     if (header.kind === 'term') {
       this.#term = header.term;
       this.#dropRun();
@@ -61,7 +62,7 @@ class Replay {
     }
     this.#term = header.term;
     this.#n = header.n;
-    this.#hash = crc32(bytes);
+    this.#hash = crc32(head);
     this.#records++;
     this.#gather({ seq, header, body, batch: undefined });
   }
@@ -77,11 +78,10 @@ class Replay {
   }
 
   #check(seq: number, header: LogRecord['header']): void {
-    const corrupt = (why: string) => new ElanusError('log_corrupt', { path: `seq ${seq}`, why });
     if (this.#n !== undefined && header.n !== this.#n + 1)
-      throw corrupt('record number breaks off');
+      throw corrupt(seq, 'record number breaks off');
     if (this.#hash !== undefined && header.previousHash !== this.#hash) {
-      throw corrupt('hash chain breaks off');
+      throw corrupt(seq, 'hash chain breaks off');
     }
   }
 
@@ -104,3 +104,6 @@ class Replay {
     this.#run = [];
   }
 }
+
+const corrupt = (seq: number, why: string): ElanusError =>
+  new ElanusError('log_corrupt', { path: `seq ${seq}`, why });

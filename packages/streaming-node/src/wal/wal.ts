@@ -209,7 +209,7 @@ export class Wal {
       previousHash: this.#lastHash,
     };
     const head = encodeHeader(header);
-    const hash = crc32(draft.body, crc32(head));
+    const hash = crc32(head);
     const { body, batch } = draft;
     const record: InFlight = {
       header,
@@ -339,12 +339,12 @@ export class Wal {
     if (lastSeq < first.seq) return;
     let at = 0;
     for await (const entry of this.#stream.scan({ fromSeq: first.seq, toSeq: lastSeq })) {
-      const { header } = decodeMessage(entry.bytes, entry.seq);
+      const { header, head } = decodeMessage(entry.bytes, entry.seq);
       if (header.term > this.#term) {
         throw new ElanusError('channel_moved', { vchannel: this.#stream.name, term: header.term });
       }
       const ours = this.#published[at];
-      if (ours !== undefined && ours.seq === entry.seq && crc32(entry.bytes) === ours.hash) {
+      if (ours !== undefined && ours.seq === entry.seq && crc32(head) === ours.hash) {
         ours.state = 'ok';
         at++;
       }
@@ -385,6 +385,7 @@ export function controlDraft(
       parts: 1,
       asOf: 0n,
       payloadHash: 0,
+      bodyHash: crc32(body),
       rowCount: 0,
       idempotencyKey: '',
     },
