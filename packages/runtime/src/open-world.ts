@@ -1,10 +1,10 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   fileObjectStore,
   localLogStore,
   localMetaStore,
   lockFolder,
+  makeRootFolder,
   memoryFs,
   memoryLogStore,
   memoryMetaStore,
@@ -13,7 +13,6 @@ import {
 } from '@elanus/storage';
 import type { Durability } from '@elanus/storage';
 import type { Clock } from '@elanus/core';
-import { ElanusError } from '@elanus/core';
 import { memoryBus } from './bus/memory.ts';
 import { systemClock } from './clock/system.ts';
 import { inlinePool } from './pool/inline.ts';
@@ -117,17 +116,6 @@ export async function memoryWorld(options: MemoryWorldOptions = {}): Promise<Ope
   };
 }
 
-function makeRoot(folder: string): void {
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const kind =
-      code === 'EROFS' || code === 'EACCES' || code === 'EPERM' ? 'read_only' : 'io_error';
-    throw new ElanusError(kind, { path: folder, why: message }, { cause: error });
-  }
-}
-
 /**
  * Everything in a folder, made when absent: `meta.db`, `log/`, `objects/`, and the lock.
  *
@@ -141,7 +129,7 @@ export async function localWorld(
   const clock = systemClock;
   const ends = new Ends();
   try {
-    makeRoot(folder);
+    await makeRootFolder(folder);
     const lock = lockFolder(folder, systemProc.pid);
     ends.add(() => lock.release());
     const fs = nodeFs(folder);

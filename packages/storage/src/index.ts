@@ -1,6 +1,6 @@
 export type { FsCall, FsFault, MemoryFs, MemoryFsOptions } from './fs/memory.ts';
 export { memoryFs } from './fs/memory.ts';
-export { nodeFs } from './fs/node.ts';
+export { makeRootFolder, nodeFs } from './fs/node.ts';
 export type { LocalLogOptions } from './log/local.ts';
 export { localLogStore } from './log/local.ts';
 export type { Durability } from './log/local-stream.ts';

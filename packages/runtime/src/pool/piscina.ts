@@ -1,7 +1,8 @@
-import { fromWireError } from '@elanus/core';
+import { ElanusError, fromWireError } from '@elanus/core';
 import type { Pool, PoolTask } from '@elanus/core';
 import type { Piscina } from 'piscina';
 import type { ThreadAnswer } from './piscina-thread.ts';
+import { POOL_THREAD, THREAD_EXEC_ARGV } from '../threads.ts';
 import { TaskQueue } from './task-queue.ts';
 
 /** How many threads, and how many tasks may wait for them. */
@@ -13,29 +14,26 @@ export interface PoolOptions {
   readonly what?: string;
 }
 
-const fromSource = import.meta.url.endsWith('.ts');
-const threadUrl = new URL(`./piscina-thread${fromSource ? '.ts' : '.js'}`, import.meta.url).href;
-
 /** Starts Piscina when the first task comes: a process that needs no thread pays for none. */
 function lazyPiscina(threads: number): { run: TaskRun; close: () => Promise<void> } {
-  let started: Promise<Piscina> | undefined;
-  const start = async (): Promise<Piscina> => {
+  let started: Promise<Piscina<PoolTask, ThreadAnswer>> | undefined;
+  const start = async (): Promise<Piscina<PoolTask, ThreadAnswer>> => {
     const { Piscina: Threads } = await import('piscina');
     return new Threads({
-      filename: threadUrl,
+      filename: POOL_THREAD,
       name: 'runTask',
       minThreads: 0,
       maxThreads: threads,
       idleTimeout: Number.POSITIVE_INFINITY,
       concurrentTasksPerWorker: 1,
       recordTiming: false,
-      execArgv: fromSource ? ['--conditions=elanus:source'] : [],
+      execArgv: [...THREAD_EXEC_ARGV],
     });
   };
   return {
     run: async (task) => {
       started ??= start();
-      const answer = (await (await started).run(task)) as ThreadAnswer;
+      const answer = await (await started).run(task).catch(threadError);
       if ('error' in answer) throw fromWireError(answer.error);
       return answer.output;
     },
@@ -43,6 +41,12 @@ function lazyPiscina(threads: number): { run: TaskRun; close: () => Promise<void
       if (started !== undefined) await (await started).close();
     },
   };
+}
+
+/** The thread died, or the input cannot travel: a bug or the end of memory. */
+function threadError(error: unknown): never {
+  const why = error instanceof Error ? error.message : String(error);
+  throw new ElanusError('internal', { why }, { cause: error });
 }
 
 type TaskRun = (task: PoolTask) => Promise<unknown>;

@@ -118,4 +118,19 @@ describe('threads', () => {
       details: { why: 'undefined is not a function' },
     });
   });
+
+  test('an input that cannot travel fails, and the pool goes on', async () => {
+    pool = piscinaPool({ threads: 1 });
+    const task = { entry, name: 'add', input: { a: () => 1, b: 2 } };
+    await expect(pool.run(task)).rejects.toMatchObject({ code: 'internal' });
+    expect(await pool.run(add(1, 2))).toBe(3);
+  });
+
+  test('a thread that dies fails its task, and the pool goes on', async () => {
+    pool = piscinaPool({ threads: 1 });
+    await expect(pool.run({ entry, name: 'die', input: {} })).rejects.toMatchObject({
+      code: 'internal',
+    });
+    expect(await pool.run(add(1, 2))).toBe(3);
+  });
 });

@@ -27,3 +27,8 @@ export async function wait(input: {
   Atomics.add(input.marks, 1, 1);
   return 'done';
 }
+
+/** Ends its thread in the middle of the task. */
+export async function die(): Promise<never> {
+  process.exit(1);
+}

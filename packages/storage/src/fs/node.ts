@@ -1,13 +1,13 @@
 import fs from 'node:fs';
-import { join } from 'node:path';
+import { join, parse, resolve } from 'node:path';
 import { ElanusError, assert } from '@elanus/core';
 import type { ErrorCode, FileHandle, FileStat, Fs } from '@elanus/core';
+import { makeFolder } from './folder.ts';
 
 type Callback<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
 
 const CODES: Readonly<Record<string, ErrorCode>> = {
   ENOENT: 'file_not_found',
-  ENOTDIR: 'file_not_found',
   ENOSPC: 'disk_full',
   EDQUOT: 'disk_full',
   EROFS: 'read_only',
@@ -110,7 +110,10 @@ class NodeFs implements Fs {
       const kind = stat.isDirectory() ? 'folder' : 'file';
       return { kind, size: stat.size, modifiedMs: stat.mtimeMs };
     } catch (error) {
-      if ((error as ElanusError).code === 'file_not_found') return undefined;
+      const { code, cause } = error as ElanusError;
+      const absent =
+        code === 'file_not_found' || (cause as NodeJS.ErrnoException).code === 'ENOTDIR';
+      if (absent) return undefined;
       throw error;
     }
   }
@@ -161,4 +164,15 @@ class NodeFs implements Fs {
  */
 export function nodeFs(root: string): Fs {
   return new NodeFs(root);
+}
+
+/**
+ * Makes a folder and those above it, so that their names survive power loss.
+ *
+ * @throws ElanusError read_only, disk_full, io_error
+ */
+export async function makeRootFolder(folder: string): Promise<void> {
+  const full = resolve(folder);
+  const { root } = parse(full);
+  await makeFolder(nodeFs(root), full.slice(root.length).replaceAll('\\', '/'));
 }

@@ -20,7 +20,7 @@ import { LOCK_FILE, lockFolder } from './folder-lock.ts';
 import { localMetaStore } from './local.ts';
 
 const HOLDER = fileURLToPath(new URL('../testing/lock-holder.ts', import.meta.url));
-const ARGS = ['--conditions=elanus:source', HOLDER];
+const ARGS = ['--conditions=elanus:source', '--expose-gc', HOLDER];
 
 let folder = '';
 let locks: FolderLock[] = [];

@@ -13,9 +13,12 @@ export const PID_FILE = 'lock.pid';
 
 const SQLITE_BUSY = 5;
 
+/** Held locks: a database that nobody refers to is closed by the garbage collector, lock and all. */
+const heldLocks = new Set<DatabaseSync>();
+
 /** A held lock. */
 export interface FolderLock {
-  /** Gives the folder free. */
+  /** Gives the folder free. Twice is fine. */
   release(): void;
 }
 
@@ -31,14 +34,19 @@ export function lockFolder(folder: string, pid: number): FolderLock {
   let db: DatabaseSync | undefined;
   try {
     db = openDatabase(path);
-    db.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     writeFileSync(join(folder, PID_FILE), `${pid}\n`);
   } catch (error) {
     db?.close();
     throw lockError(error, folder);
   }
   const held = db;
-  return { release: () => held.close() };
+  heldLocks.add(held);
+  return {
+    release: () => {
+      if (heldLocks.delete(held)) held.close();
+    },
+  };
 }
 
 function lockError(error: unknown, folder: string): unknown {

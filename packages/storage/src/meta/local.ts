@@ -11,6 +11,7 @@ import type {
   WireError,
 } from '@elanus/core';
 import { closedError } from '../log/append-check.ts';
+import { META_THREAD, THREAD_EXEC_ARGV } from '../threads.ts';
 import { History } from './history.ts';
 import { Leases } from './leases.ts';
 import type { EngineOptions, EngineOutcome } from './local-engine.ts';
@@ -33,8 +34,6 @@ interface Waiter {
 
 type Reply = { readonly value: unknown } | { readonly error: WireError };
 
-const fromSource = import.meta.url.endsWith('.ts');
-
 /** The thread that holds the database. It keeps the process alive only while a call waits. */
 class Thread {
   readonly #worker: Worker;
@@ -42,10 +41,9 @@ class Thread {
   #failure: unknown;
 
   constructor(options: EngineOptions) {
-    const entry = new URL(`./local-thread${fromSource ? '.ts' : '.js'}`, import.meta.url);
-    this.#worker = new Worker(entry, {
+    this.#worker = new Worker(META_THREAD, {
       workerData: options,
-      execArgv: fromSource ? ['--conditions=elanus:source'] : [],
+      execArgv: [...THREAD_EXEC_ARGV],
     });
     this.#worker.on('message', (reply: Reply) => this.#settle(reply));
     this.#worker.on('error', (error) => this.#fail(error));
