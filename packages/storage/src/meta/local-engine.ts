@@ -68,11 +68,12 @@ export class MetaEngine {
       'SELECT key, value, created, modified FROM kv WHERE key >= ? ORDER BY key',
     );
     this.#put = db.prepare(
-      `INSERT INTO kv (key, value, created, modified, lease) VALUES (?1, ?2, ?3, ?3, ?4)
-       ON CONFLICT (key) DO UPDATE SET value = ?2, modified = ?3, lease = ?4`,
+      `INSERT INTO kv (key, value, created, modified, lease) VALUES (?, ?, ?, ?, ?)
+       ON CONFLICT (key) DO UPDATE
+       SET value = excluded.value, modified = excluded.modified, lease = excluded.lease`,
     );
     this.#delete = db.prepare('DELETE FROM kv WHERE key = ?');
-    this.#leased = db.prepare("SELECT key FROM kv WHERE lease = ?1 OR (?1 IS NULL AND lease > '')");
+    this.#leased = db.prepare('SELECT key, lease FROM kv WHERE lease IS NOT NULL');
     this.#setRevision = db.prepare("UPDATE state SET value = ? WHERE name = 'revision'");
     const state = db.prepare("SELECT value FROM state WHERE name = 'revision'").get();
     this.#revision = Number(state?.['value']);
@@ -123,7 +124,7 @@ export class MetaEngine {
         changes.push({ kind: 'delete', key: op.delete, value: undefined, modRevision });
         continue;
       }
-      this.#put.run(op.put, op.value, modRevision, op.leaseId ?? null);
+      this.#put.run(op.put, op.value, modRevision, modRevision, op.leaseId ?? null);
       changes.push({ kind: 'put', key: op.put, value: op.value, modRevision });
     }
     if (changes.length === 0) return { revision: this.#revision, changes };
@@ -134,8 +135,9 @@ export class MetaEngine {
   /** Deletes the keys of a lease; undefined: of every lease, for none outlives the process. */
   endLease(leaseId: string | undefined): EngineOutcome {
     return this.#atomic(() => {
-      const rows = this.#leased.all(leaseId ?? null);
-      return this.#apply(rows.map((row) => ({ delete: String(row['key']) })));
+      const rows = this.#leased.all();
+      const ended = rows.filter((row) => leaseId === undefined || row['lease'] === leaseId);
+      return this.#apply(ended.map((row) => ({ delete: String(row['key']) })));
     });
   }
 
