@@ -154,6 +154,33 @@ describe('evaluate', () => {
     expect(at('i64 in [9007199254740993, -1, 3, 4, 5]')).toEqual([1, 3]);
   });
 
+  test('doubles meet integers that no double holds', () => {
+    const at = (text: string): number[] =>
+      rowsOf(
+        text,
+        [2 ** 53, 2 ** 53 + 2].map((d, i) => ({ ...rows[0], id: BigInt(i), d })),
+      );
+    expect(at('d < 9007199254740993')).toEqual([0]);
+    expect(at('d <= 9007199254740993')).toEqual([0]);
+    expect(at('d > 9007199254740993')).toEqual([1]);
+    expect(at('d >= 9007199254740993')).toEqual([1]);
+    expect(at('d == 9007199254740993')).toEqual([]);
+    expect(at('d < 9007199254740995')).toEqual([0, 1]);
+  });
+
+  test('long runs with wildcards inside a pattern', () => {
+    const text = `xx${'ab'.repeat(30)}yy`;
+    const at = (pattern: string): number[] =>
+      rowsOf('s like {pattern}'.replace('{pattern}', JSON.stringify(pattern)), [
+        { ...rows[0], s: text },
+      ]);
+    expect(at(`%${'a_'.repeat(30)}y%`)).toEqual([0]);
+    expect(at(`%${'a_'.repeat(31)}y%`)).toEqual([]);
+    expect(at(`%${'_b'.repeat(17)}yy`)).toEqual([0]);
+    expect(at(`${'_'.repeat(64)}`)).toEqual([0]);
+    expect(at(`${'_'.repeat(65)}`)).toEqual([]);
+  });
+
   test('says which fields it reads', () => {
     expect(filterFields(check('i32 > 1 and j["a"] == 1 and $ts > 0'))).toEqual([103, 112]);
     expect(check('$ts > 0').readsTimestamp).toBe(true);
