@@ -67,8 +67,9 @@ export class MetaEngine {
     this.#from = db.prepare(
       'SELECT key, value, created, modified FROM kv WHERE key >= ? ORDER BY key',
     );
+    // Node 22 binds an empty array as NULL.
     this.#put = db.prepare(
-      `INSERT INTO kv (key, value, created, modified, lease) VALUES (?, ?, ?, ?, ?)
+      `INSERT INTO kv (key, value, created, modified, lease) VALUES (?, coalesce(?, x''), ?, ?, ?)
        ON CONFLICT (key) DO UPDATE
        SET value = excluded.value, modified = excluded.modified, lease = excluded.lease`,
     );

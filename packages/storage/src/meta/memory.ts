@@ -135,7 +135,7 @@ class MemoryMetaStore implements MetaStore {
   #dropLeased(which: (leaseId: string) => boolean): void {
     const modRevision = this.#data.revision + 1;
     const changes: MetaChange[] = [];
-    for (const { key, leaseId } of [...this.#data.entries.values()]) {
+    for (const { key, leaseId } of this.#data.entries.values()) {
       if (leaseId === undefined || !which(leaseId)) continue;
       this.#data.entries.delete(key);
       changes.push({ kind: 'delete', key, value: undefined, modRevision });
