@@ -177,6 +177,10 @@ export function referenceDatabase(): Reference {
       const again = written.get(request.idempotencyKey);
       if (again !== undefined) return again;
       const stored = find(request.collection);
+      const { version } = stored.info.schema;
+      if (request.schemaVersion !== version) {
+        throw new ElanusError('schema_version_stale', { name: request.collection });
+      }
       const key = primaryField(stored.info.schema);
       let { batch } = request;
       const made = !batch.columns.has(key.id);

@@ -114,6 +114,14 @@ function collectionCases(ctx: Ctx): void {
       await again.upsert([{ ...tenRows()[1], extra: 7 }] as never);
       expect((await again.get(1n))?.['extra']).toBe(7);
     });
+    test('a handle from before the change goes on writing and reading', async () => {
+      const docs = await ctx.filled();
+      const change = { add: { extra: t.int32({ default: 5 }) }, drop: ['raw'] };
+      await ctx.db().alter(docs.name, change);
+      await docs.upsert(tenRows().map((row) => ({ ...row, title: 'new' })));
+      expect(await docs.get(1n)).toMatchObject({ title: 'new', extra: 5 });
+      expect(await docs.count({ filter: { title: 'new' } })).toBe(10);
+    });
     test('a new field with a default has it in old rows, also in filters', async () => {
       const docs = await ctx.filled();
       await ctx.db().alter(docs.name, { add: { extra: t.int32({ default: 5 }) } });

@@ -3,6 +3,7 @@ import { ElanusError, LIMITS, errorTable, isElanusError, toWireError } from '@el
 import { TRPCError, initTRPC } from '@trpc/server';
 import { octetInputParser } from '@trpc/server/http';
 import { ZodError } from 'zod';
+import { checkBatch } from './check-batch.ts';
 import type { AlterRequest, Call, CollectionInfo, Database } from './database.ts';
 import { encodeKeys } from './encode-keys.ts';
 import type { InputRow } from './encode-rows.ts';
@@ -199,6 +200,10 @@ function writeProcedures(options: RouterOptions) {
       const request = { ...readHead(head), batch: decodeFrame(body) };
       const call = callOf(opts);
       const { schema } = await database.openCollection(request.collection, call);
+      if (request.schemaVersion !== schema.version) {
+        throw new ElanusError('schema_version_stale', { name: schema.name });
+      }
+      checkBatch(request.batch, schema);
       return jsonWrite(await database.write(request, call), schema);
     }),
     delete: procedure.input(inputs.delete).mutation(async (opts) => {

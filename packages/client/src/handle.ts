@@ -8,11 +8,12 @@ import type {
   ScanResult,
   SearchRequest,
   SearchResult,
+  WriteRequest,
   WriteResult,
 } from '@elanus/api';
 import { decodeKeys, decodeRows, encodeKeys, fieldColumn, searchField } from '@elanus/api';
-import type { CollectionSchema, ColumnBatch, Consistency } from '@elanus/core';
-import { ElanusError, isElanusError, primaryField } from '@elanus/core';
+import type { CollectionSchema, Column, ColumnBatch, Consistency, FieldId } from '@elanus/core';
+import { ElanusError, isElanusError, primaryField, storedFields } from '@elanus/core';
 import type { Collection, Scan } from './collection.ts';
 import { wireFilter } from './filters.ts';
 import { makeKey } from './ids.ts';
@@ -169,7 +170,7 @@ async function writeBatch(handle: Handle, job: BatchJob, outcome: Outcome): Prom
     idempotencyKey: job.idempotencyKey,
   };
   const result = await run(handle, job.options, (call) =>
-    context.database.write(request, call),
+    sendWrite(handle, { request, call, options: job.options }),
   ).catch((error: unknown) => {
     throw withKey(error, job.idempotencyKey);
   });
@@ -177,6 +178,38 @@ async function writeBatch(handle: Handle, job: BatchJob, outcome: Outcome): Prom
   collect(handle, outcome, { result, batch });
   const onProgress = job.options['onProgress'] as ((progress: object) => void) | undefined;
   onProgress?.({ rows: outcome.count });
+}
+
+interface Sending {
+  readonly request: WriteRequest;
+  readonly call: Call;
+  readonly options: Options;
+}
+
+/** Sends a write; when the schema has changed since it was encoded, once more in the new one. */
+async function sendWrite(handle: Handle, sending: Sending): Promise<WriteResult> {
+  const { database } = handle.context;
+  const { request, call } = sending;
+  try {
+    return await database.write(request, call);
+  } catch (error) {
+    if (!isElanusError(error, 'schema_version_stale')) throw error;
+    await refresh(handle, sending.options);
+    const { schema } = handle;
+    const batch = upgradeBatch(request.batch, schema);
+    return database.write({ ...request, batch, schemaVersion: schema.version }, call);
+  }
+}
+
+/** The batch in a newer schema: new fields hold nulls or defaults, dropped ones are left out. */
+function upgradeBatch(batch: ColumnBatch, schema: CollectionSchema): ColumnBatch {
+  const values = new Array<undefined>(batch.rowCount).fill(undefined);
+  const columns = new Map<FieldId, Column>();
+  for (const field of storedFields(schema)) {
+    const column = batch.columns.get(field.id);
+    columns.set(field.id, column ?? fieldColumn({ values, field, firstRow: 0 }, {}));
+  }
+  return { rowCount: batch.rowCount, columns };
 }
 
 /** Errors after which nobody knows carry the key to retry with. */
