@@ -92,6 +92,7 @@ class BuildRun {
       const target = bytesOf(memory, header.dataBytes);
       await readVectors(this.#ports.objects, { name: file.name, header, target });
       indexes.push(await this.#buildIndex(field, memory, manifest.rowCount));
+      loadKernels(this.#ports.kernels).discard(memory);
     }
     const next = await this.#putManifest({ ...manifest, indexes });
     return { output: { ...record, manifest: next.name, indexed: true }, origins: undefined };
@@ -112,6 +113,7 @@ class BuildRun {
       const encoded = encodeVectorFile({ dim, rowCount, pieces });
       vectors.push({ field, file: await this.#put(objectNames.vectors(fieldId(field)), encoded) });
       if (rowCount > 0) indexes.push(await this.#buildIndex(field, memory, rowCount));
+      loadKernels(this.#ports.kernels).discard(memory);
       bytes += rowCount * dim * 4;
     }
     const last = inputs[inputs.length - 1]?.manifest;
@@ -239,6 +241,7 @@ class BuildRun {
       assert(file !== undefined, 'a build that was not cancelled has a file');
       const bytes = bytesOf(file.memory, file.bytes);
       const put = await this.#put(objectNames.index(fieldId(field)), pieces(bytes));
+      loadKernels(this.#ports.kernels).discard(file.memory);
       return { field, kind, metric, file: put };
     } finally {
       this.#signal.removeEventListener('abort', cancel);

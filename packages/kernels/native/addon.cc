@@ -6,6 +6,11 @@
 #include <node_api.h>
 #include <string.h>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
 #include "kernels.h"
 
 namespace {
@@ -360,6 +365,22 @@ napi_value jsAlignment(napi_env env, napi_callback_info info) {
   return a.ok ? number(env, (double)((uintptr_t)data % 64)) : nothing();
 }
 
+// (bytes): gives the pages that lie wholly inside back to the system; they read as zero afterwards.
+// Shared memory is freed by garbage collection only, which does not see how large it is.
+napi_value jsDiscard(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  size_t n;
+  const uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
+  if (!a.ok) return nothing();
+#if defined(__linux__)
+  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+  const uintptr_t from = ((uintptr_t)data + page - 1) / page * page;
+  const uintptr_t to = ((uintptr_t)data + n) / page * page;
+  if (to > from) madvise((void*)from, to - from, MADV_DONTNEED);
+#endif
+  return nothing();
+}
+
 void define(napi_env env, napi_value exports, const char* name, napi_callback call) {
   napi_value fn;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, nullptr, &fn) == napi_ok)
@@ -379,6 +400,7 @@ NAPI_MODULE_INIT() {
   define(env, exports, "combine", jsCombine);
   define(env, exports, "popcount", jsPopcount);
   define(env, exports, "alignment", jsAlignment);
+  define(env, exports, "discard", jsDiscard);
   napi_set_named_property(env, exports, "abi", number(env, ELANUS_KERNELS_ABI));
   napi_value isas, name;
   napi_create_array(env, &isas);

@@ -113,6 +113,12 @@ export interface Kernels {
   readonly native: boolean;
   /** Zeroed shared memory, 64-byte aligned. `bytes` > 0; in WebAssembly below 4 GiB. */
   allocate(bytes: number): RowMemory;
+  /**
+   * Gives the pages of memory that nobody needs any more back to the system, at once: garbage
+   * collection frees shared memory, but late, since it does not see its size. A late reader finds
+   * zeroes, never a fault. Nothing where the platform has no such call.
+   */
+  discard(memory: RowMemory): void;
   scanFloat32(args: ScanFloat32): void;
   rerankFloat32(args: RerankFloat32): void;
   /** Writes the score of list[i] to out[i]; rows outside the chunk leave out[i] alone. */

@@ -11,7 +11,7 @@ import {
 } from './check.ts';
 import type { EncodeSq8, KernelIsa, Kernels, ListedRows } from './kernels.ts';
 import type { RerankFloat32, ScanFloat32, ScanSq8 } from './kernels.ts';
-import { bytesOf, floatsOf } from './memory.ts';
+import { bytesOf, floatsOf, memoryBytes } from './memory.ts';
 import type { RowMemory } from './memory.ts';
 import { rowsPerCall } from './rows-per-call.ts';
 import { sq8Stride } from './sq8.ts';
@@ -32,6 +32,7 @@ export interface NativeAddon {
   combine(...args: readonly unknown[]): void;
   popcount(...args: readonly unknown[]): number;
   alignment(bytes: Uint8Array): number;
+  discard(bytes: Uint8Array): void;
 }
 
 /** The version of the addon's arguments that this file speaks (native/kernels.h). */
@@ -44,7 +45,7 @@ export function loadAddon(): NativeAddon | undefined {
   const path = `../build/kernels-${process.platform}-${process.arch}.node`;
   try {
     const addon = createRequire(import.meta.url)(path) as NativeAddon;
-    return addon.abi === ABI ? addon : undefined;
+    return addon.abi === ABI && typeof addon.discard === 'function' ? addon : undefined;
   } catch {
     return undefined;
   }
@@ -196,6 +197,7 @@ export function createNativeKernels(addon: NativeAddon, isa: KernelIsa): Kernels
     isa,
     native: true,
     allocate: (bytes) => allocate(addon, bytes),
+    discard: (memory) => addon.discard(bytesOf(memory, memoryBytes(memory))),
     scanFloat32: (args) => scanFloat32(addon, code, args),
     rerankFloat32: (args) => rerankFloat32(addon, code, args),
     scoreRows: (args) => scoreRows(addon, code, args),

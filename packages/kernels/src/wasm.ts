@@ -312,6 +312,8 @@ export function createWasmKernels(): Kernels {
       const memory = createWasmMemory(bytes);
       return { buffer: memory.buffer, memory, byteOffset: ROWS_START };
     },
+    // A WebAssembly memory keeps its pages until it is collected.
+    discard: () => undefined,
     scanFloat32: (args) => scanFloat32(instances, args),
     rerankFloat32: (args) => rerankFloat32(instances, args),
     scoreRows: (args) => scoreRows(instances, args),

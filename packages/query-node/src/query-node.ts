@@ -77,7 +77,7 @@ class SegmentHost {
         return { header: { rowCount, bytes: loaded.bytes, indexed }, bodies: [timestamps] };
       }),
       serveCall(bus, releaseSegment, ({ header }) => {
-        this.#held.delete(header.segmentId);
+        this.#release(header.segmentId);
         return Promise.resolve({ header: {} });
       }),
       serveCall(bus, describeNode, () => {
@@ -89,6 +89,18 @@ class SegmentHost {
       this.#serveCount(),
       this.#serveRetrieve(),
     ];
+  }
+
+  /** Forgets a segment and gives its memory back; callers say so when no read needs it. */
+  #release(segmentId: number): void {
+    const held = this.#held.get(segmentId);
+    this.#held.delete(segmentId);
+    for (const chunk of held?.view.chunks ?? []) {
+      for (const { memory } of chunk.vectors.values()) this.#runner.kernels.discard(memory);
+    }
+    for (const { file } of held?.view.indexes.values() ?? []) {
+      if (file !== undefined) this.#runner.kernels.discard(file.memory);
+    }
   }
 
   async #load(want: Parameters<typeof loadSegmentFiles>[1]): Promise<LoadedSegment> {

@@ -91,6 +91,11 @@ export class GrowingSegment {
     return this.#view;
   }
 
+  /** Gives the vectors' memory back: the rows are served from elsewhere and nobody reads here. */
+  discard(): void {
+    for (const chunk of this.#chunks) chunk.discard();
+  }
+
   #room(batch: ColumnBatch): GrowingChunk {
     const last = this.#chunks[this.#chunks.length - 1];
     if (last !== undefined && last.room > 0) return last;
@@ -163,6 +168,10 @@ class GrowingChunk {
     for (const vectors of this.#vectors) this.#appendVectors(vectors, batch, at);
     this.#timestamps.fill(timestamp, at, at + batch.rowCount);
     this.#rowCount = at + batch.rowCount;
+  }
+
+  discard(): void {
+    for (const { memory } of this.#vectors) this.#kernels.discard(memory);
   }
 
   view(): ChunkView {

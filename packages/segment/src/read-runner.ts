@@ -31,6 +31,13 @@ export class ReadRunner {
     this.#pools = pools;
   }
 
+  /** Starts the threads, so that the first long read does not wait for them. */
+  async warm(): Promise<void> {
+    const input = { kernels: this.#choice, task: { reads: [], filter: undefined } };
+    const task = { entry: segmentThreads.read, name: 'count', input };
+    await Promise.all(this.#pools.map((pool) => pool.run(task)));
+  }
+
   /** Searches; see `searchSegments`. */
   async search(
     task: SearchTask,

@@ -102,6 +102,10 @@ export class Channel {
     this.#hybrid = hybrid;
     await hybrid.ready();
     const position = await this.#writeTerm(stream, hybrid);
+    if (shards.some(({ segments }) => segments.length > 0)) {
+      // Reads over what is there will need threads: let them start while it is loaded.
+      void this.#runner.warm().catch(() => undefined);
+    }
     const states = new Map<string, ShardState>();
     for (const assignment of shards) {
       const state = await this.#recover(assignment, position.lastSeq);

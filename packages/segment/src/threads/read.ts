@@ -23,5 +23,6 @@ export function select(input: WithKernels<SelectTask>): Selection {
 
 /** `countRows` on a thread. */
 export function count(input: WithKernels<Pick<SelectTask, 'reads' | 'filter'>>): number {
+  loadKernels(input.kernels);
   return countRows(input.task);
 }

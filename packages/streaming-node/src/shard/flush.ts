@@ -26,6 +26,7 @@ import {
   type CheckpointRecord,
   type SegmentRecord,
 } from '@elanus/protocol';
+import type { Distribution } from '../delegator/distribution.ts';
 import { encodeRecovery } from './recovery-file.ts';
 import { writeSegment } from './segment-writer.ts';
 import type { FlushedSegment, OpenSegment, ShardState } from './state.ts';
@@ -42,6 +43,7 @@ export interface FlushContext {
   readonly term: number;
   /** Everything at or below this is applied. */
   readonly serviceTs: () => Timestamp;
+  readonly distribution: Distribution;
   /** The segment set changed, or the checkpoint moved. */
   readonly onCommit: () => void;
 }
@@ -110,7 +112,7 @@ export class Flusher {
   }
 
   async #flush(segment: OpenSegment): Promise<void> {
-    const { state, bus, pchannel, term } = this.#context;
+    const { state, bus, pchannel, term, distribution } = this.#context;
     const attempt = this.attempt();
     const record = await writeSegment(this.#context, {
       segment,
@@ -142,6 +144,7 @@ export class Flusher {
     state.checkpointTimestamp = at;
     state.logBytes = 0;
     await this.load(own, segment.deletes, segment.deletes.countAt(at));
+    distribution.replaced(() => segment.rows.discard());
     this.#context.onCommit();
   }
 

@@ -21,6 +21,8 @@ export interface RecoverContext {
 }
 
 const KEYS_PER_TURN = 8_192;
+/** Segments loaded at a time: reading waits for the disk, checking does not. */
+const LOADS_MAX = 4;
 
 /** The shard at its checkpoint. @throws ElanusError file_corrupt, object_corrupt, format_too_new */
 export async function recoverShard(
@@ -37,7 +39,7 @@ export async function recoverShard(
   if (checkpoint?.recovery !== undefined) {
     decodeRecovery(await context.objects.get(checkpoint.recovery), state.idempotency);
   }
-  for (const record of assignment.segments) await recoverSegment(context, state, record);
+  await eachOf(assignment.segments, (record) => recoverSegment(context, state, record));
   state.rowCount = state.keys.count;
   return state;
 }
@@ -84,8 +86,11 @@ async function recoverKeys(
   }
 }
 
-/** Rows of a flushed segment that are not deleted. */
-export function liveRows(record: SegmentRecord, deletes: DeleteLog): number {
-  const hidden = deletes.bitset(2n ** 64n - 1n, record.rowCount);
-  return record.rowCount - (hidden === undefined ? 0 : countBits(hidden));
+/** Runs `work` over all items, LOADS_MAX at a time, in order of start. */
+async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+  };
+  await Promise.all(Array.from({ length: LOADS_MAX }, lane));
 }

@@ -47,7 +47,7 @@ export class Shard {
     this.state = state;
     const distribution = new Distribution();
     this.admission = new Admission(context);
-    this.flusher = new Flusher({ ...context, serviceTs: () => wal.serviceTs });
+    this.flusher = new Flusher({ ...context, distribution, serviceTs: () => wal.serviceTs });
     this.reads = new ShardReads({ ...context, distribution });
     this.adoption = new BuildAdoption({ ...context, flusher: this.flusher, distribution });
     if (state.unflushed.length > 0) this.flusher.kick();
