@@ -16,11 +16,16 @@ import { VERSION } from './version.ts';
 /** The one physical log of an embedded database. */
 const PCHANNEL = 'p0';
 
+/** Share of the machine's memory that rows may take. */
+const MEMORY_SHARE = 0.75;
+
 /** How to compose the roles. */
 export interface EmbeddedOptions {
   readonly world: OpenWorld;
   readonly durability: 'process' | 'power';
   readonly kernels: KernelChoice;
+  /** Bytes that rows may take in memory; three quarters of the machine's when not given. */
+  readonly memoryBytes?: number | undefined;
 }
 
 /**
@@ -47,6 +52,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
       kernels,
       searchPools: search,
       buildPool: build,
+      memoryBytes: options.memoryBytes ?? world.proc.memoryBytes() * MEMORY_SHARE,
     });
     ends.push(() => streamingNode.stop());
     return createProxy({ world, version: VERSION, durability, onClose: close });

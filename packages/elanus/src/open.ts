@@ -11,6 +11,11 @@ import { startEmbedded } from './embedded.ts';
 export interface ElanusOptions extends ConnectOptions {
   /** What an acknowledged write survives: power loss (default), or the end of the process only. */
   readonly durability?: 'power' | 'process' | undefined;
+  /**
+   * Memory that rows may take, in bytes; writes beyond it are refused with memory_budget. Default:
+   * three quarters of the machine's.
+   */
+  readonly memory?: number | undefined;
   /** Bearer token of a server. */
   readonly token?: string | undefined;
 }
@@ -44,7 +49,9 @@ export async function elanus(where: string, options: ElanusOptions = {}): Promis
   if (where === ':memory:') {
     const world = await memoryWorld();
     const kernels = kernelChoice(world.proc.setting('ELANUS_KERNELS'));
-    return connect(await startEmbedded({ world, durability: 'process', kernels }), options);
+    const memoryBytes = memoryBudget(options.memory);
+    const roles = { world, durability: 'process' as const, kernels, memoryBytes };
+    return connect(await startEmbedded(roles), options);
   }
   if (/^[a-z]+:\/\//.test(where)) {
     throw new ElanusError('invalid_argument', {
@@ -53,15 +60,15 @@ export async function elanus(where: string, options: ElanusOptions = {}): Promis
       hint: 'Servers are reached by http:// or https://.',
     });
   }
-  return connect(await openFolder(resolve(where), options.durability ?? 'power'), options);
+  return connect(await openFolder(resolve(where), options), options);
 }
 
 /** The database of a folder, shared by all who open it here; the last to close closes it. */
-async function openFolder(path: string, durability: 'power' | 'process'): Promise<Database> {
+async function openFolder(path: string, options: ElanusOptions): Promise<Database> {
   const key = realPath(path);
   let shared = openFolders.get(key);
   if (shared === undefined) {
-    shared = { database: startFolder(path, durability), handles: 0 };
+    shared = { database: startFolder(path, options), handles: 0 };
     openFolders.set(key, shared);
   }
   const own = shared;
@@ -74,10 +81,12 @@ async function openFolder(path: string, durability: 'power' | 'process'): Promis
   }
 }
 
-async function startFolder(path: string, durability: 'power' | 'process'): Promise<Database> {
+async function startFolder(path: string, options: ElanusOptions): Promise<Database> {
+  const memoryBytes = memoryBudget(options.memory);
+  const { durability = 'power' } = options;
   const world = await localWorld(path, { durability });
   const kernels = kernelChoice(world.proc.setting('ELANUS_KERNELS'));
-  return startEmbedded({ world, durability, kernels });
+  return startEmbedded({ world, durability, kernels, memoryBytes });
 }
 
 async function release(key: string, shared: Shared): Promise<void> {
@@ -100,6 +109,15 @@ function closedOnce(database: Database, onClose: () => Promise<void>): Database 
       if (closing === undefined) return Reflect.get(target, name) as unknown;
       return () => Promise.reject(new ElanusError('handle_closed', {}));
     },
+  });
+}
+
+function memoryBudget(memory: number | undefined): number | undefined {
+  if (memory === undefined || (Number.isFinite(memory) && memory > 0)) return memory;
+  throw new ElanusError('invalid_argument', {
+    argument: 'memory',
+    got: String(memory),
+    hint: 'It is a number of bytes.',
   });
 }
 

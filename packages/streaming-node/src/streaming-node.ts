@@ -42,6 +42,8 @@ export interface StreamingNodeOptions {
   readonly kernels: KernelChoice;
   readonly searchPools: readonly Pool[];
   readonly buildPool: Pool;
+  /** Bytes that rows may take in memory. */
+  readonly memoryBytes: number;
 }
 
 /** A running streaming node. */
@@ -151,7 +153,7 @@ export class Channel {
     for (const [key, shard] of this.shards) {
       if (shard.state.collectionId !== collectionId) continue;
       this.shards.delete(key);
-      await shard.flusher.close();
+      await shard.close();
       await shard.reads.releaseAll();
     }
     this.#truncate();
@@ -159,7 +161,7 @@ export class Channel {
 
   async close(): Promise<void> {
     await this.#wal?.close();
-    for (const shard of this.shards.values()) await shard.flusher.close();
+    for (const shard of this.shards.values()) await shard.close();
     await this.#stream?.close();
     const last = this.#hybrid?.last;
     if (last === undefined || this.#wal?.stopped?.code === 'channel_moved') return;
@@ -260,8 +262,18 @@ export class Channel {
       runner: this.#runner,
       pchannel,
       term: this.#term,
+      budget: {
+        budgetBytes: this.#options.memoryBytes,
+        usedBytes: () => this.#usedBytes(),
+      },
       onCommit: () => this.#truncate(),
     });
+  }
+
+  #usedBytes(): number {
+    let bytes = 0;
+    for (const shard of this.shards.values()) bytes += shard.memoryBytes;
+    return bytes;
   }
 
   /** Cuts the log below what any shard needs. W7. */

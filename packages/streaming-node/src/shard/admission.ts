@@ -37,6 +37,12 @@ export interface ShardWrite {
   readonly parts: readonly Uint8Array[];
 }
 
+/** Memory that rows may take, over all shards of a node. */
+export interface MemoryBudget {
+  readonly budgetBytes: number;
+  usedBytes(): number;
+}
+
 /** What a write did. */
 export interface WriteResult {
   readonly count: number;
@@ -57,6 +63,8 @@ const KEYS_PER_TURN = 2_048;
 /** A writer waits this long for room before it is told to come back. */
 const ROOM_WAIT_MS = 2_000;
 const RETRY_AFTER_MS = 200;
+/** Memory comes back by deletes and merges: not soon. */
+const MEMORY_RETRY_MS = 5_000;
 /** Bytes of writes that may wait for admission. */
 const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
 
@@ -67,6 +75,7 @@ export class Admission {
   readonly #hybrid: HybridClock;
   readonly #ids: IdLease;
   readonly #clock: Clock;
+  readonly #budget: MemoryBudget;
   /** Keys whose newest version is in flight, and whether it is there. */
   readonly #projected = new Map<
     bigint | string,
@@ -89,12 +98,14 @@ export class Admission {
     readonly hybrid: HybridClock;
     readonly ids: IdLease;
     readonly clock: Clock;
+    readonly budget: MemoryBudget;
   }) {
     this.#state = options.state;
     this.#wal = options.wal;
     this.#hybrid = options.hybrid;
     this.#ids = options.ids;
     this.#clock = options.clock;
+    this.#budget = options.budget;
     const growing = options.state.open.find((segment) => segment.state === 'growing');
     this.#segmentId = growing?.segmentId ?? 0;
     this.#segmentBytes = growing?.rows.rowBytes ?? 0;
@@ -160,6 +171,7 @@ export class Admission {
     const hash = payloadHash(write, given);
     const before = this.#earlier(write, hash);
     if (before !== undefined) return { result: before };
+    if (write.kind !== 'delete') this.#checkMemory(given);
     await this.#room();
     await this.#hybrid.ready();
     await this.#ids.ready();
@@ -196,6 +208,16 @@ export class Admission {
       return joined.result.then((result) => ({ ...result, replayed: true }));
     const { count = 0, timestamp = 0n } = done ?? {};
     return Promise.resolve({ count, timestamp, replayed: true });
+  }
+
+  /** Rows are held in memory: refuses before it is gone. Deletes always pass. */
+  #checkMemory(parts: readonly Part[]): void {
+    const { budgetBytes } = this.#budget;
+    const bytes = parts.reduce((sum, part) => sum + part.body.length, 0);
+    const neededBytes = this.#budget.usedBytes() + bytes;
+    if (neededBytes <= budgetBytes) return;
+    const retryAfterMs = MEMORY_RETRY_MS;
+    throw new ElanusError('memory_budget', { neededBytes, budgetBytes, retryAfterMs });
   }
 
   async #room(): Promise<void> {

@@ -11,6 +11,7 @@
 import {
   assert,
   ElanusError,
+  storedFields,
   type Clock,
   type ObjectStore,
   type Pool,
@@ -111,21 +112,47 @@ export class Flusher {
     }
   }
 
+  /**
+   * Moves the checkpoint without a segment: a shard that only deletes would hold the log for ever.
+   * Runs when nothing grows and nothing waits to be flushed.
+   */
+  checkpoint(): Promise<void> {
+    return this.exclusive(async () => {
+      const { state } = this.#context;
+      if (this.#closed || state.open.some(({ rows }) => rows.rowCount > 0)) return;
+      const { checkpoint, at } = this.#checkpoint(undefined);
+      await this.#commit({ segment: undefined, checkpoint, at, attempt: this.attempt() });
+      this.#context.onCommit();
+    });
+  }
+
   async #flush(segment: OpenSegment): Promise<void> {
-    const { state, bus, pchannel, term, distribution } = this.#context;
+    const { state, distribution } = this.#context;
     const attempt = this.attempt();
     const record = await writeSegment(this.#context, {
       segment,
       shard: state.shard,
       keyField: state.keyField.id,
-      fields: state.fields.filter(
-        (field) =>
-          segment.schema.fields.some((f) => f.id === field.id) || field.name.startsWith('$'),
-      ),
+      fields: storedFields(segment.schema),
       attempt,
     });
     const { checkpoint, at } = this.#checkpoint(segment);
     const own = await this.#writeDelta(record, { segment, at, attempt });
+    await this.#commit({ segment: own, checkpoint, at, attempt });
+    await this.load(own, segment.deletes, segment.deletes.countAt(at));
+    distribution.replaced(() => segment.rows.discard());
+    this.#context.onCommit();
+  }
+
+  /** Deltas, recovery snapshot, then the one transaction. */
+  async #commit(input: {
+    readonly segment: SegmentRecord | undefined;
+    readonly checkpoint: CheckpointRecord;
+    readonly at: Timestamp;
+    readonly attempt: string;
+  }): Promise<void> {
+    const { state, bus, pchannel, term } = this.#context;
+    const { segment, checkpoint, at, attempt } = input;
     const deltas = await this.#writeDeltas(at, attempt);
     const recovery = await this.#writeRecovery(at, attempt);
     await invoke(bus, commitFlush, {
@@ -134,7 +161,7 @@ export class Flusher {
         term,
         collectionId: state.collectionId,
         shard: state.shard,
-        segment: own,
+        segment,
         deltas: deltas.map(({ segmentId, delta }) => ({ segmentId, delta })),
         checkpoint: recovery === undefined ? checkpoint : { ...checkpoint, recovery },
       },
@@ -143,9 +170,6 @@ export class Flusher {
     state.checkpointSeq = checkpoint.seq;
     state.checkpointTimestamp = at;
     state.logBytes = 0;
-    await this.load(own, segment.deletes, segment.deletes.countAt(at));
-    distribution.replaced(() => segment.rows.discard());
-    this.#context.onCommit();
   }
 
   /** Loads a committed segment on a query node, then lets readers find it there. */
@@ -172,13 +196,13 @@ export class Flusher {
   }
 
   /** In one turn: where the log will be needed from once `flushed` is, and up to which instant. */
-  #checkpoint(flushed: OpenSegment): {
+  #checkpoint(flushed: OpenSegment | undefined): {
     readonly checkpoint: CheckpointRecord;
     readonly at: Timestamp;
   } {
     const { state, serviceTs } = this.#context;
     const next = state.open.find(({ segmentId, rows }) => {
-      return segmentId !== flushed.segmentId && rows.rowCount > 0;
+      return segmentId !== flushed?.segmentId && rows.rowCount > 0;
     });
     const first = next?.rows.view().chunks[0]?.timestamps[0];
     const at = first === undefined ? serviceTs() : first - 1n;

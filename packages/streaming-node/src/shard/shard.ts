@@ -2,7 +2,7 @@
  * A shard: one vchannel's state with everything that acts on it. Writes enter by admission, become
  * state by `apply`, become files by the flusher, and are read by the delegator.
  */
-import type { Bus, Clock, ObjectStore, Pool, Rng } from '@elanus/core';
+import { LIMITS, type Bus, type Clock, type ObjectStore, type Pool, type Rng } from '@elanus/core';
 import type { ShardStatus } from '@elanus/protocol';
 import type { ReadRunner } from '@elanus/segment';
 import { Distribution } from '../delegator/distribution.ts';
@@ -10,7 +10,7 @@ import { ShardReads } from '../delegator/reads.ts';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
 import type { IdLease } from '../wal/id-lease.ts';
 import type { LogRecord, Wal } from '../wal/wal.ts';
-import { Admission } from './admission.ts';
+import { Admission, type MemoryBudget } from './admission.ts';
 import { apply } from './apply.ts';
 import { BuildAdoption } from './adopt.ts';
 import { Flusher } from './flush.ts';
@@ -30,6 +30,7 @@ export interface ShardContext {
   readonly runner: ReadRunner;
   readonly pchannel: string;
   readonly term: number;
+  readonly budget: MemoryBudget;
   /** The checkpoint may have moved: the log can perhaps be cut. */
   readonly onCommit: () => void;
 }
@@ -41,10 +42,15 @@ export class Shard {
   readonly flusher: Flusher;
   readonly reads: ShardReads;
   readonly adoption: BuildAdoption;
+  readonly #clock: Clock;
+  #lastWriteMs = 0;
+  #idle: (() => void) | undefined;
+  #shortening = false;
 
   constructor(context: ShardContext) {
     const { state, wal } = context;
     this.state = state;
+    this.#clock = context.clock;
     const distribution = new Distribution();
     this.admission = new Admission(context);
     this.flusher = new Flusher({ ...context, distribution, serviceTs: () => wal.serviceTs });
@@ -55,7 +61,45 @@ export class Shard {
 
   /** Folds a record in and starts what follows from it. */
   apply(record: LogRecord): void {
+    this.#lastWriteMs = this.#clock.monoMs();
     if (apply(this.state, record).sealed) this.flusher.kick();
+    this.#watchIdle();
+    if (this.state.logBytes > LIMITS.growingLogBytesMax && !this.#shortening) {
+      this.#shortening = true;
+      void this.#shortenLog().finally(() => {
+        this.#shortening = false;
+      });
+    }
+  }
+
+  /** Lets go of the log: flushes what grows, or moves the checkpoint alone. */
+  async #shortenLog(): Promise<void> {
+    try {
+      if (await this.admission.seal()) await this.flusher.drained();
+      else await this.flusher.checkpoint();
+    } catch {
+      // The flusher tries again by itself; the next record asks anew.
+    }
+  }
+
+  /** Rows that nobody adds to are flushed after a while, so that the log behind them can go. */
+  #watchIdle(): void {
+    if (this.#idle !== undefined || this.state.open.length === 0) return;
+    const wait = (delayMs: number): void => {
+      this.#idle = this.#clock.after(delayMs, () => {
+        this.#idle = undefined;
+        const leftMs = this.#lastWriteMs + LIMITS.growingIdleMs - this.#clock.monoMs();
+        if (leftMs > 0) wait(leftMs);
+        else void this.#shortenLog();
+      });
+    };
+    wait(LIMITS.growingIdleMs);
+  }
+
+  /** Stops timers and flushes; what is not flushed stays in the log. */
+  async close(): Promise<void> {
+    this.#idle?.();
+    await this.flusher.close();
   }
 
   /** The oldest seq this shard still needs from the log; undefined when it needs none. */
@@ -70,6 +114,15 @@ export class Shard {
     await this.admission.seal();
     await this.flusher.drained();
     return this.state.flushed.length - before;
+  }
+
+  /** Bytes of memory the shard's rows take, here and on query nodes. */
+  get memoryBytes(): number {
+    let bytes = this.state.keys.bytes;
+    for (const segment of this.state.segments.values()) {
+      bytes += segment.state === 'flushed' ? segment.record.bytes : segment.rows.rowBytes;
+    }
+    return bytes;
   }
 
   /** For people and tests. */
@@ -96,7 +149,7 @@ export class Shard {
       unindexedRows: waiting
         .filter((segment) => segment.state === 'flushed')
         .reduce((sum, segment) => sum + segment.rows, 0),
-      memoryBytes: segments.reduce((sum, segment) => sum + segment.bytes, 0) + state.keys.bytes,
+      memoryBytes: this.memoryBytes,
     };
   }
 }
