@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Db } from '../../packages/client/src/index.ts';
-import { collection, expr, t } from '../../packages/client/src/index.ts';
+import { expr, t } from '../../packages/client/src/index.ts';
 import type { ClientSubject, OpenSubject } from './client-kit.ts';
 import { codeOf, detailsOf, docsOf, freshName, tenRows } from './client-kit.ts';
 

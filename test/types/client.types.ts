@@ -160,7 +160,7 @@ export async function compiled(): Promise<void> {
   // @ts-expect-error delete says what
   await docs.delete({});
   // @ts-expect-error arrays hold no vectors
-  t.array(t.vector(2)).definition.type.length.foo;
+  t.array(t.vector(2), { nullable: 'x' });
   // @ts-expect-error elements are never null
   t.array(t.int32({ nullable: true }));
 

@@ -200,7 +200,7 @@ function checkLengths(cells: Cells, offsets: Uint32Array, max: number): void {
 function checkTexts(cells: Cells): string[] {
   const { values, field } = cells;
   const allowed = field.oneOf === undefined ? undefined : new Set<unknown>(field.oneOf);
-  const texts = new Array<string>(values.length).fill('');
+  const texts = Array.from({ length: values.length }, (): string => '');
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     if (value === undefined) continue;

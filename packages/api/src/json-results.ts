@@ -94,7 +94,7 @@ export function jsonGet(
   job: { readonly input: ReadInput; readonly keys: number },
 ): (JsonRow | null)[] {
   const rows = jsonRows(result, schema, job.input);
-  const placed = new Array<JsonRow | null>(job.keys).fill(null);
+  const placed = Array.from({ length: job.keys }, (): JsonRow | null => null);
   result.positions.forEach((position, i) => {
     placed[position] = rows[i] ?? null;
   });

@@ -8,8 +8,8 @@ export interface JsonFault {
 }
 
 /**
- * A value as canonical JSON text: no spaces, keys in their own order, bigint as whole numbers, dates
- * as ISO text. Refuses what JSON would silently lose.
+ * A value as canonical JSON text: no spaces, keys in their own order, bigint as whole numbers,
+ * dates as ISO text. Refuses what JSON would silently lose.
  */
 export function jsonText(value: unknown): string | JsonFault {
   const fault = faultOf(value, 0);

@@ -87,8 +87,8 @@ const callOf = ({ ctx, signal }: Opts): Call => ({ signal, timeoutMs: ctx.timeou
 
 /**
  * The public contract as a tRPC router: checks shapes, turns JSON into columns and columns into
- * JSON, and hands every decision to the database. Reads are queries (servers allow them by POST, for
- * vectors do not fit into an address); writes are mutations, `entities.write` takes octets.
+ * JSON, and hands every decision to the database. Reads are queries (servers allow them by POST,
+ * for vectors do not fit into an address); writes are mutations, `entities.write` takes octets.
  */
 export function createRouter(options: RouterOptions) {
   return t.router({

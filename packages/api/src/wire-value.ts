@@ -3,8 +3,8 @@ import { fromBase64, toBase64 } from './base64.ts';
 
 /**
  * Values of filters on JSON wires. JSON's own kinds travel as they are; what JSON lacks travels as
- * an object with one key: `{ "$int": "9007199254740993" }`, `{ "$date": "2025-01-01T00:00:00.000Z" }`,
- * `{ "$bytes": "AAEC" }`. A caller's object that looks like one of these is wrapped in
+ * an object with one key: `{ "$int": "9007199254740993" }`, `{ "$bytes": "AAEC" }`,
+ * `{ "$date": "2025-01-01T00:00:00.000Z" }`. A caller's object that looks like one of these is wrapped in
  * `{ "$object": [[key, value]] }`.
  */
 const TAGS: ReadonlySet<string> = new Set(['$int', '$date', '$bytes', '$object']);
@@ -21,7 +21,7 @@ export type Json =
 /**
  * A filter's value as JSON, exactly.
  *
- * @throws filter_invalid for undefined, functions, NaN and other things with no meaning in a filter.
+ * @throws filter_invalid for undefined, functions, NaN and what else means nothing in a filter.
  */
 export function encodeValue(value: unknown, depth = 0): Json {
   if (depth > LIMITS.filterDepthMax) throw unusable('nested too deeply');

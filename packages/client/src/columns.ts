@@ -77,7 +77,7 @@ export function encodeColumns(
     batch.set(field.id, encodeColumn(field, given, rowCount));
   }
   if (schema.dynamic) {
-    const values = new Array<undefined>(rowCount).fill(undefined);
+    const values = Array.from({ length: rowCount }, (): undefined => undefined);
     batch.set(DYNAMIC_FIELD_ID, fieldColumn({ values, field: dynamicField(), firstRow: 0 }, {}));
   }
   const made = { rowCount, columns: batch };
@@ -166,7 +166,7 @@ const SAME = {
 } as const;
 
 function encodeColumn(field: Field, given: Given | undefined, rows: number): Column {
-  const values = given?.values ?? new Array<undefined>(rows).fill(undefined);
+  const values = given?.values ?? Array.from({ length: rows }, (): undefined => undefined);
   const holds = given?.holds;
   if (field.type === 'vector' && values instanceof Float32Array) return flatVectors(field, values);
   const same = field.type in SAME ? SAME[field.type as keyof typeof SAME] : undefined;

@@ -158,7 +158,7 @@ interface BatchJob {
 }
 
 async function writeBatch(handle: Handle, job: BatchJob, outcome: Outcome): Promise<void> {
-  const { context, schema } = handle;
+  const { schema } = handle;
   const batch = await withIds(handle, job);
   const conflict = job.options['onConflict'] as 'error' | 'skip' | 'replace' | undefined;
   const request = {
@@ -203,7 +203,7 @@ async function sendWrite(handle: Handle, sending: Sending): Promise<WriteResult>
 
 /** The batch in a newer schema: new fields hold nulls or defaults, dropped ones are left out. */
 function upgradeBatch(batch: ColumnBatch, schema: CollectionSchema): ColumnBatch {
-  const values = new Array<undefined>(batch.rowCount).fill(undefined);
+  const values = Array.from({ length: batch.rowCount }, (): undefined => undefined);
   const columns = new Map<FieldId, Column>();
   for (const field of storedFields(schema)) {
     const column = batch.columns.get(field.id);
@@ -310,7 +310,7 @@ async function get(handle: Handle, ids: unknown, options: Options): Promise<unkn
   const { database } = handle.context;
   const result = await run(handle, options, (call) => database.get(request, call));
   const rows = await rowsOf(handle, result, options);
-  const placed = new Array<OutputRow | undefined>(list.length).fill(undefined);
+  const placed = Array.from({ length: list.length }, (): OutputRow | undefined => undefined);
   result.positions.forEach((position, i) => {
     placed[position] = rows[i];
   });

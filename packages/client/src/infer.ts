@@ -1,4 +1,4 @@
-import type { CollectionDefinition, Fields, TypesOf } from './schema.ts';
+import type { CollectionDefinition, TypesOf } from './schema.ts';
 import type { Where } from './where.ts';
 
 type Value<B> = TypesOf<B>['nullable'] extends true

@@ -7,9 +7,9 @@ import { kindAt, readNumber } from './json-scan.ts';
 import type { Leaf } from './leaf.ts';
 import { bytesOf, compareExactly, numberKey, numberOf, satisfies } from './leaf.ts';
 import type { NumberView } from './numbers.ts';
-import { compareNumbers, numberAt, numbersIn, prepareNumbers, viewRows } from './numbers.ts';
+import { numberAt, numbersIn, prepareNumbers, viewRows } from './numbers.ts';
 import type { TextView } from './text.ts';
-import { compareBytes, compareTexts, makeByteSet, textsIn } from './text.ts';
+import { compareBytes, makeByteSet, textsIn } from './text.ts';
 import type { ScalarView, Scope } from './views.ts';
 import { arrayColumn, knownRows, numberView, textView } from './views.ts';
 

@@ -26,7 +26,7 @@ export function compilePath(path: JsonPath): CompiledPath {
   );
 }
 
-/** Moves the cursor to the value at the path; false when there is none. Never reads past the end. */
+/** Moves the cursor to the value at the path; false when there is none. Stays before the end. */
 export function seekPath(cursor: JsonCursor, path: CompiledPath): boolean {
   skipSpace(cursor);
   for (const part of path) {

@@ -1,7 +1,9 @@
 import { filterInvalid } from './failure.ts';
 
-const ISO =
-  /^([+-]\d{6}|\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?)?([Zz]|[+-]\d\d:?\d\d)?$/;
+const DATE = '([+-]\\d{6}|\\d{4})-(\\d\\d)-(\\d\\d)';
+const CLOCK = '(?:[Tt ](\\d\\d):(\\d\\d)(?::(\\d\\d)(?:[.,](\\d{1,9}))?)?)?';
+const OFFSET = '([Zz]|[+-]\\d\\d:?\\d\\d)?';
+const ISO = new RegExp(`^${DATE}${CLOCK}${OFFSET}$`);
 
 /**
  * Milliseconds since the epoch of an ISO 8601 instant; without an offset it is UTC, so that the
@@ -33,8 +35,9 @@ function offsetMinutes(text: string): number | undefined {
   return (text[0] === '-' ? -1 : 1) * (hours * 60 + minutes);
 }
 
-const DURATION =
-  /^P(?:(\d{1,9})W)?(?:(\d{1,9})D)?(?:T(?:(\d{1,9})H)?(?:(\d{1,9})M)?(?:(\d{1,9})(?:\.(\d{1,3}))?S)?)?$/;
+const DAYS = '(?:(\\d{1,9})W)?(?:(\\d{1,9})D)?';
+const HOURS = '(?:(\\d{1,9})H)?(?:(\\d{1,9})M)?(?:(\\d{1,9})(?:\\.(\\d{1,3}))?S)?';
+const DURATION = new RegExp(`^P${DAYS}(?:T${HOURS})?$`);
 
 /**
  * Milliseconds of an ISO 8601 duration of fixed length (weeks to seconds).
