@@ -332,11 +332,14 @@ export class Wal {
     this.#rejectAll(() => cause);
   }
 
+  /**
+   * Reads from the first unconfirmed record to the tail. Ours are found by their hash; records of a
+   * lower term are strays and are passed over; what is not stored is aimed behind the tail.
+   */
   async #readBack(): Promise<void> {
     const first = this.#published[0];
     if (first === undefined) return;
     const { lastSeq } = await this.#stream.span();
-    if (lastSeq < first.seq) return;
     let at = 0;
     for await (const entry of this.#stream.scan({ fromSeq: first.seq, toSeq: lastSeq })) {
       const { header, head } = decodeMessage(entry.bytes, entry.seq);
@@ -344,11 +347,14 @@ export class Wal {
         throw new ElanusError('channel_moved', { vchannel: this.#stream.name, term: header.term });
       }
       const ours = this.#published[at];
-      if (ours !== undefined && ours.seq === entry.seq && crc32(head) === ours.hash) {
-        ours.state = 'ok';
-        at++;
-      }
+      if (ours === undefined || crc32(head) !== ours.hash) continue;
+      ours.state = 'ok';
+      ours.seq = entry.seq;
+      at++;
     }
+    let next = Math.max(lastSeq, first.seq - 1);
+    for (const record of this.#published.slice(at)) record.seq = ++next;
+    this.#lastSeq = next;
   }
 
   #stop(error: unknown): void {
