@@ -3,7 +3,7 @@ import { isElanusError } from '@elanus/core';
 import { expect, test } from 'vitest';
 import { checkBatch } from './check-batch.ts';
 import { decodeRows } from './decode-rows.ts';
-import { encodeRows } from './encode-rows.ts';
+import { encodeRows, findNotFinite } from './encode-rows.ts';
 
 const schema = {
   collectionId: 1,
@@ -147,4 +147,19 @@ test.each([
     got = isElanusError(error) ? error.code : String(error);
   }
   expect(got).toBe(code);
+});
+
+test('the first value that is not finite is found wherever it stands', () => {
+  for (let length = 0; length < 9; length++) {
+    expect(findNotFinite(new Float32Array(length).fill(3e38))).toBe(-1);
+    for (let at = 0; at < length; at++) {
+      for (const bad of [Number.NaN, Infinity, -Infinity]) {
+        const values = new Float32Array(length).fill(1);
+        values[at] = bad;
+        expect(findNotFinite(values)).toBe(at);
+        values[length - 1] = Number.NaN;
+        expect(findNotFinite(values)).toBe(at);
+      }
+    }
+  }
 });

@@ -383,13 +383,19 @@ function checkFinite(all: Float32Array, cells: Cells, options: EncodeOptions): v
 
 /** Position of the first NaN or infinity, or -1. */
 export function findNotFinite(values: Float32Array): number {
-  let sum = 0;
-  // x - x is 0 for finite x and NaN otherwise: one test at the end instead of one each.
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
-    sum += value - value;
+  // x - x is 0 for finite x and NaN otherwise: one test at the end instead of one each. Two sums,
+  // so that one addition does not wait for the other.
+  let even = 0;
+  let odd = 0;
+  const pairs = values.length & ~1;
+  for (let i = 0; i < pairs; i += 2) {
+    const a = values[i] as number;
+    const b = values[i + 1] as number;
+    even += a - a;
+    odd += b - b;
   }
-  if (sum === 0) return -1;
+  const last = pairs < values.length ? (values[pairs] as number) : 0;
+  if (even + odd + (last - last) === 0) return -1;
   return values.findIndex((value) => !Number.isFinite(value));
 }
 

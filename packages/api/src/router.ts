@@ -271,7 +271,7 @@ function readProcedures({ database }: RouterOptions) {
         ...readPart(input),
         collection: input.collection,
         filter: filterPart(input),
-        limit: input.limit ?? LIMITS.resultRowsMax,
+        limit: input.limit ?? LIMITS.resultRowsMax - (input.offset ?? 0),
         offset: input.offset ?? 0,
       };
       const result = await database.query(request, call);

@@ -127,7 +127,7 @@ export interface Collection<S extends Fields = Fields, D extends boolean = boole
     options?: ReadOptions & Projecting<L, O>,
   ): Promise<Projected<S, D, L, O> | undefined>;
 
-  /** Rows that pass the filter, in the order of keys. */
+  /** Rows that pass the filter, in the order of keys: at most 16,384; `scan` has no cap. */
   query<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
     options?: Filtering<S, D> & Paging & Projecting<L, O> & ReadOptions,
   ): Promise<Projected<S, D, L, O>[]>;

@@ -13,7 +13,7 @@ import type {
 } from '@elanus/api';
 import { decodeKeys, decodeRows, encodeKeys, fieldColumn, searchField } from '@elanus/api';
 import type { CollectionSchema, Column, ColumnBatch, Consistency, FieldId } from '@elanus/core';
-import { ElanusError, isElanusError, primaryField, storedFields } from '@elanus/core';
+import { ElanusError, LIMITS, isElanusError, primaryField, storedFields } from '@elanus/core';
 import type { Collection, Scan } from './collection.ts';
 import { wireFilter } from './filters.ts';
 import { makeKey } from './ids.ts';
@@ -43,7 +43,6 @@ interface Handle {
 }
 
 const LIMIT_DEFAULT = 10;
-const QUERY_LIMIT_DEFAULT = 1_000;
 const PAGE_ROWS_DEFAULT = 1_000;
 /** Batches of an iterable that may wait for their acknowledgement at once. */
 const IN_FLIGHT = 2;
@@ -318,13 +317,15 @@ async function get(handle: Handle, ids: unknown, options: Options): Promise<unkn
 }
 
 async function query(handle: Handle, options: Options): Promise<OutputRow[]> {
+  const offset = (options['offset'] as number | undefined) ?? 0;
   const request = {
     ...readPoint(handle, options),
     ...projection(options),
     collection: handle.name,
     filter: wireFilter(options['filter']),
-    limit: (options['limit'] as number | undefined) ?? QUERY_LIMIT_DEFAULT,
-    offset: (options['offset'] as number | undefined) ?? 0,
+    // Without a limit: as many as one answer may hold.
+    limit: (options['limit'] as number | undefined) ?? LIMITS.resultRowsMax - offset,
+    offset,
   };
   const { database } = handle.context;
   const result = await run(handle, options, (call) => database.query(request, call));
