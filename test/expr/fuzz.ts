@@ -1,5 +1,11 @@
 import { hasBit } from '../../packages/core/src/index.ts';
-import { checkFilter, evaluate, parseFilter, printFilter, readFilter } from '../../packages/expr/src/index.ts';
+import {
+  checkFilter,
+  evaluate,
+  parseFilter,
+  printFilter,
+  readFilter,
+} from '../../packages/expr/src/index.ts';
 import { Dice, randomRow, randomTree, writeTree } from './generate.ts';
 import { judge } from './naive.ts';
 import { batchFrom, schema } from './table.ts';
