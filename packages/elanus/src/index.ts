@@ -45,4 +45,6 @@ export type {
 export { ElanusError, isElanusError, collection, t, expr } from '@elanus/client';
 export type { ElanusOptions } from './open.ts';
 export { elanus } from './open.ts';
+export type { ServeOptions, Server } from './serve.ts';
+export { serve } from './serve.ts';
 export { VERSION } from './version.ts';

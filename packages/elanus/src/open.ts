@@ -37,21 +37,23 @@ const openFolders = new Map<string, Shared>();
  * log_corrupt, file_corrupt; invalid_argument
  */
 export async function elanus(where: string, options: ElanusOptions = {}): Promise<Db> {
+  return connect(await openDatabase(where, options), options);
+}
+
+/** The database behind a client: what a server serves, too. @throws as `elanus` */
+export async function openDatabase(where: string, options: ElanusOptions = {}): Promise<Database> {
   if (typeof where !== 'string' || where === '') {
     throw new ElanusError('invalid_argument', {
       argument: 'where',
       hint: "Give a folder, ':memory:' or the URL of a server.",
     });
   }
-  if (/^https?:\/\//.test(where)) {
-    return connect(httpTransport(where, { token: options.token }), options);
-  }
+  if (/^https?:\/\//.test(where)) return httpTransport(where, { token: options.token });
   if (where === ':memory:') {
     const world = await memoryWorld();
     const kernels = kernelChoice(world.proc.setting('ELANUS_KERNELS'));
     const memoryBytes = memoryBudget(options.memory);
-    const roles = { world, durability: 'process' as const, kernels, memoryBytes };
-    return connect(await startEmbedded(roles), options);
+    return startEmbedded({ world, durability: 'process', kernels, memoryBytes });
   }
   if (/^[a-z]+:\/\//.test(where)) {
     throw new ElanusError('invalid_argument', {
@@ -60,7 +62,7 @@ export async function elanus(where: string, options: ElanusOptions = {}): Promis
       hint: 'Servers are reached by http:// or https://.',
     });
   }
-  return connect(await openFolder(resolve(where), options), options);
+  return openFolder(resolve(where), options);
 }
 
 /** The database of a folder, shared by all who open it here; the last to close closes it. */
