@@ -1,0 +1,38 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect } from '../../packages/client/src/index.ts';
+import { openDatabase } from '../../packages/elanus/src/open.ts';
+import type { ClientSubject } from './client-kit.ts';
+import { clientRowsSuite } from './client-rows-suite.ts';
+import { clientSuite } from './client-suite.ts';
+
+/** A database in memory; further clients stand on the same one. */
+async function openMemory(): Promise<ClientSubject> {
+  const database = await openDatabase(':memory:');
+  return {
+    db: connect(database),
+    again: async (options) => connect({ ...database, close: async () => undefined }, options),
+    close: () => database.close(),
+  };
+}
+
+/** A database in a fresh folder; further clients open the folder again. */
+async function openFolder(): Promise<ClientSubject> {
+  const folder = await mkdtemp(join(tmpdir(), 'elanus-client-'));
+  const database = await openDatabase(folder, { durability: 'process' });
+  return {
+    db: connect(database),
+    again: async (options) =>
+      connect(await openDatabase(folder, { durability: 'process' }), options),
+    close: async () => {
+      await database.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+clientSuite(':memory:', openMemory);
+clientRowsSuite(':memory:', openMemory);
+clientSuite('a folder', openFolder);
+clientRowsSuite('a folder', openFolder);
