@@ -1,8 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from '../../packages/client/src/index.ts';
+import { connect, httpTransport } from '../../packages/client/src/index.ts';
 import { openDatabase } from '../../packages/elanus/src/open.ts';
+import { serve } from '../../packages/elanus/src/serve.ts';
 import type { ClientSubject } from './client-kit.ts';
 import { clientRowsSuite } from './client-rows-suite.ts';
 import { clientSuite } from './client-suite.ts';
@@ -32,7 +33,21 @@ async function openFolder(): Promise<ClientSubject> {
   };
 }
 
+/** A server behind a token, on a port of its own. */
+async function openServer(): Promise<ClientSubject> {
+  const server = await serve(':memory:', { port: 0, token: 'secret' });
+  const client = (): ReturnType<typeof httpTransport> =>
+    httpTransport(server.url, { token: 'secret' });
+  return {
+    db: connect(client()),
+    again: async (options) => connect(client(), options),
+    close: () => server.stop(),
+  };
+}
+
 clientSuite(':memory:', openMemory);
 clientRowsSuite(':memory:', openMemory);
 clientSuite('a folder', openFolder);
 clientRowsSuite('a folder', openFolder);
+clientSuite('a server', openServer);
+clientRowsSuite('a server', openServer);
