@@ -24,11 +24,11 @@ import {
   objectNames,
   readVectorHeader,
   readVectors,
-  type EncodedScalars,
   type Manifest,
   type ManifestFile,
   type ManifestIndex,
 } from '@elanus/format';
+import type { EncodedScalars } from '@elanus/format/scalars';
 import { indexThreads, type IndexFile } from '@elanus/index';
 import { bytesOf, floatsOf, loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
 import type { BuildJob, SegmentRecord } from '@elanus/protocol';

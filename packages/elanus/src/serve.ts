@@ -35,7 +35,7 @@ export async function serve(where: string, options: ServeOptions = {}): Promise<
     throw new ElanusError('invalid_argument', { argument: 'where', got: where, hint });
   }
   const { host, port, token, durability } = options;
-  const { startHttpServer } = await import('@elanus/proxy');
+  const { startHttpServer } = await import('@elanus/proxy/http');
   const database = await openDatabase(where, { durability });
   try {
     const server = await startHttpServer({

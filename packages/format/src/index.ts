@@ -1,5 +1,3 @@
-export type { NamedColumn, ScalarFile } from './arrow-batch.ts';
-export { decodeScalars, encodeScalars } from './arrow-batch.ts';
 export type { Bloom } from './bloom.ts';
 export { addToBloom, createBloom, mayContain } from './bloom.ts';
 export { crc32 } from './checksum.ts';
@@ -10,8 +8,6 @@ export { decodeKeys, encodeKeys, keyOrder } from './keys-file.ts';
 export type { Manifest, ManifestFile, ManifestIndex } from './manifest.ts';
 export { MANIFEST_VERSION, decodeManifest, encodeManifest } from './manifest.ts';
 export { objectNames } from './names.ts';
-export type { EncodedScalars, ScalarInput } from './scalar-files.ts';
-export { encodeScalarFiles } from './scalar-files.ts';
 export type { FieldStats, SegmentStats } from './stats.ts';
 export { decodeStats, encodeStats, measureStats } from './stats.ts';
 export type { VectorFileHeader } from './vector-file.ts';

@@ -1,3 +1,7 @@
+/**
+ * A door of its own: Arrow is loaded by whoever encodes or decodes scalars, not by everyone who writes a
+ * manifest.
+ */
 import { assert, columnBytes, type Column, type Field, type FieldId } from '@elanus/core';
 import { encodeScalars } from './arrow-batch.ts';
 import { encodeKeys, keyOrder } from './keys-file.ts';
@@ -57,3 +61,5 @@ function withoutFullBitmap(column: Column, rowCount: number): Column {
   if (tail !== 0 && ((valid[words] ?? 0) & tail) >>> 0 !== tail) return column;
   return { ...column, valid: undefined };
 }
+
+export { decodeScalars, type ScalarFile } from './arrow-batch.ts';

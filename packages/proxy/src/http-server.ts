@@ -5,7 +5,8 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createRouter, type ApiContext, type Database } from '@elanus/api';
+import type { ApiContext, Database } from '@elanus/api';
+import { createRouter } from '@elanus/api/router';
 import { ElanusError, LIMITS } from '@elanus/core';
 import { TRPCError } from '@trpc/server';
 import { nodeHTTPRequestHandler } from '@trpc/server/adapters/node-http';

@@ -13,7 +13,6 @@ import {
 } from '@elanus/core';
 import {
   decodeManifest,
-  decodeScalars,
   readVectorHeader,
   readVectors,
   type Manifest,
@@ -78,6 +77,7 @@ async function loadChunk(
   fields: readonly Field[],
 ): Promise<ChunkView> {
   const { name } = manifest.scalars;
+  const { decodeScalars } = await import('@elanus/format/scalars');
   const scalars = decodeScalars(await context.objects.get(name), name);
   if (scalars.rowCount !== manifest.rowCount) {
     throw new ElanusError('file_corrupt', { path: name, why: 'row count differs' });

@@ -177,7 +177,9 @@ test('an index gives the rows a scan gives, and fills the limit under any filter
     };
     const { hits, plans } = searchSegments(kernels, task);
     expect(hits.counts[0]).toBe(100);
-    expect([...(hits.keys as BigInt64Array)].slice(0, 100).every((key) => key % 50n === 7n)).toBe(true);
+    expect([...(hits.keys as BigInt64Array)].slice(0, 100).every((key) => key % 50n === 7n)).toBe(
+      true,
+    );
     expect(plans[0]?.way).toBe(view === plain ? 'scan' : 'index');
   }
 });

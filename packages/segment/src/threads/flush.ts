@@ -7,7 +7,7 @@ import {
   type Field,
   type FieldId,
 } from '@elanus/core';
-import { encodeScalarFiles, type EncodedScalars } from '@elanus/format';
+import { encodeScalarFiles, type EncodedScalars } from '@elanus/format/scalars';
 import type { SegmentView } from '../view.ts';
 
 /** A sealed segment to be written. */

@@ -16,10 +16,10 @@ import {
   encodeManifest,
   encodeVectorFile,
   objectNames,
-  type EncodedScalars,
   type Manifest,
   type ManifestFile,
 } from '@elanus/format';
+import type { EncodedScalars } from '@elanus/format/scalars';
 import { floatsOf } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
 import { segmentThreads, type SegmentView } from '@elanus/segment';

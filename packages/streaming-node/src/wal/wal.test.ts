@@ -99,7 +99,10 @@ describe('the Wal', () => {
       ...bound(inner),
       append: (one) =>
         full
-          ? Promise.resolve({ kind: 'unknown', cause: new ElanusError('disk_full', { path: 'log' }) })
+          ? Promise.resolve({
+              kind: 'unknown',
+              cause: new ElanusError('disk_full', { path: 'log' }),
+            })
           : inner.append(one),
     };
     const { wal, applied } = await openWal(stream, 1);
@@ -165,7 +168,8 @@ describe('lost answers', () => {
           const kept = names(await readBack(stream));
           expect(new Set(kept).size).toBe(kept.length);
           for (const i of acknowledged) {
-            for (let part = 0; part < (sizes[i] ?? 0); part++) expect(kept).toContain(`w${i}/${part}`);
+            for (let part = 0; part < (sizes[i] ?? 0); part++)
+              expect(kept).toContain(`w${i}/${part}`);
           }
           expect(kept.slice(0, applied.length)).toEqual(names(applied));
         },
@@ -184,7 +188,9 @@ describe('replay', () => {
     await wal.submit(cut).done;
     const { lastSeq } = await stream.span();
     const records: LogRecord[] = [];
-    const end = await replay(stream, { fromSeq: 1, toSeq: lastSeq - 1 }, (one) => records.push(one));
+    const end = await replay(stream, { fromSeq: 1, toSeq: lastSeq - 1 }, (one) =>
+      records.push(one),
+    );
     expect(names(records).slice(1)).toEqual(['whole/0', 'whole/1']);
     expect(end).toMatchObject({ incomplete: 2, strays: 0 });
   });
