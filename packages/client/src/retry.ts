@@ -32,12 +32,16 @@ export async function withRetries<T>(
   const { signal } = settings;
   const deadline = platform.nowMs() + timeoutMs;
   if (signal?.aborted === true) throw new ElanusError('cancelled', {}, { cause: signal.reason });
+  let last: unknown;
   for (let attempt = 0; ; attempt++) {
     const left = deadline - platform.nowMs();
-    if (left <= 0) throw new ElanusError('deadline_exceeded', { timeoutMs });
+    if (left <= 0) throw last ?? new ElanusError('deadline_exceeded', { timeoutMs });
     try {
       return await send({ signal, timeoutMs: left });
     } catch (error) {
+      // What went wrong before says more than that time was over while trying again.
+      if (last !== undefined && isElanusError(error, 'deadline_exceeded')) throw last;
+      last = error;
       const delay = delayAfter(error, attempt, platform);
       if (delay === undefined || platform.nowMs() + delay >= deadline) throw error;
       await platform.sleep(delay, signal).catch((cause: unknown) => {
