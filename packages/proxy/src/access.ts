@@ -2,10 +2,11 @@
  * What every call of the proxy needs: the schema of a collection, what a read must see, bounds on
  * numbers, and calls to the other roles with the caller's deadline.
  */
-import type { Call as ApiCall, ReadPoint } from '@elanus/api';
+import { didYouMean, type Call as ApiCall, type ReadPoint } from '@elanus/api';
 import {
   BOUNDED_STALENESS_MS,
   ElanusError,
+  isElanusError,
   LIMITS,
   timestampFromMs,
   TIMESTAMP_MAX,
@@ -16,6 +17,7 @@ import {
 } from '@elanus/core';
 import {
   invoke,
+  listCollections,
   resolveCollection,
   type Call,
   type Parcel,
@@ -66,9 +68,24 @@ export class Access {
     const cached = this.#schemas.get(name);
     const now = this.clock.monoMs();
     if (cached !== undefined && now - cached.atMs < SCHEMA_FRESH_MS) return cached.schema;
-    const { header } = await this.call(resolveCollection, { header: { name } }, call);
-    this.#schemas.set(name, { schema: header.schema, atMs: now });
-    return header.schema;
+    const { schema } = await this.#resolve(name, call);
+    this.#schemas.set(name, { schema, atMs: now });
+    return schema;
+  }
+
+  /** Asks the catalog; when there is no such name, says which one is near. */
+  async #resolve(
+    name: string,
+    call: ApiCall | undefined,
+  ): Promise<{ readonly schema: CollectionSchema }> {
+    try {
+      return (await this.call(resolveCollection, { header: { name } }, call)).header;
+    } catch (cause) {
+      if (!isElanusError(cause, 'collection_not_found')) throw cause;
+      const { entries } = (await this.call(listCollections, { header: {} }, call)).header;
+      const names = entries.flatMap(({ schema, aliases }) => [schema.name, ...aliases]);
+      throw new ElanusError(cause.code, { name, hint: didYouMean(name, names) }, { cause });
+    }
   }
 
   /** Forgets what names stood for: the catalog has changed. */

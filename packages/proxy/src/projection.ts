@@ -1,4 +1,4 @@
-import type { Projection } from '@elanus/api';
+import { didYouMean, type Projection } from '@elanus/api';
 import {
   DYNAMIC_FIELD_ID,
   ElanusError,
@@ -48,7 +48,7 @@ function idOf(name: string, schema: CollectionSchema): FieldId {
   const field = fieldByName(schema, name);
   if (field !== undefined) return field.id;
   if (schema.dynamic) return DYNAMIC_FIELD_ID;
-  const near = schema.fields.find((f) => f.name.toLowerCase() === String(name).toLowerCase());
-  const hint = near === undefined ? undefined : `Did you mean \`${near.name}\`?`;
+  const names = schema.fields.map((candidate) => candidate.name);
+  const hint = didYouMean(String(name), names);
   throw new ElanusError('unknown_field', { field: String(name), hint });
 }
