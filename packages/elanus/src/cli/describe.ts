@@ -1,0 +1,38 @@
+import { defineCommand } from 'citty';
+import { databaseArgs, withDatabase } from './database.ts';
+import { jsonLine } from './json-value.ts';
+import { table } from './table.ts';
+import { bytes, count, print } from './terminal.ts';
+
+/** `elanus describe`: one collection's fields and sizes. */
+export const describe = defineCommand({
+  meta: { name: 'describe', description: 'Show a collection: fields, rows, index' },
+  args: {
+    collection: { type: 'positional', description: 'Name or alias', required: true },
+    ...databaseArgs,
+  },
+  run: ({ args }) =>
+    withDatabase(args, async (db) => {
+      const details = await db.describe(args.collection);
+      if (args.json) return print(jsonLine(details));
+      const { schema, rowCount, indexedRows, segments, memoryBytes, aliases } = details;
+      print(`${schema.name}: ${count(rowCount)} rows, ${count(indexedRows)} of them indexed`);
+      print(`${segments} segments, ${bytes(memoryBytes)} of memory, ${schema.shards} shards`);
+      if (aliases.length > 0) print(`aliases: ${aliases.join(', ')}`);
+      print();
+      const fields = schema.fields.map(({ name, type, dim, metric, element, ...rest }) => ({
+        field: name,
+        type: type === 'vector' ? `vector(${dim}, ${metric})` : typeName(type, element?.type),
+        options: Object.entries(rest)
+          .filter(([key, value]) => key !== 'id' && value !== undefined)
+          .map(([key, value]) => (value === true ? key : `${key}: ${JSON.stringify(value)}`))
+          .join(', '),
+      }));
+      for (const line of table(fields)) print(line);
+      if (schema.dynamic) print('Rows may carry more than these fields.');
+    }),
+});
+
+function typeName(type: string, element: string | undefined): string {
+  return element === undefined ? type : `${type} of ${element}`;
+}

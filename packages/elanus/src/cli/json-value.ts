@@ -1,0 +1,31 @@
+/**
+ * Rows as JSON text: 64-bit integers as decimal strings, instants as ISO text, bytes as base64,
+ * vectors as lists of the shortest numbers that mean the same float32. What `insert` reads back.
+ */
+
+/** One value of a row as JSON carries it. */
+export function jsonValue(value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (value instanceof Float32Array) return Array.from(value, shortFloat);
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? null : value.toISOString();
+  if (Array.isArray(value)) return value.map(jsonValue);
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, jsonValue(one)]));
+  }
+  return value;
+}
+
+/** A row, or any result, as one line of JSON. */
+export function jsonLine(value: unknown): string {
+  return JSON.stringify(jsonValue(value));
+}
+
+/** Digits that always suffice for a float32, and fewer where fewer do. */
+function shortFloat(value: number): number {
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return Number(value.toPrecision(9));
+}

@@ -1,0 +1,109 @@
+import type { CollectionDetails } from '@elanus/client';
+import { count, duration, progress } from '../cli/terminal.ts';
+import { finding } from './stage.ts';
+
+/** What is measured: any collection with one vector field. */
+export interface Searchable {
+  search(options: {
+    readonly vector: Float32Array;
+    readonly limit: number;
+    readonly select: readonly [];
+    readonly recall?: number;
+  }): Promise<readonly object[]>;
+  describe(): Promise<CollectionDetails>;
+}
+
+const POLL_MS = 100;
+const WAIT_MS = 60_000;
+/** Polls without a change after which what is left is the growing part. */
+const STILL = 10;
+const SOME_AT_ONCE = 8;
+
+/**
+ * Waits until every full segment is indexed. The newest rows stay in the growing segment, which is
+ * scanned as it is: nobody has to wait for an index to search.
+ */
+export async function waitForIndex(collection: Searchable): Promise<void> {
+  const startMs = performance.now();
+  let details = await collection.describe();
+  const shown = progress('  indexing', details.rowCount);
+  let still = 0;
+  while (details.indexedRows < details.rowCount && still < STILL) {
+    if (performance.now() - startMs > WAIT_MS) break;
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const next = await collection.describe();
+    const growing = next.indexedRows > 0 && next.indexedRows === details.indexedRows;
+    still = growing ? still + 1 : 0;
+    details = next;
+    shown.update(details.indexedRows);
+  }
+  shown.clear();
+  const ms = performance.now() - startMs - still * POLL_MS;
+  const { rowCount, indexedRows } = details;
+  const rest =
+    rowCount === indexedRows ? '' : `; the newest ${count(rowCount - indexedRows)} are scanned`;
+  finding('indexed', `${count(indexedRows)} rows ${duration(Math.max(ms, 1))} later${rest}`);
+}
+
+type QueryAt = (i: number) => Float32Array;
+
+/** The share of the ten nearest rows that a search as it comes finds. */
+export async function measureRecall(
+  collection: Searchable,
+  query: QueryAt,
+  queries: number,
+): Promise<number> {
+  const shown = progress('  recall', queries);
+  let same = 0;
+  let all = 0;
+  for (let i = 0; i < queries; i++) {
+    const options = { vector: query(i), limit: 10, select: [] } as const;
+    const exact = await collection.search({ ...options, recall: 1 });
+    const found = new Set((await collection.search(options)).map(keyOf));
+    same += exact.filter((hit) => found.has(keyOf(hit))).length;
+    all += exact.length;
+    shown.update(i + 1);
+  }
+  shown.clear();
+  return same / all;
+}
+
+/** The key stands first in a hit. */
+const keyOf = (hit: object): unknown => Object.values(hit)[0];
+
+/** Searches a second, one at a time and several at once. */
+export async function measureSpeed(
+  collection: Searchable,
+  query: QueryAt,
+  forMs: number,
+): Promise<readonly { readonly name: string; readonly text: string }[]> {
+  const one = await searchFor(collection, query, { forMs, atOnce: 1 });
+  const some = await searchFor(collection, query, { forMs, atOnce: SOME_AT_ONCE });
+  const text = (rate: number, ms: number): string =>
+    `${count(rate)} searches/s, half of them within ${duration(ms)}`;
+  return [
+    { name: 'one by one', text: text(one.rate, one.medianMs) },
+    { name: `${SOME_AT_ONCE} at once`, text: text(some.rate, some.medianMs) },
+  ];
+}
+
+async function searchFor(
+  collection: Searchable,
+  query: QueryAt,
+  plan: { readonly forMs: number; readonly atOnce: number },
+): Promise<{ rate: number; medianMs: number }> {
+  const startMs = performance.now();
+  const times: number[] = [];
+  let next = 0;
+  const caller = async (): Promise<void> => {
+    while (performance.now() - startMs < plan.forMs) {
+      const sentMs = performance.now();
+      await collection.search({ vector: query(next++), limit: 10, select: [] });
+      times.push(performance.now() - sentMs);
+    }
+  };
+  await Promise.all(Array.from({ length: plan.atOnce }, caller));
+  const seconds = (performance.now() - startMs) / 1000;
+  times.sort((a, b) => a - b);
+  return { rate: times.length / seconds, medianMs: times[times.length >> 1] ?? 0 };
+}

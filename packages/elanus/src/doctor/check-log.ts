@@ -1,0 +1,48 @@
+import { ElanusError, type LogStore } from '@elanus/core';
+import { replay } from '@elanus/streaming-node';
+import type { Catalog } from './check-metadata.ts';
+import type { Findings } from './findings.ts';
+
+const CURE =
+  'Rows of flushed segments are whole; those that are only in the log from here on are lost: ' +
+  'restore it from a backup.';
+
+/** Reads every record of the log, and follows its chain of hashes. */
+export async function checkLog(
+  logs: LogStore,
+  catalog: Catalog | undefined,
+  findings: Findings,
+): Promise<void> {
+  const names = await findings.try('log', CURE, () => logs.list());
+  for (const name of names ?? []) {
+    await findings.try(`log/${name}`, CURE, () => checkStream(logs, name, { catalog, findings }));
+  }
+}
+
+interface Expected {
+  readonly catalog: Catalog | undefined;
+  readonly findings: Findings;
+}
+
+async function checkStream(logs: LogStore, name: string, expected: Expected): Promise<void> {
+  const { catalog, findings } = expected;
+  const stream = await logs.open(name);
+  try {
+    const { firstSeq, lastSeq } = await stream.span();
+    for (const { seq } of catalog?.checkpoints ?? []) {
+      if (seq > lastSeq + 1) {
+        throw new ElanusError('log_regressed', { expectedSeq: seq - 1, lastSeq });
+      }
+      if (seq < firstSeq) throw new ElanusError('log_truncated', { fromSeq: seq, firstSeq });
+    }
+    if (lastSeq < firstSeq) return;
+    const end = await replay(stream, { fromSeq: firstSeq, toSeq: lastSeq }, () => undefined);
+    findings.records += end.records;
+    findings.logBytes += end.bytes;
+    if (end.incomplete > 0) {
+      findings.notes.push(`${end.incomplete} records of writes that were never acknowledged`);
+    }
+  } finally {
+    await stream.close();
+  }
+}

@@ -1,0 +1,79 @@
+import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ElanusError, type MetaStore } from '@elanus/core';
+import {
+  decodeRecord,
+  metaKeys,
+  type CheckpointRecord,
+  type CollectionRecord,
+  type SegmentRecord,
+} from '@elanus/protocol';
+import { systemClock } from '@elanus/runtime';
+import { localMetaStore } from '@elanus/storage';
+import type { Findings } from './findings.ts';
+
+/** What the metadata says is there. */
+export interface Catalog {
+  readonly segments: readonly SegmentRecord[];
+  readonly checkpoints: readonly CheckpointRecord[];
+}
+
+const META = 'meta.db';
+const CURE =
+  'Collections, segments and checkpoints are recorded here only: restore it from a backup.';
+
+/**
+ * Reads the metadata from a copy: opening a database rolls its journal in, and nothing may change.
+ * The folder's lock is held, so nobody writes to the files meanwhile.
+ */
+export async function checkMetadata(
+  folder: string,
+  findings: Findings,
+): Promise<Catalog | undefined> {
+  const copy = mkdtempSync(join(tmpdir(), 'elanus-doctor-'));
+  try {
+    for (const name of [META, `${META}-wal`]) {
+      if (existsSync(join(folder, name))) copyFileSync(join(folder, name), join(copy, name));
+    }
+    return await findings.try(META, CURE, async () => {
+      checkPages(join(copy, META));
+      const path = join(copy, META);
+      const meta = await localMetaStore({ path, clock: systemClock, durability: 'process' });
+      try {
+        return await readCatalog(meta, findings);
+      } finally {
+        await meta.close();
+      }
+    });
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+/** sqlite's own check of every page. @throws ElanusError file_corrupt */
+function checkPages(path: string): void {
+  const emit = process.emitWarning;
+  process.emitWarning = () => undefined;
+  const sqlite = process.getBuiltinModule('node:sqlite');
+  process.emitWarning = emit;
+  const db = new sqlite.DatabaseSync(path);
+  try {
+    const answer = String(db.prepare('PRAGMA integrity_check').get()?.['integrity_check']);
+    if (answer !== 'ok') throw new ElanusError('file_corrupt', { path: META, why: answer });
+  } finally {
+    db.close();
+  }
+}
+
+async function readCatalog(meta: MetaStore, findings: Findings): Promise<Catalog> {
+  const read = async <T>(prefix: string): Promise<T[]> => {
+    const { entries } = await meta.range(prefix);
+    return entries.map(({ key, value }) => decodeRecord<T>(value, key));
+  };
+  const collections = await read<CollectionRecord>(metaKeys.collections);
+  findings.collections = collections.filter(({ state }) => state === 'live').length;
+  const segments = await read<SegmentRecord>(metaKeys.allSegments);
+  findings.segments = segments.filter(({ state }) => state === 'flushed').length;
+  return { segments, checkpoints: await read<CheckpointRecord>(metaKeys.allCheckpoints) };
+}
