@@ -7,9 +7,8 @@ import type {
   Field,
   NumberColumn,
 } from '@elanus/core';
-import { ElanusError, LIMITS, isPresent, storedFields } from '@elanus/core';
+import { ElanusError, LIMITS, columnRows, isPresent, storedFields } from '@elanus/core';
 import { checkBatchBounds, findNotFinite } from './encode-rows.ts';
-import { checkRagged } from './frame.ts';
 import { jsonText } from './json-text.ts';
 
 /**
@@ -154,5 +153,18 @@ function checkJson(text: string, field: Field, row: number): void {
   if (canonical !== text) {
     const expected = 'canonical JSON: as JSON.stringify writes it';
     throw new ElanusError('wrong_type', { field: field.name, row, expected });
+  }
+}
+
+/** Throws when columns of a batch disagree about how many rows there are. */
+export function checkRagged(batch: ColumnBatch): void {
+  for (const [id, column] of batch.columns) {
+    const rows = columnRows(column);
+    if (rows === batch.rowCount) continue;
+    throw new ElanusError('columns_ragged', {
+      field: String(id),
+      expected: String(batch.rowCount),
+      got: String(rows),
+    });
   }
 }

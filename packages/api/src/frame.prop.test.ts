@@ -6,7 +6,7 @@ import { Dice, randomRow } from '../../../test/expr/generate.ts';
 import { batchFrom, columnFrom } from '../../../test/expr/table.ts';
 import { fromBase64, toBase64 } from './base64.ts';
 import { decodeEnvelope, encodeEnvelope } from './envelope.ts';
-import { decodeFrame, encodeFrame, frameBytes } from './frame.ts';
+import { columnFrameBytes, decodeColumns, encodeColumns } from '@elanus/core';
 import { decodeValue, encodeValue } from './wire-value.ts';
 
 function randomBatch(seed: number): ColumnBatch {
@@ -22,13 +22,13 @@ test('a frame stands for its batch', () => {
   fc.assert(
     fc.property(fc.integer(), fc.integer({ min: 0, max: 9 }), (seed, shift) => {
       const batch = randomBatch(seed);
-      const bytes = encodeFrame(batch);
-      expect(bytes.length).toBe(frameBytes(batch));
-      expect(decodeFrame(bytes)).toEqual(batch);
+      const bytes = encodeColumns(batch);
+      expect(bytes.length).toBe(columnFrameBytes(batch));
+      expect(decodeColumns(bytes)).toEqual(batch);
       // Bytes that begin anywhere.
       const moved = new Uint8Array(bytes.length + shift);
       moved.set(bytes, shift);
-      expect(decodeFrame(moved.subarray(shift))).toEqual(batch);
+      expect(decodeColumns(moved.subarray(shift))).toEqual(batch);
     }),
     { numRuns: 200 },
   );
@@ -44,7 +44,7 @@ test('columns that are windows of larger ones', () => {
     data: column.data,
   };
   const columns = new Map([[field.id, window]]);
-  const read = decodeFrame(encodeFrame({ rowCount: 2, columns }));
+  const read = decodeColumns(encodeColumns({ rowCount: 2, columns }));
   expect(read.columns.get(field.id)).toEqual({
     kind: 'varchar',
     offsets: Uint32Array.of(0, 1, 3),
@@ -57,8 +57,8 @@ test('columns that are windows of larger ones', () => {
 function onlyOurs(body: () => ColumnBatch): void {
   try {
     const batch = body();
-    expect(frameBytes(batch)).toBeGreaterThan(0);
-    encodeFrame(batch);
+    expect(columnFrameBytes(batch)).toBeGreaterThan(0);
+    encodeColumns(batch);
   } catch (error) {
     if (!isElanusError(error)) throw error;
   }
@@ -71,10 +71,10 @@ test('damaged frames end in a batch that holds together, or in one of our errors
       fc.array(fc.tuple(fc.nat(), fc.nat(255)), { minLength: 1, maxLength: 6 }),
       fc.nat(),
       (seed, changes, cut) => {
-        const bytes = encodeFrame(randomBatch(seed % 20));
+        const bytes = encodeColumns(randomBatch(seed % 20));
         for (const [at, value] of changes) bytes[at % Math.min(bytes.length, 400)] = value;
-        onlyOurs(() => decodeFrame(bytes));
-        onlyOurs(() => decodeFrame(bytes.slice(0, cut % bytes.length)));
+        onlyOurs(() => decodeColumns(bytes));
+        onlyOurs(() => decodeColumns(bytes.slice(0, cut % bytes.length)));
       },
     ),
     { numRuns: 3_000 },
@@ -84,7 +84,7 @@ test('damaged frames end in a batch that holds together, or in one of our errors
 test('any bytes end in one of our errors', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
-      onlyOurs(() => decodeFrame(bytes));
+      onlyOurs(() => decodeColumns(bytes));
       try {
         decodeEnvelope(bytes);
       } catch (error) {

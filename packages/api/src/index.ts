@@ -1,6 +1,6 @@
 export { fromBase64, toBase64 } from './base64.ts';
 export { describe, scalarColumn } from './cells.ts';
-export { checkBatch } from './check-batch.ts';
+export { checkBatch, checkRagged } from './check-batch.ts';
 export type {
   AlterRequest,
   Call,
@@ -44,8 +44,6 @@ export {
   keyAt,
 } from './encode-rows.ts';
 export { decodeEnvelope, encodeEnvelope } from './envelope.ts';
-export type { FrameLimits } from './frame.ts';
-export { checkRagged, decodeFrame, encodeFrame, frameBytes } from './frame.ts';
 export { searchField } from './json-requests.ts';
 export type { FrameResult, JsonRow } from './json-results.ts';
 export { readFrameResult } from './json-results.ts';

@@ -3,7 +3,7 @@ import { primaryField } from '@elanus/core';
 import { fromBase64, toBase64 } from './base64.ts';
 import type { GetResult, RowsResult, ScanResult, SearchResult, WriteResult } from './database.ts';
 import { decodeKeys, decodeRows } from './decode-rows.ts';
-import { decodeFrame, encodeFrame } from './frame.ts';
+import { decodeColumns, encodeColumns } from '@elanus/core';
 import type { ReadInput } from './schemas.ts';
 
 /** A row as JSON carries it: 64-bit integers as decimal strings, instants as ISO text. */
@@ -31,7 +31,7 @@ export function frameResult(
   return {
     schemaVersion: result.schemaVersion,
     timestamp: String(result.timestamp),
-    frame: toBase64(encodeFrame(result.rows)),
+    frame: toBase64(encodeColumns(result.rows)),
     ...(counts === undefined ? {} : { counts: wordsText(counts) }),
     ...(scores === undefined ? {} : { scores: wordsText(scores) }),
     ...(positions === undefined ? {} : { positions: wordsText(positions) }),
@@ -47,7 +47,7 @@ export function readFrameResult(result: FrameResult): SearchResult & GetResult &
   return {
     schemaVersion: result.schemaVersion,
     timestamp: BigInt(result.timestamp),
-    rows: decodeFrame(bytes, { rowsMax: 2 ** 31 }),
+    rows: decodeColumns(bytes),
     counts: new Uint32Array(words(result.counts)),
     scores: new Float32Array(words(result.scores)),
     positions: new Uint32Array(words(result.positions)),

@@ -1,5 +1,12 @@
 import type { SchemaDefinition, WireError } from '@elanus/core';
-import { ElanusError, LIMITS, errorTable, isElanusError, toWireError } from '@elanus/core';
+import {
+  ElanusError,
+  LIMITS,
+  decodeColumns,
+  errorTable,
+  isElanusError,
+  toWireError,
+} from '@elanus/core';
 import { TRPCError, initTRPC } from '@trpc/server';
 import { octetInputParser } from '@trpc/server/http';
 import { ZodError } from 'zod';
@@ -9,7 +16,6 @@ import { encodeKeys } from './encode-keys.ts';
 import type { InputRow } from './encode-rows.ts';
 import { encodeRows } from './encode-rows.ts';
 import { decodeEnvelope } from './envelope.ts';
-import { decodeFrame } from './frame.ts';
 import { deletePart, filterPart, readPart, searchPart } from './json-requests.ts';
 import { frameResult, jsonGet, jsonHits, jsonRows, jsonWrite } from './json-results.ts';
 import { inputs, writeHead } from './schemas.ts';
@@ -197,7 +203,7 @@ function writeProcedures(options: RouterOptions) {
     /** An envelope of `writeHead` and a column frame, as octet-stream. */
     write: procedure.input(octetInputParser).mutation(async (opts) => {
       const { head, body } = decodeEnvelope(await drain(opts.input));
-      const request = { ...readHead(head), batch: decodeFrame(body) };
+      const request = { ...readHead(head), batch: decodeColumns(body) };
       const call = callOf(opts);
       const { schema } = await database.openCollection(request.collection, call);
       if (request.schemaVersion !== schema.version) {

@@ -18,7 +18,6 @@ import type {
 } from '@elanus/api';
 import {
   encodeEnvelope,
-  encodeFrame,
   encodeValue,
   keyAt,
   readFrameResult,
@@ -26,7 +25,7 @@ import {
   toBase64,
 } from '@elanus/api';
 import type { Field, WireError } from '@elanus/core';
-import { ElanusError, fromWireError } from '@elanus/core';
+import { ElanusError, encodeColumns, fromWireError } from '@elanus/core';
 
 /** How a server is reached. */
 export interface HttpOptions {
@@ -205,7 +204,7 @@ function rowsOf(json: SendJson, send: Fetch): Rows {
 
 function writeBody(request: WriteRequest): Uint8Array<ArrayBuffer> {
   const { batch, ...head } = request;
-  return encodeEnvelope(head, encodeFrame(batch));
+  return encodeEnvelope(head, encodeColumns(batch));
 }
 
 /** Keys come back as text; they are a column again before anyone sees them. */

@@ -12,8 +12,10 @@
  * trusts nothing and never reads outside the bytes given.
  */
 import { assert } from './assert.ts';
+import { sliceColumn } from './batch.ts';
 import { bitsetWords, clearTail } from './bitset.ts';
 import {
+  columnRows,
   numericArray,
   numericBytes,
   type BytesColumn,
@@ -101,13 +103,23 @@ export function decodeColumns(bytes: Uint8Array): ColumnBatch {
 function extraOf(column: Column): number {
   if (column.kind === 'vector') return column.dim;
   if (column.kind !== 'array') return 0;
-  const { element } = column;
-  return 'offsets' in element ? element.offsets.length - 1 : element.values.length;
+  const { offsets } = column;
+  return (offsets[offsets.length - 1] ?? 0) - (offsets[0] ?? 0);
+}
+
+/** Whether a column's data begins before its first value or goes on behind its last. */
+function isWindow(column: Column): boolean {
+  if (column.kind === 'vector' || !('offsets' in column)) return false;
+  const { offsets } = column;
+  const end = column.kind === 'array' ? columnRows(column.element) : column.data.length;
+  return offsets[0] !== 0 || offsets[offsets.length - 1] !== end;
 }
 
 /** The arrays of a column in frame order; text is rebased to start at 0. */
-function sections(column: Column): ArrayBufferView[] {
-  if (column.kind === 'vector') return [column.values];
+function sections(given: Column): ArrayBufferView[] {
+  if (given.kind === 'vector') return [given.values];
+  const column = isWindow(given) ? sliceColumn(given, 0, columnRows(given)) : given;
+  assert(column.kind !== 'vector', 'a slice keeps its kind');
   const out: ArrayBufferView[] = column.valid ? [column.valid] : [];
   if (column.kind === 'array') {
     out.push(column.offsets);
