@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { join, parse, resolve } from 'node:path';
-import { ElanusError, assert } from '@elanus/core';
+import { ElanusError, assert, isElanusError } from '@elanus/core';
 import type { ErrorCode, FileHandle, FileStat, Fs } from '@elanus/core';
 import { makeFolder } from './folder.ts';
 
@@ -125,7 +125,13 @@ class NodeFs implements Fs {
 
   async mkdir(path: string): Promise<void> {
     const full = this.#path(path);
-    await call<string | undefined>(full, (done) => fs.mkdir(full, { recursive: true }, done));
+    try {
+      await call<string | undefined>(full, (done) => fs.mkdir(full, { recursive: true }, done));
+    } catch (error) {
+      if (!isElanusError(error, 'file_not_found')) throw error;
+      // On a read-only disk Node answers ENOENT to a recursive call, and the truth to a plain one.
+      await call<void>(full, (done) => fs.mkdir(full, done as fs.NoParamCallback));
+    }
   }
 
   rename(from: string, to: string): Promise<void> {
@@ -169,10 +175,15 @@ export function nodeFs(root: string): Fs {
 /**
  * Makes a folder and those above it, so that their names survive power loss.
  *
- * @throws ElanusError read_only, disk_full, io_error
+ * @throws ElanusError read_only, disk_full, io_error; invalid_argument when it is a file
  */
 export async function makeRootFolder(folder: string): Promise<void> {
   const full = resolve(folder);
   const { root } = parse(full);
-  await makeFolder(nodeFs(root), full.slice(root.length).replaceAll('\\', '/'));
+  const fs = nodeFs(root);
+  const path = full.slice(root.length).replaceAll('\\', '/');
+  await makeFolder(fs, path);
+  if ((await fs.stat(path))?.kind !== 'file') return;
+  const hint = 'This is a file; give a folder, or a name that is free.';
+  throw new ElanusError('invalid_argument', { argument: 'where', got: folder, hint });
 }
