@@ -38,7 +38,7 @@ export async function failure(work: () => unknown): Promise<ElanusError> {
 }
 
 /** Checks that something is refused as the table says. */
-export async function refused(work: () => unknown, refusal: Refusal): Promise<ElanusError> {
+export async function expectRefused(work: () => unknown, refusal: Refusal): Promise<ElanusError> {
   const error = await failure(work);
   const { code, kind, details } = error;
   expect({ code, kind }).toEqual({ code: refusal.code, kind: refusal.kind });
@@ -117,6 +117,8 @@ export interface Child {
   line(): Promise<string>;
   /** Writes a line to it. */
   tell(line: string): void;
+  /** Writes nothing more to it. */
+  end(): void;
   /** Ends it at once, and waits until it is gone. */
   kill(): Promise<void>;
   /** Waits until it has ended by itself. */
@@ -148,6 +150,9 @@ export function startChild(script: string, args: readonly string[]): Child {
     },
     tell: (line) => {
       child.stdin.write(`${line}\n`);
+    },
+    end: () => {
+      child.stdin.end();
     },
     kill: async () => {
       child.kill('SIGKILL');

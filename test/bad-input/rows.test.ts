@@ -3,7 +3,14 @@
 // stored is compared with what was stored before.
 import { collection, elanus, expr, t, type Db } from 'elanus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { everything, goodRow, refused, threeDocs, type OpenDocs, type Refusal } from './kit.ts';
+import {
+  everything,
+  goodRow,
+  expectRefused,
+  threeDocs,
+  type OpenDocs,
+  type Refusal,
+} from './kit.ts';
 
 let db: Db;
 let docs: OpenDocs;
@@ -14,9 +21,9 @@ beforeAll(async () => {
 afterAll(() => db.close());
 
 /** Runs the work and checks the refusal, and that everything stored is as it was. */
-async function refusedWhole(work: () => unknown, refusal: Refusal): Promise<void> {
+async function expectRefusedWhole(work: () => unknown, refusal: Refusal): Promise<void> {
   const before = await everything(docs);
-  await refused(work, refusal);
+  await expectRefused(work, refusal);
   expect(await everything(docs)).toBe(before);
 }
 
@@ -73,11 +80,11 @@ const badCells: readonly [string, object, Refusal][] = [
 describe('bad rows', () => {
   test.each(badCells)('%s, in rows', async (_name, change, refusal) => {
     const rows = [goodRow(10), goodRow(11), { ...goodRow(12), ...change }] as never[];
-    await refusedWhole(() => docs.insert(rows), {
+    await expectRefusedWhole(() => docs.insert(rows), {
       ...refusal,
       details: { row: 2, ...refusal.details },
     });
-    await refusedWhole(() => docs.upsert(rows), refusal);
+    await expectRefusedWhole(() => docs.upsert(rows), refusal);
   });
 
   test.each(badCells)('%s, in an iterable', async (_name, change, refusal) => {
@@ -87,26 +94,26 @@ describe('bad rows', () => {
         for (const row of rows) yield row as never;
       },
     };
-    await refusedWhole(() => docs.insert(given), refusal);
+    await expectRefusedWhole(() => docs.insert(given), refusal);
   });
 
   test('wrong dimension, NaN and ragged columns, in columns', async () => {
     const Plain = collection('plain', { id: t.int64({ primary: true }), v: t.vector(2) });
     const plain = await db.collection(Plain);
     const id = BigInt64Array.of(1n, 2n);
-    await refused(() => plain.insert({ id, v: new Float32Array(5) }), {
+    await expectRefused(() => plain.insert({ id, v: new Float32Array(5) }), {
       ...invalid('columns_ragged', 'differ in length'),
     });
     const v = Float32Array.of(0, 0, 0, Number.NaN);
-    await refused(
+    await expectRefused(
       () => plain.insert({ id, v }),
       invalid('vector_not_finite', 'NaN', { field: 'v', row: 1 }),
     );
-    await refused(
+    await expectRefused(
       () => plain.insert({ id, v: new Float32Array(4), w: id } as never),
       invalid('unknown_field', 'no such field', { field: 'w' }),
     );
-    await refused(() => plain.insert({ id } as never), invalid('missing_field', 'missing'));
+    await expectRefused(() => plain.insert({ id } as never), invalid('missing_field', 'missing'));
     expect(await plain.count()).toBe(0);
   });
 
@@ -119,7 +126,7 @@ describe('bad rows', () => {
       id,
       v: [1],
     });
-    await refused(
+    await expectRefused(
       () => wide.insert([row(1n, 10), row(2n, 65_000)] as never[]),
       invalid('row_too_large', '768 KiB', { row: 1 }),
     );
@@ -129,12 +136,12 @@ describe('bad rows', () => {
   test('duplicate keys in one batch', async () => {
     const rows = [goodRow(10), goodRow(11), goodRow(10)];
     const refusal = invalid('duplicate_key', 'twice in one write', { key: '10', row: 2 });
-    await refusedWhole(() => docs.insert(rows), refusal);
-    await refusedWhole(() => docs.upsert(rows), refusal);
+    await expectRefusedWhole(() => docs.insert(rows), refusal);
+    await expectRefusedWhole(() => docs.upsert(rows), refusal);
   });
 
   test('an existing key', async () => {
-    await refusedWhole(() => docs.insert([goodRow(10), goodRow(1)]), {
+    await expectRefusedWhole(() => docs.insert([goodRow(10), goodRow(1)]), {
       code: 'key_exists',
       kind: 'already_exists',
       says: /upsert.*onConflict/,
@@ -143,12 +150,12 @@ describe('bad rows', () => {
   });
 
   test('no rows at all', async () => {
-    await refusedWhole(() => docs.insert([]), invalid('empty_write', 'at least one row'));
+    await expectRefusedWhole(() => docs.insert([]), invalid('empty_write', 'at least one row'));
   });
 
   test('an idempotency key that is none', async () => {
     for (const idempotencyKey of ['', 'x'.repeat(129)]) {
-      await refusedWhole(
+      await expectRefusedWhole(
         () => docs.insert([goodRow(10)], { idempotencyKey }),
         invalid('invalid_argument', '1 to 128 bytes', { argument: 'idempotencyKey' }),
       );
@@ -179,15 +186,15 @@ const badFilters: readonly [string, unknown, Refusal][] = [
 describe('bad filters', () => {
   test.each(badFilters)('%s, in reads', async (_name, given, refusal) => {
     const filter = given as never;
-    await refused(() => docs.query({ filter }), refusal);
-    await refused(() => docs.count({ filter }), refusal);
-    await refused(() => docs.search({ vector: [0, 0, 0, 0], filter }), refusal);
-    await refused(async () => {
+    await expectRefused(() => docs.query({ filter }), refusal);
+    await expectRefused(() => docs.count({ filter }), refusal);
+    await expectRefused(() => docs.search({ vector: [0, 0, 0, 0], filter }), refusal);
+    await expectRefused(async () => {
       for await (const page of docs.scan({ filter })) expect(page).toEqual([]);
     }, refusal);
   });
   test.each(badFilters)('%s, in deletes', async (_name, filter, refusal) => {
-    await refusedWhole(() => docs.delete({ filter: filter as never }), refusal);
+    await expectRefusedWhole(() => docs.delete({ filter: filter as never }), refusal);
   });
 });
 
@@ -201,61 +208,64 @@ describe('bad requests', () => {
     ['all: false', { all: false }],
   ];
   test.each(empties)('an empty delete: %s', async (_name, target) => {
-    await refusedWhole(() => docs.delete(target as never), {
+    await expectRefusedWhole(() => docs.delete(target as never), {
       ...invalid('empty_delete', 'delete({ all: true })'),
     });
   });
 
   test('a delete that says two things', async () => {
     const target = { ids: [1n], all: true } as never;
-    await refusedWhole(() => docs.delete(target), invalid('invalid_argument', 'exactly one'));
+    await expectRefusedWhole(() => docs.delete(target), invalid('invalid_argument', 'exactly one'));
   });
 
   test.each([0, -1, 1.5, 16_385, Number.NaN])('limit %d', async (limit) => {
     const refusal = invalid('limit_out_of_range', /1 to 16384.*scan\(\)|scan\(\).*1 to 16384/);
-    await refused(() => docs.search({ vector: [0, 0, 0, 0], limit }), refusal);
-    await refused(() => docs.query({ limit }), refusal);
+    await expectRefused(() => docs.search({ vector: [0, 0, 0, 0], limit }), refusal);
+    await expectRefused(() => docs.query({ limit }), refusal);
   });
 
   test('a window that ends behind 16,384', async () => {
     const refusal = invalid('limit_out_of_range', 'scan()', { field: 'offset' });
-    await refused(() => docs.query({ limit: 10, offset: 16_384 }), refusal);
-    await refused(() => docs.query({ limit: 10, offset: -1 }), refusal);
-    await refused(() => docs.search({ vector: [0, 0, 0, 0], limit: 10, offset: 16_384 }), refusal);
+    await expectRefused(() => docs.query({ limit: 10, offset: 16_384 }), refusal);
+    await expectRefused(() => docs.query({ limit: 10, offset: -1 }), refusal);
+    await expectRefused(
+      () => docs.search({ vector: [0, 0, 0, 0], limit: 10, offset: 16_384 }),
+      refusal,
+    );
   });
 
   test('a query vector of the wrong dimension, or with NaN', async () => {
-    await refused(
+    await expectRefused(
       () => docs.search({ vector: [1, 2] }),
       invalid('dimension_mismatch', 'dimension', { field: 'vec', expected: '4' }),
     );
-    await refused(
+    await expectRefused(
       () => docs.search({ vector: [1, 2, 3, Number.NaN] }),
       invalid('vector_not_finite', 'NaN', { field: 'vec' }),
     );
-    await refused(() => docs.search({} as never), invalid('invalid_argument', 'vector'));
+    await expectRefused(() => docs.search({} as never), invalid('invalid_argument', 'vector'));
   });
 
   test('a field to select that is not there', async () => {
-    await refused(
+    await expectRefused(
       () => docs.query({ select: ['titel'] as never }),
       invalid('unknown_field', /title/, { field: 'titel' }),
     );
   });
 
   test('an instant that cannot be read', async () => {
-    await refused(
+    await expectRefused(
       () => docs.count({ consistency: { at: -1n } }),
       invalid('timestamp_out_of_range', 'cannot be read'),
     );
-    await refused(
+    await expectRefused(
       () => docs.count({ consistency: 'firm' as never }),
       invalid('invalid_argument', 'strong, session, bounded, eventual'),
     );
   });
 
   test('an unknown collection', async () => {
-    await refused(() => db.collection('dosc'), {
+    await expectRefused(() => db.collection('dosc'), {
       code: 'collection_not_found',
       kind: 'not_found',
       says: 'docs',
@@ -266,7 +276,7 @@ describe('bad requests', () => {
 
   test('schema mismatch on open', async () => {
     const other = { id: t.int64({ primary: true }), vec: t.vector(5) };
-    await refused(() => db.collection('docs', other), {
+    await expectRefused(() => db.collection('docs', other), {
       code: 'schema_mismatch',
       kind: 'conflict',
       says: /alter.*another name/,
@@ -278,7 +288,7 @@ describe('bad requests', () => {
   test('a collection that was dropped', async () => {
     const gone = await db.collection('gone', { id: t.int64({ primary: true }), v: t.vector(1) });
     await db.drop('gone');
-    await refused(() => gone.insert([{ id: 1n, v: [1] }]), {
+    await expectRefused(() => gone.insert([{ id: 1n, v: [1] }]), {
       code: 'collection_not_found',
       kind: 'not_found',
     });
@@ -289,7 +299,7 @@ describe('bad requests', () => {
     const big = await db.collection(Big);
     const rows = 16_384;
     const id = BigInt64Array.from({ length: rows }, (_, i) => BigInt(i));
-    await refused(
+    await expectRefused(
       () => big.insert({ id, v: new Float32Array(rows * 1024) }),
       invalid('request_too_large', 'several writes'),
     );
@@ -300,14 +310,14 @@ describe('bad requests', () => {
     const other = await elanus(':memory:');
     const open = await threeDocs(other);
     await other.close();
-    await refused(() => open.count(), invalid('handle_closed', 'open it again'));
-    await refused(() => open.insert([goodRow(9)]), invalid('handle_closed', 'open it again'));
+    await expectRefused(() => open.count(), invalid('handle_closed', 'open it again'));
+    await expectRefused(() => open.insert([goodRow(9)]), invalid('handle_closed', 'open it again'));
   });
 
   test('a place that is none', async () => {
-    await refused(() => elanus(''), invalid('invalid_argument', ':memory:'));
-    await refused(() => elanus('ftp://x'), invalid('invalid_argument', 'http'));
-    await refused(
+    await expectRefused(() => elanus(''), invalid('invalid_argument', ':memory:'));
+    await expectRefused(() => elanus('ftp://x'), invalid('invalid_argument', 'http'));
+    await expectRefused(
       () => elanus(':memory:', { memory: -1 }),
       invalid('invalid_argument', 'number of bytes'),
     );
