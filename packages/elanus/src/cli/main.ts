@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   serve: erase(async () => (await import('./serve.ts')).serve),
   demo: erase(async () => (await import('./demo.ts')).demo),
   'demo-writer': erase(async () => (await import('./demo-writer.ts')).demoWriter),
+  'demo-parser': erase(async () => (await import('./demo-parser.ts')).demoParser),
   collections: erase(async () => (await import('./collections.ts')).collections),
   describe: erase(async () => (await import('./describe.ts')).describe),
   insert: erase(async () => (await import('./insert.ts')).insert),

@@ -8,10 +8,12 @@ import { print, styled } from '../cli/terminal.ts';
 export interface Legacy {
   readonly folder: string;
   readonly collection: string;
+  /** Of a row to search by. */
+  readonly key: string;
 }
 
 /** Says what was kept and what to type next. */
-export function farewell({ folder, collection }: Legacy): void {
+export function farewell({ folder, collection, key }: Legacy): void {
   const here = relative(process.cwd(), folder) || folder;
   const path = here.startsWith('..') ? folder : `./${here}`;
   print(`It is kept in ${styled('bold', path)}. What you may type next:`);
@@ -19,7 +21,7 @@ export function farewell({ folder, collection }: Legacy): void {
   const example = exampleFile();
   if (example !== undefined) print(`  ${styled('cyan', `${nodeCommand()} ${example}`)}`);
   const elanus = elanusCommand();
-  const search = `search ${collection} --id 7 --limit 5 --db ${path}`;
+  const search = `search ${collection} --id ${key} --limit 5 --db ${path}`;
   print(`  ${styled('cyan', `${elanus} ${search}`)}`);
   print(`  ${styled('cyan', `${elanus} serve ${path}`)}`);
   print();
