@@ -53,8 +53,8 @@ export function checkDefinition(definition: SchemaDefinition): void {
     throw refuse(keys[1]?.name, hint);
   }
   const vectors = fields.filter((field) => field.type === 'vector').length;
-  if (vectors > LIMITS.vectorFieldsMax) {
-    throw refuse(undefined, `A collection has at most ${LIMITS.vectorFieldsMax} vector fields.`);
+  if (vectors < 1 || vectors > LIMITS.vectorFieldsMax) {
+    throw refuse(undefined, `A collection has 1 to ${LIMITS.vectorFieldsMax} vector fields.`);
   }
 }
 

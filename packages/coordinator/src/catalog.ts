@@ -22,7 +22,7 @@ import {
   type NameRecord,
   type SchemaChange,
 } from '@elanus/protocol';
-import { addedField, checkName, checkTogether, differences, newSchema } from './definition.ts';
+import { addedField, checkNames, differences, newSchema } from './definition.ts';
 import { takeNumbers } from './counters.ts';
 import { put, unchanged, type Held, type MetaAccess } from './meta-access.ts';
 
@@ -43,10 +43,8 @@ export class Catalog {
     name: string,
     definition: SchemaDefinition,
   ): Promise<{ readonly schema: CollectionSchema; readonly created: boolean }> {
-    checkName(name);
     const held = await this.#find(name);
     if (held !== undefined) return { schema: this.#agreed(held, definition), created: false };
-    newSchema(name, definition, collectionId(1));
     const count = (await this.#meta.range(metaKeys.collections)).length;
     if (count >= LIMITS.collectionsMax) {
       throw new ElanusError('exhausted', { what: 'collections', retryAfterMs: 60_000 });
@@ -115,8 +113,7 @@ export class Catalog {
       fields = [...fields, addedField(added, nextFieldId)];
       nextFieldId++;
     }
-    checkTogether(fields);
-    for (const field of fields) checkName(field.name);
+    checkNames(fields);
     const schema = { ...record.schema, fields, version: record.schema.version + 1 };
     const next: CollectionRecord = { ...record, schema, nextFieldId };
     if (!(await this.#meta.txn([unchanged(held)], [put(held.key, next)]))) {
@@ -131,7 +128,6 @@ export class Catalog {
 
   /** Gives a collection another name; its aliases stay. */
   async rename(name: string, to: string): Promise<CollectionSchema> {
-    checkName(to);
     const held = await this.#live(name);
     const { schema } = held.record;
     const next = { ...schema, name: to };
@@ -150,7 +146,6 @@ export class Catalog {
 
   /** Points an alias at a collection, or removes it. */
   async alias(alias: string, to: string | undefined): Promise<void> {
-    checkName(alias);
     const key = metaKeys.name(alias);
     const held = await this.#meta.get<NameRecord>(key);
     if (held !== undefined && !held.record.alias) {

@@ -2,6 +2,7 @@
  * The proxy: the database as callers see it. It keeps no state but a cache of schemas; every call is
  * checked, sent to the roles that answer it, and put together.
  */
+import { checkDefinition, checkField, checkName } from '@elanus/api';
 import type {
   AlterRequest,
   Call,
@@ -107,6 +108,8 @@ function catalogMethods(access: Access): CatalogMethods {
   return {
     createCollection: async (request: CreateCollectionRequest, call) => {
       const { name, definition, existing } = request;
+      checkName('name', name);
+      checkDefinition(definition);
       const { header } = await access.call(
         createCollection,
         { header: { name, definition } },
@@ -136,6 +139,8 @@ function catalogMethods(access: Access): CatalogMethods {
       return header.entries;
     },
     alterCollection: async ({ collection, ...change }: AlterRequest, call) => {
+      for (const field of change.add ?? []) checkField(field);
+      for (const to of Object.values(change.rename ?? {})) checkName('field', to);
       const defined = Object.fromEntries(Object.entries(change).filter(([, v]) => v !== undefined));
       const request = { header: { name: collection, change: defined } };
       const { header } = await access.call(alterCollection, request, call);
@@ -143,10 +148,12 @@ function catalogMethods(access: Access): CatalogMethods {
       return info(header.schema, call);
     },
     renameCollection: async ({ collection, to }, call) => {
+      checkName('name', to);
       await access.call(renameCollection, { header: { name: collection, to } }, call);
       access.forget();
     },
     setAlias: async ({ alias, collection }, call) => {
+      checkName('alias', alias);
       await access.call(aliasCollection, { header: { alias, to: collection } }, call);
       access.forget();
     },
