@@ -1,0 +1,221 @@
+// Goal: commits are fenced and monotone (E1, E2, E3), ids and timestamps are never given twice, plans
+// keep time order, garbage goes and what is named stays (S6). Method: the coordinator's rooms over
+// memory stores, with the shards' side of the bus answered by stand-ins.
+import { collectionId, type SchemaDefinition } from '@elanus/core';
+import {
+  alterShard,
+  dropShards,
+  openShards,
+  serveCall,
+  type SegmentRecord,
+} from '@elanus/protocol';
+import { memoryWorld, type OpenWorld } from '@elanus/runtime';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { INDEX_ROWS_MIN, planBuild, SMALL_RUN_MIN } from './build-plan.ts';
+import { Catalog } from './catalog.ts';
+import { readWindow, saveWindow, takeNumbers } from './counters.ts';
+import { differences, newSchema } from './definition.ts';
+import { MetaAccess } from './meta-access.ts';
+import { Segments } from './segments.ts';
+import { sweepObjects } from './sweep.ts';
+
+const definition: SchemaDefinition = {
+  fields: [
+    { name: 'id', type: 'int64', primary: true },
+    { name: 'title', type: 'varchar' },
+    { name: 'vec', type: 'vector', dim: 4 },
+  ],
+};
+
+let world: OpenWorld;
+let meta: MetaAccess;
+let catalog: Catalog;
+let segments: Segments;
+
+beforeEach(async () => {
+  world = await memoryWorld();
+  meta = new MetaAccess(world.meta);
+  catalog = new Catalog(meta, world.bus, () => 1_000);
+  segments = new Segments(meta, catalog, () => 1_000);
+  const answer = () => Promise.resolve({ header: {} });
+  serveCall(world.bus, openShards, answer);
+  serveCall(world.bus, dropShards, answer);
+  serveCall(world.bus, alterShard, () => Promise.resolve({ header: { timestamp: 1n } }));
+});
+afterEach(() => world.close());
+
+const record = (id: number, more: Partial<SegmentRecord> = {}): SegmentRecord => ({
+  segmentId: id,
+  collectionId: 1,
+  shard: 0,
+  state: 'flushed',
+  manifest: `c1/s${id}/a/manifest.json`,
+  deltaSequence: 0,
+  rowCount: 10,
+  minTimestamp: String(id),
+  bytes: 100,
+  indexed: false,
+  ...more,
+});
+
+const flush = (term: number, segment: SegmentRecord, seq: number) => ({
+  pchannel: 'p0',
+  term,
+  collectionId: 1,
+  shard: 0,
+  segment,
+  deltas: [],
+  checkpoint: { seq, timestamp: '1' },
+});
+
+describe('the catalog', () => {
+  test('creates once, opens what agrees, names the differences of what does not', async () => {
+    const first = await catalog.create('docs', definition);
+    expect(first.created).toBe(true);
+    const again = await catalog.create('docs', definition);
+    expect(again).toEqual({ schema: first.schema, created: false });
+    const other = { ...definition, dynamic: true };
+    await expect(catalog.create('docs', other)).rejects.toMatchObject({
+      code: 'schema_mismatch',
+      details: { differences: ['dynamic is false, not true'] },
+    });
+  });
+
+  test('aliases follow renames and go with the collection', async () => {
+    await catalog.create('docs', definition);
+    await catalog.alias('latest', 'docs');
+    await catalog.rename('docs', 'papers');
+    expect((await catalog.resolve('latest')).name).toBe('papers');
+    await expect(catalog.resolve('docs')).rejects.toMatchObject({ code: 'collection_not_found' });
+    await catalog.drop('papers');
+    await expect(catalog.resolve('latest')).rejects.toMatchObject({ code: 'collection_not_found' });
+    expect(await catalog.list()).toEqual([]);
+  });
+
+  test('added fields get ids that were never used, also after a drop', async () => {
+    await catalog.create('docs', definition);
+    const added = await catalog.alter('docs', {
+      add: [{ name: 'a', type: 'bool', nullable: true }],
+    });
+    const id = added.fields.find((field) => field.name === 'a')?.id;
+    await catalog.alter('docs', { drop: ['a'] });
+    const later = await catalog.alter('docs', {
+      add: [{ name: 'a', type: 'bool', nullable: true }],
+    });
+    expect(later.version).toBe(4);
+    expect(later.fields.find((field) => field.name === 'a')?.id).toBeGreaterThan(id ?? 0);
+    const bare = { add: [{ name: 'b', type: 'bool' as const }] };
+    await expect(catalog.alter('docs', bare)).rejects.toMatchObject({ code: 'schema_invalid' });
+    await expect(catalog.alter('docs', { drop: ['vec'] })).rejects.toMatchObject({
+      code: 'schema_invalid',
+    });
+  });
+
+  test('a definition equals the schema made from it, whatever it leaves out', () => {
+    const schema = newSchema('docs', definition, collectionId(1));
+    expect(differences(schema, definition)).toEqual([]);
+    const [id, , vec] = definition.fields;
+    if (id === undefined || vec === undefined) throw new Error('fixture');
+    const short = { fields: [id, { name: 'title', type: 'varchar' as const, maxLength: 9 }, vec] };
+    expect(differences(schema, short)).toEqual(['title.maxLength is 65535, not 9']);
+  });
+});
+
+describe('commits', () => {
+  test('a former owner is refused', async () => {
+    await catalog.create('docs', definition);
+    const old = await segments.own('p0', 'a');
+    const next = await segments.own('p0', 'b');
+    expect(next.term).toBe(old.term + 1);
+    await expect(segments.commitFlush(flush(old.term, record(1), 5))).rejects.toMatchObject({
+      code: 'channel_moved',
+    });
+    await segments.commitFlush(flush(next.term, record(1), 5));
+    expect(await segments.flushed(1)).toEqual([record(1)]);
+  });
+
+  test('a checkpoint never goes back, and the same flush twice is one', async () => {
+    await catalog.create('docs', definition);
+    const { term } = await segments.own('p0', 'a');
+    await segments.commitFlush(flush(term, record(1), 9));
+    await segments.commitFlush(flush(term, record(1), 9));
+    await expect(segments.commitFlush(flush(term, record(2), 5))).rejects.toMatchObject({
+      code: 'catalog_conflict',
+    });
+    expect((await segments.flushed(1)).length).toBe(1);
+  });
+
+  test('a build whose input changed meanwhile is refused whole', async () => {
+    await catalog.create('docs', definition);
+    const { term } = await segments.own('p0', 'a');
+    await segments.commitFlush(flush(term, record(1), 2));
+    await segments.commitFlush(flush(term, record(2), 3));
+    const inputs = [record(1), record(2)].map(({ segmentId, manifest }) => ({
+      segmentId,
+      manifest,
+    }));
+    const base = { pchannel: 'p0', term, collectionId: 1, shard: 0 };
+    const stale = inputs.map((input, i) => (i === 1 ? { ...input, manifest: 'older' } : input));
+    const output = record(3, { minTimestamp: '1' });
+    await expect(segments.commitBuild({ ...base, inputs: stale, output })).rejects.toMatchObject({
+      code: 'catalog_conflict',
+    });
+    expect((await segments.flushed(1)).map((one) => one.segmentId)).toEqual([1, 2]);
+    await segments.commitBuild({ ...base, inputs, output });
+    expect((await segments.flushed(1)).map((one) => one.segmentId)).toEqual([3]);
+  });
+});
+
+describe('numbers', () => {
+  test('two takers never share one', async () => {
+    const taken = await Promise.all(Array.from({ length: 8 }, () => takeNumbers(meta, 'id', 3)));
+    expect(new Set(taken).size).toBe(8);
+    expect([...taken].sort((a, b) => a - b)).toEqual([1, 4, 7, 10, 13, 16, 19, 22]);
+  });
+
+  test("the timestamp window goes back at an owner's end only", async () => {
+    await saveWindow(meta, { untilMs: 500, final: false });
+    expect(await saveWindow(meta, { untilMs: 400, final: false })).toBe(500);
+    await saveWindow(meta, { untilMs: 300, final: true });
+    expect(await readWindow(meta)).toBe(300);
+  });
+});
+
+test('plans join neighbours only, stay below the size, and end', () => {
+  const sizes = fc.array(
+    fc.record({ bytes: fc.integer({ min: 1, max: 64 * 2 ** 20 }), indexed: fc.boolean() }),
+    { maxLength: 30 },
+  );
+  fc.assert(
+    fc.property(sizes, fc.integer({ min: 2 ** 20, max: 512 * 2 ** 20 }), (given, bytesMax) => {
+      let next = given.length + 1;
+      let all = given.map((one, i) => record(i + 1, { ...one, rowCount: INDEX_ROWS_MIN }));
+      for (let round = 0; round < 200; round++) {
+        const plan = planBuild(all, bytesMax);
+        if (plan === undefined) return;
+        const at = plan.inputs[0] === undefined ? -1 : all.indexOf(plan.inputs[0]);
+        expect(all.slice(at, at + plan.inputs.length)).toEqual(plan.inputs);
+        const bytes = plan.inputs.reduce((sum, one) => sum + one.bytes, 0);
+        if (plan.inputs.length > 1) {
+          expect(plan.inputs.length).toBeGreaterThanOrEqual(SMALL_RUN_MIN);
+          expect(bytes).toBeLessThanOrEqual(bytesMax);
+        }
+        const output = record(next++, { bytes, indexed: true, rowCount: INDEX_ROWS_MIN });
+        all = all.toSpliced(at, plan.inputs.length, output);
+      }
+      throw new Error('the plans did not end');
+    }),
+  );
+});
+
+test('the sweep takes what nothing names, and leaves the young alone', async () => {
+  await catalog.create('docs', definition);
+  const { objects, clock } = world;
+  const bytes = [Uint8Array.of(1, 2, 3)];
+  await objects.put('c1/s9/t1-aa/vec-102.bin', bytes);
+  const kept = await sweepObjects({ meta, objects }, { wallMs: clock.wallMs(), graceMs: 60_000 });
+  expect(kept).toEqual({ kept: 1, removed: 0, removedBytes: 0 });
+  const gone = await sweepObjects({ meta, objects }, { wallMs: clock.wallMs() + 1, graceMs: 0 });
+  expect(gone).toMatchObject({ kept: 0, removed: 1 });
+});
