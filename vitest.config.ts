@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/**
- * Tests run from source: every package resolves to its `src` by the `elanus:source` condition. With
- * ELANUS_NO_ADDONS=1 no native addon loads, as on a machine without a compiler.
- */
+/** ELANUS_NO_ADDONS=1: no native addon loads, in no thread and no child: WebAssembly serves. */
+const noAddons = process.env['ELANUS_NO_ADDONS'] === '1';
+
+/** Tests run from source: every package resolves to its `src` by the `elanus:source` condition. */
 export default defineConfig({
   resolve: { conditions: ['elanus:source'] },
   ssr: { resolve: { conditions: ['elanus:source'] } },
@@ -11,6 +11,7 @@ export default defineConfig({
     include: ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', 'test/**/*.test.ts'],
     testTimeout: 30_000,
     pool: 'forks',
-    execArgv: process.env['ELANUS_NO_ADDONS'] === '1' ? ['--no-addons'] : [],
+    execArgv: noAddons ? ['--no-addons'] : [],
+    env: noAddons ? { NODE_OPTIONS: '--no-addons' } : {},
   },
 });

