@@ -1,28 +1,45 @@
 import type { WireFilter } from '@elanus/api';
-import { ElanusError } from '@elanus/core';
+import { ElanusError, LIMITS } from '@elanus/core';
 import { isWhere, whereFields, wireFilterOf } from './where.ts';
 
 /**
- * Any form of a filter as it goes over the seam; undefined stays undefined.
+ * Any form of a filter as it goes over the seam; undefined stays undefined. Captured: what the
+ * caller changes later has no effect.
  *
  * @throws filter_invalid for plain strings and for builders that return no filter.
  */
 export function wireFilter(filter: unknown): WireFilter | undefined {
   if (filter === undefined) return undefined;
-  if (isWhere(filter)) return wireFilterOf(filter);
+  if (isWhere(filter)) return captured(wireFilterOf(filter));
   if (typeof filter === 'function') {
     const built: unknown = (filter as (fields: unknown) => unknown)(whereFields());
-    if (isWhere(built)) return wireFilterOf(built);
+    if (isWhere(built)) return captured(wireFilterOf(built));
     throw new ElanusError('filter_invalid', {
       why: 'the builder returned no filter',
       hint: 'Return a condition: (d) => d.year.gte(2020).',
     });
   }
   if (typeof filter === 'object' && filter !== null && !Array.isArray(filter)) {
-    return { kind: 'object', value: filter as Readonly<Record<string, unknown>> };
+    return captured({ kind: 'object', value: filter as Readonly<Record<string, unknown>> });
   }
   throw new ElanusError('filter_invalid', {
     why: 'a filter is an object, an expr`...`, or a function',
     hint: typeof filter === 'string' ? 'Write expr`...` around the text.' : undefined,
   });
+}
+
+/** A deep copy, as far as a filter may go; whatever goes further is refused by who reads it. */
+function captured(filter: WireFilter): WireFilter {
+  let nodes = 0;
+  const copy = (value: unknown): unknown => {
+    if (typeof value !== 'object' || value === null) return value;
+    if (value instanceof Date) return new Date(value);
+    if (value instanceof Uint8Array) return value.slice();
+    if (ArrayBuffer.isView(value) || ++nodes > LIMITS.filterNodesMax) return value;
+    if (Array.isArray(value)) return value.map(copy);
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype !== Object.prototype && prototype !== null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copy(item)]));
+  };
+  return copy(filter) as WireFilter;
 }

@@ -18,7 +18,7 @@ import type { Collection, Scan } from './collection.ts';
 import { wireFilter } from './filters.ts';
 import { makeKey } from './ids.ts';
 import type { Platform } from './platform.ts';
-import type { CallSettings } from './retry.ts';
+import type { CallSettings, RetrySettings } from './retry.ts';
 import { withRetries } from './retry.ts';
 import type { Session } from './session.ts';
 import { encodeInput } from './write.ts';
@@ -75,13 +75,13 @@ export function createHandle(context: HandleContext, schema: CollectionSchema): 
 
 function run<T>(
   handle: Handle,
-  options: CallSettings,
+  options: RetrySettings,
   send: (call: Call) => Promise<T>,
 ): Promise<T> {
   const { platform, settings } = handle.context;
   const timeoutMs = options.timeoutMs ?? settings.timeoutMs;
   const signal = options.signal ?? settings.signal;
-  return withRetries(platform, { timeoutMs, signal }, send);
+  return withRetries(platform, { timeoutMs, signal, writes: options.writes }, send);
 }
 
 function note(handle: Handle, timestamp: bigint): void {
@@ -168,7 +168,7 @@ async function writeBatch(handle: Handle, job: BatchJob, outcome: Outcome): Prom
     onConflict: job.mode === 'upsert' ? ('replace' as const) : (conflict ?? 'error'),
     idempotencyKey: job.idempotencyKey,
   };
-  const result = await run(handle, job.options, (call) =>
+  const result = await run(handle, { ...job.options, writes: true }, (call) =>
     sendWrite(handle, { request, call, options: job.options }),
   ).catch((error: unknown) => {
     throw withKey(error, job.idempotencyKey);
@@ -265,11 +265,11 @@ async function remove(
     target: deleteTarget(handle, target),
     idempotencyKey,
   };
-  const result = await run(handle, options, (call) => context.database.delete(request, call)).catch(
-    (error: unknown) => {
-      throw withKey(error, idempotencyKey);
-    },
-  );
+  const result = await run(handle, { ...options, writes: true }, (call) =>
+    context.database.delete(request, call),
+  ).catch((error: unknown) => {
+    throw withKey(error, idempotencyKey);
+  });
   note(handle, result.timestamp);
   return { count: result.count, timestamp: result.timestamp };
 }

@@ -1,3 +1,4 @@
+import { makeIdempotencyKey } from '@elanus/core';
 import type { Platform } from './platform.ts';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
@@ -33,7 +34,7 @@ function base32(value: bigint, length: number): string {
   return text;
 }
 
-/** A new idempotency key: 128 random bits as hex. */
+/** A new idempotency key: the time and 128 random bits. */
 export function makeKey(platform: Platform): string {
-  return Array.from(platform.random(16), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return makeIdempotencyKey(platform.nowMs(), platform.random(16));
 }

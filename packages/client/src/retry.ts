@@ -6,6 +6,8 @@ import type { Platform } from './platform.ts';
 export const TIMEOUT_MS = 30_000;
 const FIRST_DELAY_MS = 25;
 const LAST_DELAY_MS = 2_000;
+/** The longest delay that timers take. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Kinds after which the same request can simply be sent again. */
 const AGAIN: ReadonlySet<string> = new Set(['exhausted', 'unavailable', 'not_ready', 'moved']);
@@ -17,20 +19,35 @@ export interface CallSettings {
   readonly timeoutMs?: number | undefined;
 }
 
+/** How to run one request. */
+export interface RetrySettings extends CallSettings {
+  /** The request changes something: when its time is over, nobody knows whether it has. */
+  readonly writes?: boolean | undefined;
+}
+
 /**
  * Runs a request until it succeeds, fails for good, or its time is over. Safe for writes because
  * every write carries an idempotency key: sent twice it has one effect.
  *
- * @throws the last failure; deadline_exceeded when time is over before the first answer.
+ * @throws the last failure; deadline_exceeded when time is over before the first answer, or while a
+ * write is under way; invalid_argument.
  */
 export async function withRetries<T>(
   platform: Platform,
-  settings: CallSettings,
+  settings: RetrySettings,
   send: (call: Call) => Promise<T>,
 ): Promise<T> {
   const timeoutMs = settings.timeoutMs ?? TIMEOUT_MS;
-  const { signal } = settings;
-  const deadline = platform.nowMs() + timeoutMs;
+  const { signal, writes = false } = settings;
+  if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) {
+    const hint = 'It is a number of milliseconds.';
+    throw new ElanusError('invalid_argument', {
+      argument: 'timeoutMs',
+      got: String(timeoutMs),
+      hint,
+    });
+  }
+  const deadline = platform.nowMs() + Math.min(timeoutMs, TIMER_MS_MAX);
   if (signal?.aborted === true) throw new ElanusError('cancelled', {}, { cause: signal.reason });
   let last: unknown;
   for (let attempt = 0; ; attempt++) {
@@ -39,8 +56,10 @@ export async function withRetries<T>(
     try {
       return await send({ signal, timeoutMs: left });
     } catch (error) {
-      // What went wrong before says more than that time was over while trying again.
-      if (last !== undefined && isElanusError(error, 'deadline_exceeded')) throw last;
+      // What went wrong before says more than that time was over while reading again. A write that
+      // was sent again may have happened: what the attempt before said holds no more.
+      const late = last !== undefined && isElanusError(error, 'deadline_exceeded');
+      if (late) throw writes ? error : last;
       last = error;
       const delay = delayAfter(error, attempt, platform);
       if (delay === undefined || platform.nowMs() + delay >= deadline) throw error;

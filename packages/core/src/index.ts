@@ -46,6 +46,7 @@ export type { ErrorCode, ErrorDetails, ErrorKind, WireError } from './errors.ts'
 export { ElanusError, errorTable, fromWireError, isElanusError, toWireError } from './errors.ts';
 export type { Hits, Keys } from './hits.ts';
 export { compareKeys, emptyHits, mergeHits } from './hits.ts';
+export { idempotencyKeyMs, makeIdempotencyKey } from './idempotency-key.ts';
 export type { CollectionId, FieldId, JobId, SegmentId } from './ids.ts';
 export { collectionId, fieldId, jobId, segmentId } from './ids.ts';
 export { shardOfInt64, shardOfString } from './key-hash.ts';

@@ -12,6 +12,7 @@ import {
   decodeColumns,
   ElanusError,
   encodeColumns,
+  idempotencyKeyMs,
   LIMITS,
   takeBatch,
   type Clock,
@@ -171,6 +172,7 @@ export class Admission {
     const hash = payloadHash(write, given);
     const before = this.#earlier(write, hash);
     if (before !== undefined) return { result: before };
+    this.#checkAge(write.idempotencyKey);
     if (write.kind !== 'delete') this.#checkMemory(given);
     await this.#room();
     await this.#hybrid.ready();
@@ -208,6 +210,14 @@ export class Admission {
       return joined.result.then((result) => ({ ...result, replayed: true }));
     const { count = 0, timestamp = 0n } = done ?? {};
     return Promise.resolve({ count, timestamp, replayed: true });
+  }
+
+  /** A key from before the window may have had its effect already: never executed again. */
+  #checkAge(idempotencyKey: string): void {
+    const madeMs = idempotencyKeyMs(idempotencyKey);
+    if (madeMs === undefined) return;
+    if (madeMs >= this.#clock.wallMs() - LIMITS.idempotencyWindowMs) return;
+    throw new ElanusError('idempotency_expired', { idempotencyKey });
   }
 
   /** Rows are held in memory: refuses before it is gone. Deletes always pass. */
