@@ -1,0 +1,143 @@
+// Goal: what the roles do together and no model covers: schema changes over flushes and restarts,
+// drops, expired keys, the log being let go, orphans of a crash being swept.
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connect, t, type Db } from '@elanus/client';
+import { makeIdempotencyKey } from '@elanus/core';
+import { describeShards, flushShard, invoke } from '@elanus/protocol';
+import { localWorld, type OpenWorld } from '@elanus/runtime';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startEmbedded } from './embedded.ts';
+
+let folder: string;
+let world: OpenWorld;
+let db: Db;
+
+async function open(): Promise<void> {
+  world = await localWorld(folder, { durability: 'process' });
+  db = connect(await startEmbedded({ world, durability: 'process', kernels: 'auto' }));
+}
+
+async function reopen(): Promise<void> {
+  await db.close();
+  await open();
+}
+
+const flush = () => invoke(world.bus, flushShard, { header: { collectionId: 1, shard: 0 } });
+
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'elanus-embedded-'));
+  await open();
+});
+afterEach(async () => {
+  await db.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const fields = {
+  id: t.int64({ primary: true, as: 'number' }),
+  title: t.varchar({ maxLength: 64 }),
+  vec: t.vector(2, { metric: 'l2' }),
+};
+const row = (id: number) => ({ id, title: `t${id}`, vec: [id, 0] });
+
+test('a field added later reads as its default in old rows, flushed or not, now and reopened', async () => {
+  const before = await db.collection('docs', fields);
+  await before.insert([row(1)]);
+  await flush();
+  await before.insert([row(2)]);
+  await db.alter('docs', {
+    add: { year: t.int32({ default: 2020 }), note: t.varchar({ nullable: true }) },
+    rename: { title: 'name' },
+  });
+  const docs = await db.collection('docs');
+  await docs.insert([{ id: 3n, name: 't3', year: 1999, note: 'new', vec: [3, 0] }] as never);
+  const check = async () => {
+    const rows = await (await db.collection('docs')).query({ limit: 10 } as never);
+    expect(rows).toEqual([
+      { id: 1, name: 't1', year: 2020, note: null },
+      { id: 2, name: 't2', year: 2020, note: null },
+      { id: 3, name: 't3', year: 1999, note: 'new' },
+    ]);
+    const old = await (await db.collection('docs')).count({ filter: { year: 2020 } } as never);
+    expect(old).toBe(2);
+  };
+  await check();
+  await flush();
+  await check();
+  await reopen();
+  await check();
+});
+
+test('a dropped collection leaves its name, its rows and its files', async () => {
+  const docs = await db.collection('docs', fields);
+  await docs.insert([row(1)]);
+  await flush();
+  expect(readdirSync(join(folder, 'objects')).length).toBeGreaterThan(0);
+  await db.drop('docs');
+  await expect(docs.count()).rejects.toMatchObject({ kind: 'not_found' });
+  const again = await db.collection('docs', fields);
+  expect(await again.count()).toBe(0);
+  await again.insert([row(1)]);
+  await reopen();
+  expect(await (await db.collection('docs')).count()).toBe(1);
+  const left: string[] = [];
+  for await (const { name } of world.objects.list('c1/')) left.push(name);
+  expect(left).toEqual([]);
+});
+
+test('a key older than the window is refused, one that is remembered is answered', async () => {
+  const docs = await db.collection('docs', fields);
+  const old = makeIdempotencyKey(Date.now() - 16 * 60_000, new Uint8Array(16));
+  const late = docs.insert([row(1)], { idempotencyKey: old });
+  await expect(late).rejects.toMatchObject({ code: 'idempotency_expired' });
+  const idempotencyKey = makeIdempotencyKey(Date.now(), new Uint8Array(16));
+  await docs.insert([row(1)], { idempotencyKey });
+  await flush();
+  await reopen();
+  const same = await db.collection('docs', fields);
+  expect((await same.insert([row(1)], { idempotencyKey })).count).toBe(1);
+  const other = same.insert([row(2)], { idempotencyKey });
+  await expect(other).rejects.toMatchObject({ code: 'idempotency_mismatch' });
+  expect(await same.count()).toBe(1);
+});
+
+test('the log is let go once its rows are flushed', async () => {
+  const docs = await db.collection('docs', fields);
+  for (let i = 0; i < 50; i++) await docs.insert([row(i)]);
+  const stream = await world.logs.open('p0');
+  const before = await stream.span();
+  await flush();
+  await expect
+    .poll(async () => (await stream.span()).firstSeq)
+    .toBeGreaterThan(before.firstSeq + 40);
+});
+
+test('objects that nothing names are gone after opening', async () => {
+  const docs = await db.collection('docs', fields);
+  await docs.insert([row(1)]);
+  await flush();
+  await world.objects.put('c1/s77/t9-dead/vec-102.bin', [new Uint8Array(100)]);
+  writeFileSync(join(folder, 'objects', 'left-over.tmp'), 'torn');
+  await reopen();
+  expect(await world.objects.stat('c1/s77/t9-dead/vec-102.bin')).toBeUndefined();
+  expect(await (await db.collection('docs')).count()).toBe(1);
+});
+
+test('four small flushes become one indexed segment, and reads see no difference', async () => {
+  const docs = await db.collection('docs', fields);
+  for (let part = 0; part < 4; part++) {
+    await docs.insert(Array.from({ length: 600 }, (_, i) => row(part * 600 + i)));
+    await flush();
+  }
+  const segments = async () => {
+    const { header } = await invoke(world.bus, describeShards, { header: { collectionId: 1 } });
+    return header.shards[0]?.segments ?? [];
+  };
+  await expect.poll(segments, { timeout: 10_000 }).toMatchObject([{ rows: 2_400, indexed: true }]);
+  const hits = await docs.search({ vector: [1234.2, 0], limit: 3 });
+  expect(hits.map((hit) => hit.id)).toEqual([1234, 1235, 1233]);
+  const plan = await docs.explain({ vector: [1, 0], limit: 3 });
+  expect(plan.segments).toMatchObject([{ index: 'FLAT_SQ8', rows: 2_400 }]);
+});
