@@ -244,7 +244,8 @@ describe('time', () => {
       const socket = connect(port, '127.0.0.1');
       socket.on('error', () => undefined).resume();
       socket.write(sent);
-      await new Promise((resolve) => socket.once('close', resolve));
+      const closed = await new Promise((resolve) => socket.once('close', () => resolve('closed')));
+      expect(closed).toBe('closed');
     }
   });
 });
@@ -261,7 +262,7 @@ describe('stop', () => {
     const call = ask(`${server.url}/trpc/health`);
     await started.promise;
     const stopped = server.stop();
-    await expect(fetch(`${server.url}/healthz`)).rejects.toThrow();
+    await expect(fetch(`${server.url}/healthz`)).rejects.toThrow('fetch failed');
     reply.resolve(HEALTH);
     expect((await call).data).toEqual(HEALTH);
     await stopped;

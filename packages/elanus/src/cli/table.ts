@@ -24,6 +24,6 @@ function cell(value: unknown): string {
   const plain = jsonValue(value);
   if (plain === undefined) return '';
   const text = typeof plain === 'string' ? plain : JSON.stringify(plain);
-  const clean = text.replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
+  const clean = text.replace(/\p{Cc}/gu, ' ');
   return clean.length > CELL_MAX ? `${clean.slice(0, CELL_MAX - 1)}…` : clean;
 }

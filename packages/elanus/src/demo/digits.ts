@@ -6,6 +6,7 @@ import { elanus } from '../open.ts';
 import { killWriter } from './crash.ts';
 import { drawDigits } from './draw.ts';
 import { farewell } from './farewell.ts';
+import { insertAll } from './insert.ts';
 import { measureRecall, measureSpeed, waitForIndex } from './measure.ts';
 import { PIXELS, readDigits, vectorOf, type Digits } from './mnist.ts';
 import { finding, freshFolder, headline, type Curtain } from './stage.ts';
@@ -19,7 +20,6 @@ type Fields = typeof Schema extends { readonly fields: infer S } ? S : never;
 type DigitRows = Collection<Fields, false>;
 
 const BATCH_ROWS = 1_000;
-const IN_FLIGHT = 4;
 const CHUNK_QUERIES = 250;
 const SHOWN = [1, 4, 8];
 const RECALL_QUERIES = 100;
@@ -39,7 +39,11 @@ export async function digitsDemo(parent: string, curtain: Curtain): Promise<void
   const db = await elanus(folder);
   curtain.add(() => db.close());
   const digits = await db.collection(Schema);
-  await insertAll(digits, train);
+  await insertAll({
+    total: train.count,
+    batchRows: BATCH_ROWS,
+    insert: (first, end) => digits.insert(columnsOf(train, first, end)),
+  });
   await waitForIndex(digits);
   await showNeighbours(digits, { train, test });
   await classify(digits, test);
@@ -52,34 +56,17 @@ export async function digitsDemo(parent: string, curtain: Curtain): Promise<void
   farewell({ folder, collection: 'digits', key: '7' });
 }
 
-async function insertAll(digits: DigitRows, train: Digits): Promise<void> {
-  headline('Insert, each batch on disk before it is acknowledged');
-  const shown = progress('  inserting', train.count);
-  const startMs = performance.now();
-  const pending: Promise<unknown>[] = [];
-  let acknowledged = 0;
-  const rate = (): number => acknowledged / ((performance.now() - startMs) / 1000);
-  for (let first = 0; first < train.count; first += BATCH_ROWS) {
-    const end = Math.min(first + BATCH_ROWS, train.count);
-    const written = digits.insert(columnsOf(train, first, end)).then(() => {
-      acknowledged += end - first;
-      shown.update(acknowledged, `${count(rate())} rows/s`);
-    });
-    pending.push(written);
-    if (pending.length >= IN_FLIGHT) await pending.shift();
-  }
-  await Promise.all(pending);
-  shown.clear();
-  const ms = performance.now() - startMs;
-  finding('inserted', `${count(train.count)} rows in ${duration(ms)}: ${count(rate())} rows/s`);
-}
-
 function columnsOf(digits: Digits, first: number, end: number) {
   return {
     id: BigInt64Array.from({ length: end - first }, (_, i) => BigInt(first + i)),
     label: Int8Array.from(digits.labels.subarray(first, end)),
     image: Float32Array.from(digits.images.subarray(first * PIXELS, end * PIXELS)),
   };
+}
+
+/** Whether stdout is a terminal with 256 colours that wants them. */
+function hasGreys(): boolean {
+  return process.stdout.isTTY === true && process.stdout.hasColors(256);
 }
 
 interface Both {
@@ -98,7 +85,7 @@ async function showNeighbours(digits: DigitRows, { train, test }: Both): Promise
       caption: `a ${label}, row ${id}`,
     }));
     print();
-    for (const line of drawDigits([query, ...found], process.stdout.isTTY === true)) {
+    for (const line of drawDigits([query, ...found], hasGreys())) {
       print(`  ${line}`);
     }
   }
@@ -147,7 +134,7 @@ async function filtered(digits: DigitRows, { train, test }: Both): Promise<void>
   }));
   const query = { image: vector, caption: 'a nine' };
   print();
-  for (const line of drawDigits([query, ...found], process.stdout.isTTY === true)) {
+  for (const line of drawDigits([query, ...found], hasGreys())) {
     print(`  ${line}`);
   }
   const matching = await digits.count({ filter: { label: 4 } });

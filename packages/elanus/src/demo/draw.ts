@@ -32,7 +32,7 @@ function picture(image: ArrayLike<number>, colours: boolean): string[] {
 
 /** Every four pixels as one, their mean. */
 function halved(image: ArrayLike<number>): number[] {
-  const dots = new Array<number>(PIXELS / 4).fill(0);
+  const dots = Array.from({ length: PIXELS / 4 }, () => 0);
   for (let i = 0; i < PIXELS; i++) {
     const at = Math.floor(i / SIDE / 2) * CELLS + Math.floor((i % SIDE) / 2);
     dots[at] = (dots[at] ?? 0) + (image[i] ?? 0) / 4;

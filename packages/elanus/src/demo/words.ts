@@ -6,9 +6,10 @@ import { collection, t, type Collection, type Db } from '@elanus/client';
 import { isElanusError } from '@elanus/core';
 import { isDatabase } from '../cli/database.ts';
 import { kernelsNote } from '../cli/kernels-note.ts';
-import { count, duration, print, progress, styled } from '../cli/terminal.ts';
+import { count, duration, print, styled } from '../cli/terminal.ts';
 import { elanus } from '../open.ts';
 import { farewell } from './farewell.ts';
+import { insertAll } from './insert.ts';
 import { measureRecall, measureSpeed, waitForIndex } from './measure.ts';
 import { finding, freshFolder, headline, type Curtain } from './stage.ts';
 import { readWords, WORD_DIM, type WordVectors } from './word-vectors.ts';
@@ -22,7 +23,6 @@ type Fields = typeof Schema extends { readonly fields: infer S } ? S : never;
 type WordRows = Collection<Fields, false>;
 
 const BATCH_ROWS = 5_000;
-const IN_FLIGHT = 3;
 const NEIGHBOURS = 10;
 const RECALL_QUERIES = 100;
 const SPEED_MS = 1_500;
@@ -69,37 +69,21 @@ async function openWords(
   const db = await elanus(freshFolder(parent, 'words'));
   curtain.add(() => db.close());
   const words = await db.collection(Schema);
-  await insertAll(words, source);
+  await insertAll({
+    total: source.words.length,
+    batchRows: BATCH_ROWS,
+    insert: (first, end) => words.insert(columnsOf(source, first, end)),
+  });
   await waitForIndex(words);
   return { db, words };
 }
 
-async function insertAll(words: WordRows, source: WordVectors): Promise<void> {
-  headline('Insert, each batch on disk before it is acknowledged');
-  const total = source.words.length;
-  const shown = progress('  inserting', total);
-  const startMs = performance.now();
-  const pending: Promise<unknown>[] = [];
-  let acknowledged = 0;
-  const rate = (): number => acknowledged / ((performance.now() - startMs) / 1000);
-  for (let first = 0; first < total; first += BATCH_ROWS) {
-    const end = Math.min(first + BATCH_ROWS, total);
-    const columns = {
-      word: source.words.slice(first, end),
-      rank: Int32Array.from({ length: end - first }, (_, i) => first + i + 1),
-      vector: source.vectors.subarray(first * WORD_DIM, end * WORD_DIM),
-    };
-    const written = words.insert(columns).then(() => {
-      acknowledged += end - first;
-      shown.update(acknowledged, `${count(rate())} rows/s`);
-    });
-    pending.push(written);
-    if (pending.length >= IN_FLIGHT) await pending.shift();
-  }
-  await Promise.all(pending);
-  shown.clear();
-  const ms = performance.now() - startMs;
-  finding('inserted', `${count(total)} rows in ${duration(ms)}: ${count(rate())} rows/s`);
+function columnsOf(source: WordVectors, first: number, end: number) {
+  return {
+    word: source.words.slice(first, end),
+    rank: Int32Array.from({ length: end - first }, (_, i) => first + i + 1),
+    vector: source.vectors.subarray(first * WORD_DIM, end * WORD_DIM),
+  };
 }
 
 /** One line: the word, its neighbours, and how long that took. */

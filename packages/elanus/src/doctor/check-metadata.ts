@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 import { ElanusError, type MetaStore } from '@elanus/core';
 import {
   decodeRecord,
@@ -53,16 +54,24 @@ export async function checkMetadata(
 
 /** sqlite's own check of every page. @throws ElanusError file_corrupt */
 function checkPages(path: string): void {
-  const emit = process.emitWarning;
-  process.emitWarning = () => undefined;
-  const sqlite = process.getBuiltinModule('node:sqlite');
-  process.emitWarning = emit;
-  const db = new sqlite.DatabaseSync(path);
+  const db = openQuietly(path);
   try {
     const answer = String(db.prepare('PRAGMA integrity_check').get()?.['integrity_check']);
     if (answer !== 'ok') throw new ElanusError('file_corrupt', { path: META, why: answer });
   } finally {
     db.close();
+  }
+}
+
+/** Node 22 warns that its sqlite is experimental: nobody asked. */
+function openQuietly(path: string): DatabaseSync {
+  const { emitWarning } = process;
+  process.emitWarning = () => undefined;
+  try {
+    const sqlite = process.getBuiltinModule('node:sqlite');
+    return new sqlite.DatabaseSync(path);
+  } finally {
+    process.emitWarning = emitWarning;
   }
 }
 

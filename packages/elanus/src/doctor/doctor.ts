@@ -38,7 +38,7 @@ export async function examine(where: string, options: ExamineOptions = {}): Prom
     const logs = localLogStore({ fs, durability: 'process' });
     await checkLog(logs, catalog, findings);
     await logs.close();
-    return { folder, ...findings };
+    return findings.report(folder);
   } finally {
     lock?.release();
   }

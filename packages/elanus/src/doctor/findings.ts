@@ -40,6 +40,23 @@ export class Findings {
   records = 0;
   logBytes = 0;
 
+  /** What was found, as plain data. */
+  report(folder: string): Report {
+    const { collections, segments, objects, objectBytes, records, logBytes } = this;
+    const { damage, notes } = this;
+    return {
+      folder,
+      collections,
+      segments,
+      objects,
+      objectBytes,
+      records,
+      logBytes,
+      damage,
+      notes,
+    };
+  }
+
   /** Adds a failure as damage. */
   add(what: string, error: unknown, cure: string): void {
     this.damage.push({ what, why: reasonOf(error), cure });
