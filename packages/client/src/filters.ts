@@ -2,6 +2,10 @@ import type { WireFilter } from '@elanus/api';
 import { ElanusError, LIMITS } from '@elanus/core';
 import { isWhere, whereFields, wireFilterOf } from './where.ts';
 
+/** Beyond these a filter is refused by who reads it, so no copy is needed. */
+const DEPTH_MAX = LIMITS.filterDepthMax * 2;
+const NODES_MAX = LIMITS.filterNodesMax * 2;
+
 /**
  * Any form of a filter as it goes over the seam; undefined stays undefined. Captured: what the
  * caller changes later has no effect.
@@ -28,18 +32,19 @@ export function wireFilter(filter: unknown): WireFilter | undefined {
   });
 }
 
-/** A deep copy, as far as a filter may go; whatever goes further is refused by who reads it. */
+/** A deep copy, as far as a filter may go. */
 function captured(filter: WireFilter): WireFilter {
   let nodes = 0;
-  const copy = (value: unknown): unknown => {
+  const copy = (value: unknown, depth: number): unknown => {
     if (typeof value !== 'object' || value === null) return value;
     if (value instanceof Date) return new Date(value);
     if (value instanceof Uint8Array) return value.slice();
-    if (ArrayBuffer.isView(value) || ++nodes > LIMITS.filterNodesMax) return value;
-    if (Array.isArray(value)) return value.map(copy);
+    if (ArrayBuffer.isView(value) || depth > DEPTH_MAX || ++nodes > NODES_MAX) return value;
+    if (Array.isArray(value)) return value.map((item) => copy(item, depth + 1));
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) return value;
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copy(item)]));
+    const entries = Object.entries(value);
+    return Object.fromEntries(entries.map(([key, item]) => [key, copy(item, depth + 1)]));
   };
-  return copy(filter) as WireFilter;
+  return copy(filter, 0) as WireFilter;
 }

@@ -62,7 +62,7 @@ function sender(url: string, options: HttpOptions): Fetch {
     if (body === undefined) headers['content-type'] = 'application/json';
     if (options.token !== undefined) headers['authorization'] = `Bearer ${options.token}`;
     const { timeoutMs, signal } = call ?? {};
-    if (timeoutMs !== undefined) headers['elanus-timeout-ms'] = String(Math.ceil(timeoutMs));
+    if (timeoutMs !== undefined) headers['elanus-timeout-ms'] = deadline(timeoutMs);
     const timeout = timeoutMs === undefined ? undefined : AbortSignal.timeout(timeoutMs);
     const signals = [signal, timeout].filter((one) => one !== undefined);
     const init: RequestInit = { method: 'POST', headers, signal: AbortSignal.any(signals) };
@@ -275,4 +275,9 @@ function packed(queries: { readonly values: Float32Array; readonly count: number
   const { buffer, byteOffset, byteLength } = queries.values;
   const bytes = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
   return { count: queries.count, values: toBase64(bytes) };
+}
+
+/** The deadline as servers take it: whole milliseconds, an hour at most. */
+function deadline(timeoutMs: number): string {
+  return String(Math.min(Math.ceil(timeoutMs), 3_600_000));
 }
