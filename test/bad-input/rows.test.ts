@@ -163,6 +163,19 @@ describe('bad rows', () => {
   });
 });
 
+function deep(levels: number): object {
+  let filter: object = { year: 1 };
+  for (let level = 0; level < levels; level++) filter = { not: filter };
+  return filter;
+}
+
+function circle(): object {
+  const list: object[] = [{ year: 1 }];
+  const filter = { and: list };
+  list.push(filter, filter);
+  return filter;
+}
+
 const badFilters: readonly [string, unknown, Refusal][] = [
   ['undefined', { year: undefined }, invalid('filter_invalid', 'undefined')],
   ['undefined below an operator', { year: { gt: undefined } }, invalid('filter_invalid', 'undef')],
@@ -176,6 +189,8 @@ const badFilters: readonly [string, unknown, Refusal][] = [
   ['a plain string', 'year > 1', invalid('filter_invalid', 'expr')],
   ['a misspelt field', { yaer: 1 }, invalid('unknown_field', /year/)],
   ['another type', { year: 'x' }, invalid('filter_invalid', 'filter cannot be used')],
+  ['too deep an object', deep(100_000), invalid('filter_invalid', 'filter cannot be used')],
+  ['an object in itself', circle(), invalid('filter_invalid', 'filter cannot be used')],
   [
     'too deep a text',
     expr(`${'('.repeat(5_000)}year > 1${')'.repeat(5_000)}`, {}),
