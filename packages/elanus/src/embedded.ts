@@ -41,11 +41,11 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
   try {
     const coordinator = await startCoordinator({ world, alone: true });
     ends.push(() => coordinator.stop());
-    const queryNode = startQueryNode({ world, kernels, pools: world.pools.search });
+    const { search, build } = world.pools;
+    const queryNode = startQueryNode({ world, kernels, pools: search, loadPool: build });
     ends.push(() => queryNode.stop());
     const dataNode = startDataNode({ world, kernels, pool: world.pools.build });
     ends.push(() => dataNode.stop());
-    const { search, build } = world.pools;
     const streamingNode = await startStreamingNode({
       world,
       pchannel: PCHANNEL,

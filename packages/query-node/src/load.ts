@@ -18,6 +18,7 @@ import {
   type Manifest,
   type ManifestIndex,
 } from '@elanus/format';
+import type { ScalarFile } from '@elanus/format/scalars';
 import { openIndexSteps, type IndexHandle } from '@elanus/index';
 import { bytesOf, rowsPerCall, type Kernels } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
@@ -28,6 +29,8 @@ export interface LoadContext {
   readonly objects: ObjectStore;
   readonly kernels: Kernels;
   readonly clock: Clock;
+  /** Decodes a scalar file, off the event loop. */
+  readonly decodeScalars: (bytes: Uint8Array, name: string) => Promise<ScalarFile>;
 }
 
 /** A segment in memory. */
@@ -77,19 +80,21 @@ async function loadChunk(
   fields: readonly Field[],
 ): Promise<ChunkView> {
   const { name } = manifest.scalars;
-  const { decodeScalars } = await import('@elanus/format/scalars');
-  const scalars = decodeScalars(await context.objects.get(name), name);
+  // Scalars are decoded on a thread while the vectors are read here.
+  const decoding = context.objects.get(name).then((bytes) => context.decodeScalars(bytes, name));
+  const reading = manifest.vectors.map(async ({ field, file }) => {
+    const id = fieldId(field);
+    const cosine = fields.find((candidate) => candidate.id === id)?.metric === 'cosine';
+    const rows = await loadVectors(context, file.name, { rows: manifest.rowCount, cosine });
+    return [id, rows] as const;
+  });
+  const [scalars, ...vectors] = await Promise.all([decoding, ...reading]);
   if (scalars.rowCount !== manifest.rowCount) {
     throw new ElanusError('file_corrupt', { path: name, why: 'row count differs' });
   }
-  const vectors = new Map<FieldId, VectorRows>();
-  for (const { field, file } of manifest.vectors) {
-    const id = fieldId(field);
-    const cosine = fields.find((candidate) => candidate.id === id)?.metric === 'cosine';
-    vectors.set(id, await loadVectors(context, file.name, { rows: manifest.rowCount, cosine }));
-  }
   const { columns, timestamps } = scalars;
-  return { rowBase: 0, rowCount: manifest.rowCount, columns, vectors, timestamps };
+  const { rowCount } = manifest;
+  return { rowBase: 0, rowCount, columns, vectors: new Map(vectors), timestamps };
 }
 
 async function loadVectors(

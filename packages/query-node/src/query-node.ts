@@ -10,6 +10,7 @@ import {
   type CollectionSchema,
   type Pool,
 } from '@elanus/core';
+import type { ScalarFile } from '@elanus/format/scalars';
 import type { KernelChoice } from '@elanus/kernels';
 import {
   countSealed,
@@ -22,7 +23,7 @@ import {
   serveCall,
 } from '@elanus/protocol';
 import type { World } from '@elanus/runtime';
-import { packKeys, parseKey, ReadRunner, retrieveRows } from '@elanus/segment';
+import { packKeys, parseKey, ReadRunner, retrieveRows, segmentThreads } from '@elanus/segment';
 import { loadSegmentFiles, type LoadedSegment } from './load.ts';
 import { filterOf, readsOf } from './read-bodies.ts';
 
@@ -30,7 +31,10 @@ import { filterOf, readsOf } from './read-bodies.ts';
 export interface QueryNodeOptions {
   readonly world: Pick<World, 'bus' | 'objects' | 'clock'>;
   readonly kernels: KernelChoice;
+  /** Threads of reads. */
   readonly pools: readonly Pool[];
+  /** Threads of loads. */
+  readonly loadPool: Pool;
 }
 
 /** A running query node. */
@@ -53,6 +57,7 @@ export function startQueryNode(options: QueryNodeOptions): QueryNode {
 class SegmentHost {
   readonly #world: QueryNodeOptions['world'];
   readonly #runner: ReadRunner;
+  readonly #loadPool: Pool;
   readonly #held = new Map<number, LoadedSegment>();
   /** Loads of one segment run one after the other. */
   readonly #loading = new Map<number, Promise<LoadedSegment>>();
@@ -60,6 +65,7 @@ class SegmentHost {
   constructor(options: QueryNodeOptions) {
     this.#world = options.world;
     this.#runner = new ReadRunner(options.kernels, options.pools);
+    this.#loadPool = options.loadPool;
   }
 
   clear(): void {
@@ -91,6 +97,12 @@ class SegmentHost {
     ];
   }
 
+  /** Decodes scalars off the event loop: Arrow alone takes many turns to load. */
+  async #decode(bytes: Uint8Array, name: string): Promise<ScalarFile> {
+    const task = { entry: segmentThreads.load, name: 'decode', input: { bytes, name } };
+    return (await this.#loadPool.run(task)) as ScalarFile;
+  }
+
   /** Forgets a segment and gives its memory back; callers say so when no read needs it. */
   #release(segmentId: number): void {
     const held = this.#held.get(segmentId);
@@ -115,6 +127,7 @@ class SegmentHost {
           objects: this.#world.objects,
           clock: this.#world.clock,
           kernels: this.#runner.kernels,
+          decodeScalars: (bytes: Uint8Array, name: string) => this.#decode(bytes, name),
         };
         const loaded = await loadSegmentFiles(context, want, held);
         this.#held.set(id, loaded);

@@ -33,7 +33,11 @@ const sharedBitset = (bits: number): Bitset =>
   new Uint32Array(new SharedArrayBuffer(bitsetWords(bits) * 4));
 
 /** Marks rows `[at, at + count)` present as `source` says. */
-function appendValid(valid: Bitset, source: Column, at: number, count: number): void {
+function appendValid(
+  valid: Bitset,
+  source: Column,
+  { at, count }: { readonly at: number; readonly count: number },
+): void {
   const from = source.kind === 'vector' ? undefined : source.valid;
   for (let i = 0; i < count; i++) {
     if (from === undefined || hasBit(from, i)) setBit(valid, at + i);
@@ -59,7 +63,7 @@ class GrowingNumbers implements GrowingColumn {
   append(source: Column, at: number): void {
     assert(source.kind === this.#kind, `a column of ${this.#kind}`);
     (this.#values as Float64Array).set(source.values as Float64Array, at);
-    appendValid(this.#valid, source, at, source.values.length);
+    appendValid(this.#valid, source, { at, count: source.values.length });
   }
 
   view(): Column {
@@ -96,7 +100,7 @@ class GrowingBytes implements GrowingColumn {
     for (let i = 1; i <= rows; i++) {
       this.#offsets[at + i] = base + (source.offsets[i] ?? 0) - first;
     }
-    appendValid(this.#valid, source, at, rows);
+    appendValid(this.#valid, source, { at, count: rows });
   }
 
   view(): Column {
@@ -131,7 +135,7 @@ class GrowingArray implements GrowingColumn {
     this.#reserve(base, base + count);
     this.#element.append(source.element, base);
     for (let i = 1; i <= rows; i++) this.#offsets[at + i] = base + (source.offsets[i] ?? 0);
-    appendValid(this.#valid, source, at, rows);
+    appendValid(this.#valid, source, { at, count: rows });
   }
 
   view(): Column {

@@ -3,7 +3,7 @@
  * addressing over typed arrays, cut into parts that grow one at a time, so that no insertion ever
  * rehashes more than one part. String keys stand as 128-bit hashes, salted per table.
  *
- * Memory: 16 bytes an int64 key, 24 a string key, over a load of at most 0.75.
+ * Memory: 16 bytes an int64 key, 24 a string key, over a load of 0.25 to 0.8.
  */
 import { assert } from '@elanus/core';
 
@@ -15,6 +15,9 @@ export interface RowLocation {
 
 const PARTS = 256;
 const PART_CAPACITY_MIN = 16;
+/** Parts fill alike, so each grows at a load of its own: never many in one turn. */
+const LOAD_MIN = 0.5;
+const LOAD_SPREAD = 0.3;
 
 /** A key reduced to words: [w0, w1] for int64, [w0..w3] for strings. */
 type KeyWords = Uint32Array;
@@ -83,7 +86,7 @@ export class KeyTable {
     part.words.set(this.#key, cell * this.#width);
     part.count++;
     this.#count++;
-    if (part.count * 4 > part.capacity * 3) this.#grow(index);
+    if (part.count > part.capacity * (LOAD_MIN + (LOAD_SPREAD * index) / PARTS)) this.#grow(index);
     return undefined;
   }
 

@@ -65,11 +65,16 @@ export class ReadRunner {
   }
 
   #run(name: string, task: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+    const input = { kernels: this.#choice, task };
+    return this.#pool().run({ entry: segmentThreads.read, name, input }, signal ? { signal } : {});
+  }
+
+  /** The pool with the shortest queue, in turn among equals. */
+  #pool(): Pool {
     let pool = this.#pools[this.#next++ % this.#pools.length];
     for (const other of this.#pools) if (pool && other.pending < pool.pending) pool = other;
     if (pool === undefined) throw new Error('assertion failed: a world has a search pool');
-    const input = { kernels: this.#choice, task };
-    return pool.run({ entry: segmentThreads.read, name, input }, signal ? { signal } : {});
+    return pool;
   }
 }
 

@@ -182,6 +182,8 @@ export class Admission {
       const timestamp = this.#wal.serviceTs;
       return { result: Promise.resolve({ count: 0, timestamp, replayed: false }) };
     }
+    // The stamp copies the whole write into the log: it gets a turn of its own.
+    await this.#clock.turn();
     return { result: this.#stamp(write, parts, hash) };
   }
 

@@ -3,7 +3,7 @@
  * their sorted keys, idempotency keys from the recovery snapshot. The log behind the checkpoint is
  * then folded in by the same `apply` as live.
  */
-import { assert, countBits, hasBit, type Bus, type Clock, type ObjectStore } from '@elanus/core';
+import { assert, hasBit, type Bus, type Clock, type ObjectStore } from '@elanus/core';
 import { decodeDeltaLog, decodeKeys, decodeManifest } from '@elanus/format';
 import type { Kernels } from '@elanus/kernels';
 import { invoke, loadSegment, type SegmentRecord, type ShardAssignment } from '@elanus/protocol';
