@@ -1,6 +1,6 @@
 // Makes the npm package `elanus` in packages/elanus/build/package, ready for `npm pack` or `npm
-// publish`: one bundle with the inner packages, tRPC, zod and Arrow in it, thread entries beside it,
-// and the public types without a trace of the inner packages.
+// publish`: one bundle with the inner packages, tRPC, zod and Arrow in it, thread entries beside
+// it, and the public types without a trace of the inner packages.
 //
 // node scripts/pack-elanus.mjs           needs `tsc -b` before it: the types come from dist
 import {

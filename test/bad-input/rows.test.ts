@@ -1,6 +1,6 @@
 // Goal: every bad row and every bad request of the list is refused whole, with its own code, a text
-// that says what to do, and nothing stored changes. Method: one table; after each refusal everything
-// stored is compared with what was stored before.
+// that says what to do, and nothing stored changes. Method: one table; after each refusal
+// everything stored is compared with what was stored before.
 import { collection, elanus, expr, t, type Db } from 'elanus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {

@@ -1,7 +1,9 @@
 import type { Db } from '../../packages/client/src/index.ts';
 import { collection, isElanusError, t } from '../../packages/client/src/index.ts';
 
-/** A database under test, as the client suites want it: empty, and with a way to a second client. */
+/**
+ * A database under test, as the client suites want it: empty, and with a way to a second client.
+ */
 export interface ClientSubject {
   readonly db: Db;
   /** Another client of the same database, optionally continuing a session. */

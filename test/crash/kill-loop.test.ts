@@ -1,4 +1,5 @@
-// Goal: W1, W6, R5 on real processes. Method: see kill-loop.ts; 200 kills are a command of their own.
+// Goal: W1, W6, R5 on real processes. Method: see kill-loop.ts; 200 kills are a command of their
+// own.
 import { expect, test } from 'vitest';
 import { killLoop } from './kill-loop.ts';
 

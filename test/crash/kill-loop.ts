@@ -1,7 +1,7 @@
 /**
  * kill -9 in the middle of writes, deletes and flushes; reopen; compare with what was acknowledged.
- * Every acknowledged write is there, nothing else is, and a write in flight is there whole or not at
- * all. As a command: `node --conditions=elanus:source test/crash/kill-loop.ts [kills] [seed]`.
+ * Every acknowledged write is there, nothing else is, and a write in flight is there whole or not
+ * at all. As a command: `node --conditions=elanus:source test/crash/kill-loop.ts [kills] [seed]`.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -1,4 +1,6 @@
-/** Goal: what README.md and examples/ show compiles as it stands; that it runs is another lane's. */
+/**
+ * Goal: what README.md and examples/ show compiles as it stands; that it runs is another lane's.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';

@@ -2,8 +2,8 @@ import type { Row } from './table.ts';
 import { LATE } from './table.ts';
 
 /**
- * Filters as the fuzz test makes them, and the plainest possible meaning of each on one row. Written
- * apart from the product: it shares no code with it, and is slow on purpose.
+ * Filters as the fuzz test makes them, and the plainest possible meaning of each on one row.
+ * Written apart from the product: it shares no code with it, and is slow on purpose.
  */
 export type Value =
   | null

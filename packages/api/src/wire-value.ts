@@ -4,8 +4,8 @@ import { fromBase64, toBase64 } from './base64.ts';
 /**
  * Values of filters on JSON wires. JSON's own kinds travel as they are; what JSON lacks travels as
  * an object with one key: `{ "$int": "9007199254740993" }`, `{ "$bytes": "AAEC" }`,
- * `{ "$date": "2025-01-01T00:00:00.000Z" }`. A caller's object that looks like one of these is wrapped in
- * `{ "$object": [[key, value]] }`.
+ * `{ "$date": "2025-01-01T00:00:00.000Z" }`. A caller's object that looks like one of these is
+ * wrapped in `{ "$object": [[key, value]] }`.
  */
 const TAGS: ReadonlySet<string> = new Set(['$int', '$date', '$bytes', '$object']);
 

@@ -32,7 +32,7 @@ export interface AlterChange {
 }
 
 type DynamicOf<O> = O extends { readonly dynamic: true } ? true : false;
-// biome-ignore lint/suspicious/noExplicitAny: an untyped collection takes any row.
+// oxlint-disable-next-line typescript/no-explicit-any -- an untyped collection takes any row
 type Untyped = Record<string, FieldBuilder<any>>;
 
 /** A database: collections, their schemas, and the session. */

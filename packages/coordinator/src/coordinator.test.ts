@@ -1,6 +1,6 @@
-// Goal: commits are fenced and monotone (E1, E2, E3), ids and timestamps are never given twice, plans
-// keep time order, garbage goes and what is named stays (S6). Method: the coordinator's rooms over
-// memory stores, with the shards' side of the bus answered by stand-ins.
+// Goal: commits are fenced and monotone (E1, E2, E3), ids and timestamps are never given twice,
+// plans keep time order, garbage goes and what is named stays (S6). Method: the coordinator's rooms
+// over memory stores, with the shards' side of the bus answered by stand-ins.
 import { collectionId, type SchemaDefinition } from '@elanus/core';
 import {
   alterShard,

@@ -1,6 +1,6 @@
 /**
- * Build jobs, level-triggered: look at what is flushed, plan what should be, have a data node do it,
- * have the shard take it over, look again. Nothing is remembered between two looks.
+ * Build jobs, level-triggered: look at what is flushed, plan what should be, have a data node do
+ * it, have the shard take it over, look again. Nothing is remembered between two looks.
  */
 import {
   LIMITS,

@@ -1,6 +1,6 @@
 /**
- * States what must be true here. A failure is a bug in Elanus, never bad input: bad input is refused
- * at the border with an `ElanusError`. Stays on in production; cheap conditions only.
+ * States what must be true here. A failure is a bug in Elanus, never bad input: bad input is
+ * refused at the border with an `ElanusError`. Stays on in production; cheap conditions only.
  *
  * @throws Error with the reason; the process border turns it into an `internal` failure.
  */

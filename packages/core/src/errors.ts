@@ -88,7 +88,8 @@ export const errorTable = {
     'already_exists',
     409,
     (d) =>
-      `a row with this key exists; use upsert, or insert with onConflict: 'skip' | 'replace'. ${kv(d)}`,
+      'a row with this key exists; use upsert, or insert with ' +
+      `onConflict: 'skip' | 'replace'. ${kv(d)}`,
   ),
   key_not_found: entry<{ readonly key: string; readonly hint?: string | undefined }>(
     'not_found',
@@ -104,7 +105,8 @@ export const errorTable = {
     'conflict',
     409,
     (d) =>
-      `some shards took their rows and others refused; mend the refused rows, then repeat with the same idempotency key. ${kv(d)}`,
+      'some shards took their rows and others refused; mend the refused rows, then repeat with ' +
+      `the same idempotency key. ${kv(d)}`,
   ),
   empty_write: entry<object>('invalid', 400, () => 'nothing to write: give at least one row'),
   // Requests
@@ -132,7 +134,8 @@ export const errorTable = {
     'invalid',
     400,
     () =>
-      'delete needs { ids: [...] } or a filter that says something; to remove every row use delete({ all: true })',
+      'delete needs { ids: [...] } or a filter that says something; ' +
+      'to remove every row use delete({ all: true })',
   ),
   schema_invalid: entry<Cell>('invalid', 400, cell('schema cannot be used')),
   request_too_large: entry<{ readonly bytes?: number | undefined; readonly bytesMax: number }>(
@@ -149,7 +152,8 @@ export const errorTable = {
     'invalid',
     400,
     (d) =>
-      `this idempotency key is older than the window of 15 minutes; read back, then write with a new key. ${kv(d)}`,
+      'this idempotency key is older than the window of 15 minutes; read back, then write with ' +
+      `a new key. ${kv(d)}`,
   ),
   timestamp_out_of_range: entry<{ readonly at: string; readonly hint?: string | undefined }>(
     'invalid',
@@ -171,7 +175,8 @@ export const errorTable = {
     'conflict',
     409,
     (d) =>
-      `collection ${show(d.name)} has another schema: ${d.differences.join('; ')}. Open it with db.collection(${JSON.stringify(d.name)}), change it with db.alter, or use another name`,
+      `collection ${show(d.name)} has another schema: ${d.differences.join('; ')}. Open it with ` +
+      `db.collection(${JSON.stringify(d.name)}), change it with db.alter, or use another name`,
   ),
   collection_dropped: entry<Named>('not_found', 404, (d) => `collection was dropped. ${kv(d)}`),
   handle_closed: entry<object>('invalid', 400, () => 'the database is closed; open it again'),
@@ -183,7 +188,8 @@ export const errorTable = {
     'deadline',
     504,
     (d) =>
-      `deadline exceeded; a write may or may not have happened: retry it with its idempotency key. ${kv(d)}`,
+      'deadline exceeded; a write may or may not have happened: retry it with its ' +
+      `idempotency key. ${kv(d)}`,
   ),
   cancelled: entry<{ readonly idempotencyKey?: string | undefined }>(
     'cancelled',
@@ -247,14 +253,16 @@ export const errorTable = {
     'denied',
     403,
     (d) =>
-      `refusing to listen beyond this machine without a token; pass --token or ELANUS_TOKEN. ${kv(d)}`,
+      'refusing to listen beyond this machine without a token; pass --token or ' +
+      `ELANUS_TOKEN. ${kv(d)}`,
   ),
   // Disks and folders
   folder_locked: entry<{ readonly folder: string; readonly pid?: number | undefined }>(
     'conflict',
     409,
     (d) =>
-      `the folder is open in another process or thread; use it through one \`elanus serve\`, or close the other. ${kv(d)}`,
+      'the folder is open in another process or thread; use it through one `elanus serve`, ' +
+      `or close the other. ${kv(d)}`,
   ),
   file_not_found: entry<Where>('not_found', 404, (d) => `file not found. ${kv(d)}`),
   disk_full: entry<Where>(
@@ -352,8 +360,8 @@ const RETRYABLE: ReadonlySet<ErrorKind> = new Set<ErrorKind>([
 const MARK = Symbol.for('elanus.error');
 
 /**
- * The one error class. Narrow with `isElanusError(e, code)`, not `instanceof`: errors cross threads,
- * processes and copies of this package.
+ * The one error class. Narrow with `isElanusError(e, code)`, not `instanceof`: errors cross
+ * threads, processes and copies of this package.
  */
 export class ElanusError<C extends ErrorCode = ErrorCode> extends Error {
   readonly code: C;

@@ -1,4 +1,6 @@
-/** CRC-32 (IEEE) table for the first bytes of a string key; the fields are tiny, a table is enough. */
+/**
+ * CRC-32 (IEEE) table for the first bytes of a string key; the fields are tiny, a table is enough.
+ */
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   let c = n;
   for (let k = 0; k < 8; k++) c = c & 1 ? 0xedb88320 ^ (c >>> 1) : c >>> 1;
@@ -33,7 +35,9 @@ function mixBlock(hash: number, block: number): number {
   return (mul(h, 5) + 0xe6546b64) | 0;
 }
 
-/** The shard of a string key, given as UTF-8: CRC-32 over its first 100 bytes, modulo. As Milvus. */
+/**
+ * The shard of a string key, given as UTF-8: CRC-32 over its first 100 bytes, modulo. As Milvus.
+ */
 export function shardOfString(key: Uint8Array, shards: number): number {
   let crc = 0xffffffff;
   const length = Math.min(key.length, STRING_HASH_BYTES);

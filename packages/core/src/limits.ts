@@ -1,6 +1,6 @@
 /**
- * Limits with their reasons. Public ones follow Milvus where it has one; internal ones say what they
- * protect. A write past a limit is refused before memory or disk runs out.
+ * Limits with their reasons. Public ones follow Milvus where it has one; internal ones say what
+ * they protect. A write past a limit is refused before memory or disk runs out.
  */
 export const LIMITS = {
   /** Fields of a collection, Milvus 3.0. */

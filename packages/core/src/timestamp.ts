@@ -1,6 +1,7 @@
 /**
  * Hybrid timestamp, 64 bits: Unix milliseconds shifted left by 18, plus a logical counter. Milvus'
- * layout, so that wire clients can compare them. Strictly increasing from write to write in a shard.
+ * layout, so that wire clients can compare them. Strictly increasing from write to write in a
+ * shard.
  */
 export type Timestamp = bigint;
 

@@ -98,7 +98,9 @@ async function release(key: string, shared: Shared): Promise<void> {
   await (await shared.database).close();
 }
 
-/** The database as one handle sees it: closing it twice counts once, and it is then closed for it. */
+/**
+ * The database as one handle sees it: closing it twice counts once, and it is then closed for it.
+ */
 function closedOnce(database: Database, onClose: () => Promise<void>): Database {
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {

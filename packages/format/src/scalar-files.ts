@@ -1,6 +1,6 @@
 /**
- * A door of its own: Arrow is loaded by whoever encodes or decodes scalars, not by everyone who writes a
- * manifest.
+ * A door of its own: Arrow is loaded by whoever encodes or decodes scalars, not by everyone who
+ * writes a manifest.
  */
 import { assert, columnBytes, type Column, type Field, type FieldId } from '@elanus/core';
 import { encodeScalars } from './arrow-batch.ts';

@@ -1,6 +1,7 @@
-// Compiles native/kernels.cc for WebAssembly SIMD and writes src/wasm-binary.ts, which is committed:
-// a machine without a compiler uses it as it is. Needs clang and wasm-ld (packages clang and lld of
-// a Linux distribution). `--check` only says whether the committed file is of these sources.
+// Compiles native/kernels.cc for WebAssembly SIMD and writes src/wasm-binary.ts, which is
+// committed: a machine without a compiler uses it as it is. Needs clang and wasm-ld (packages clang
+// and lld of a Linux distribution). `--check` only says whether the committed file is of these
+// sources.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,5 @@
-// Goal: memory nobody needs is given back at once, and a late reader finds zeroes instead of a fault.
+// Goal: memory nobody needs is given back at once, and a late reader finds zeroes instead of a
+// fault.
 import { expect, test } from 'vitest';
 import { loadKernels } from './load.ts';
 import { bytesOf } from './memory.ts';

@@ -74,7 +74,9 @@ export interface MessageHeader {
   readonly idempotencyKey: string;
 }
 
-/** A decoded record. `head` and `body` are views on the record's bytes, `body` at a multiple of 8. */
+/**
+ * A decoded record. `head` and `body` are views on the record's bytes, `body` at a multiple of 8.
+ */
 export interface Message {
   readonly head: Uint8Array;
   readonly header: MessageHeader;

@@ -93,7 +93,9 @@ export class Access {
     this.#schemas.clear();
   }
 
-  /** What a read must see. Embedded, everything acknowledged is applied: strong waits for nothing. */
+  /**
+   * What a read must see. Embedded, everything acknowledged is applied: strong waits for nothing.
+   */
   demand(point: ReadPoint): ReadDemand {
     const { consistency, sessionTimestamp = 0n } = point;
     if (typeof consistency === 'object') {

@@ -82,9 +82,9 @@ export interface BodyLimits {
 const RETRY_AFTER_MS = 250;
 
 /**
- * Counts the bytes of bodies. A request that says its length and is too long is refused before it is
- * read; one that does not say it is counted as it comes, and cut when it does not stop: tRPC refuses
- * it at the limit, and what still arrives is dropped up to as much again.
+ * Counts the bytes of bodies. A request that says its length and is too long is refused before it
+ * is read; one that does not say it is counted as it comes, and cut when it does not stop: tRPC
+ * refuses it at the limit, and what still arrives is dropped up to as much again.
  */
 export class BodyMeter {
   readonly #limits: BodyLimits;

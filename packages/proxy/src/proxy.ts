@@ -1,6 +1,6 @@
 /**
- * The proxy: the database as callers see it. It keeps no state but a cache of schemas; every call is
- * checked, sent to the roles that answer it, and put together.
+ * The proxy: the database as callers see it. It keeps no state but a cache of schemas; every call
+ * is checked, sent to the roles that answer it, and put together.
  */
 import { checkDefinition, checkField, checkName } from '@elanus/api';
 import type {

@@ -201,7 +201,9 @@ function moveCell(from: Cell, to: Cell, width: number): void {
   to.part.rows[to.cell] = from.part.rows[from.cell] ?? 0;
 }
 
-/** Four salted lanes over UTF-16 units, mixed crosswise. Source: cyrb53's shape, four lanes wide. */
+/**
+ * Four salted lanes over UTF-16 units, mixed crosswise. Source: cyrb53's shape, four lanes wide.
+ */
 function hash128(text: string, salt: number, out: Uint32Array): void {
   let a = 0xdeadbeef ^ salt;
   let b = 0x41c6ce57 ^ Math.imul(salt, 0x9e3779b1);

@@ -36,8 +36,8 @@ interface Candidate {
 const byKey = (a: Candidate, b: Candidate): number => compareKeys(a.key, b.key);
 
 /**
- * The first `limit` passing rows by key. Candidates are sorted and cut each time twice the limit has
- * been gathered, so memory stays at 2 x limit. Cost: rows x log(limit).
+ * The first `limit` passing rows by key. Candidates are sorted and cut each time twice the limit
+ * has been gathered, so memory stays at 2 x limit. Cost: rows x log(limit).
  */
 export function selectRows(task: SelectTask): Selection {
   let kept: Candidate[] = [];

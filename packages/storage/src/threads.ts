@@ -1,6 +1,6 @@
 /**
- * The thread entries of this package. They run as TypeScript from source and as JavaScript from dist;
- * a bundle has to carry each of them under the same path relative to itself.
+ * The thread entries of this package. They run as TypeScript from source and as JavaScript from
+ * dist; a bundle has to carry each of them under the same path relative to itself.
  */
 const fromSource = import.meta.url.endsWith('.ts');
 

@@ -1,7 +1,7 @@
 /**
  * The streaming node: owns a pchannel in a term, and serves every vchannel on it. Opening is a
- * recovery from whatever was left: own the channel, write the Term record, rebuild each shard at its
- * checkpoint, fold the log in behind it.
+ * recovery from whatever was left: own the channel, write the Term record, rebuild each shard at
+ * its checkpoint, fold the log in behind it.
  */
 import {
   assert,

@@ -31,8 +31,9 @@ export interface LogStream {
   readonly name: string;
   /**
    * Stores one record. Calls may be pipelined, each with the predicted expectation; the order of
-   * calls is the order of storing. A mismatch refuses this append only: a later one whose prediction
-   * happens to hold is stored (a stray). Failures of the store are `unknown`, never thrown.
+   * calls is the order of storing. A mismatch refuses this append only: a later one whose
+   * prediction happens to hold is stored (a stray). Failures of the store are `unknown`, never
+   * thrown.
    * @throws ElanusError invalid_argument (subject), request_too_large: the caller's mistakes
    */
   append(append: LogAppend): Promise<LogAppendOutcome>;
@@ -52,8 +53,8 @@ export interface LogStream {
 /** The port to the log broker: files, memory, later JetStream. It knows bytes, not rows. */
 export interface LogStore {
   /**
-   * Opens a stream, creating it when absent. Names: 1 to 64 of [A-Za-z0-9_-]. Several handles on one
-   * stream share it.
+   * Opens a stream, creating it when absent. Names: 1 to 64 of [A-Za-z0-9_-]. Several handles on
+   * one stream share it.
    */
   open(name: string): Promise<LogStream>;
   list(): Promise<readonly string[]>;

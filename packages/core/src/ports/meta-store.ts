@@ -10,15 +10,17 @@ export interface MetaEntry {
   readonly modRevision: number;
 }
 
-/** A condition of a transaction. `exists: false` = the key is absent. An absent key has revision 0. */
+/**
+ * A condition of a transaction. `exists: false` = the key is absent. An absent key has revision 0.
+ */
 export type MetaCompare =
   | { readonly key: string; readonly modRevision: number }
   | { readonly key: string; readonly createRevision: number }
   | { readonly key: string; readonly exists: boolean };
 
 /**
- * An effect of a transaction. No key twice in one transaction. A put without `leaseId` frees the key
- * of a lease it had. Values are captured at the call.
+ * An effect of a transaction. No key twice in one transaction. A put without `leaseId` frees the
+ * key of a lease it had. Values are captured at the call.
  */
 export type MetaOp =
   | {
@@ -73,8 +75,10 @@ export interface MetaStore {
     readonly revision: number;
   }>;
   /**
-   * Applies all of `then` if every compare holds, atomically and durably. With nothing to change the
-   * revision stays. Transactions sent without waiting may be applied in any order. @throws ElanusError txn_too_large, txn_duplicate_key, lease_expired
+   * Applies all of `then` if every compare holds, atomically and durably. With nothing to change
+   * the revision stays. Transactions sent without waiting may be applied in any order.
+   *
+   * @throws ElanusError txn_too_large, txn_duplicate_key, lease_expired
    */
   txn(txn: MetaTxn): Promise<MetaTxnOutcome>;
   /**

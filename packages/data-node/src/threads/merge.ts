@@ -1,4 +1,5 @@
-// Thread entry of merges: joins the kept rows' scalars of several segments into one segment's files.
+// Thread entry of merges: joins the kept rows' scalars of several segments into one segment's
+// files.
 import { concatColumns, takeColumn, type Column, type Field, type FieldId } from '@elanus/core';
 import { decodeScalars, encodeScalarFiles, type EncodedScalars } from '@elanus/format/scalars';
 import { defaultColumn } from '@elanus/expr';

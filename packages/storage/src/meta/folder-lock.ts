@@ -13,7 +13,9 @@ export const PID_FILE = 'lock.pid';
 
 const SQLITE_BUSY = 5;
 
-/** Held locks: a database that nobody refers to is closed by the garbage collector, lock and all. */
+/**
+ * Held locks: a database that nobody refers to is closed by the garbage collector, lock and all.
+ */
 const heldLocks = new Set<DatabaseSync>();
 
 /** A held lock. */

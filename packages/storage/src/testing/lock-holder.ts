@@ -1,7 +1,9 @@
 import { isElanusError } from '@elanus/core';
 import { lockFolder } from '../meta/folder-lock.ts';
 
-/** Tries to lock a folder, says what came of it, and stays for 20 s. Run by `folder-lock.test.ts`. */
+/**
+ * Tries to lock a folder, says what came of it, and stays for 20 s. Run by `folder-lock.test.ts`.
+ */
 try {
   lockFolder(process.argv[2] ?? '', process.pid);
   // What nobody refers to may be collected: the lock has to outlive that.

@@ -199,7 +199,8 @@ export class ShardReads {
         rows.push(location.row);
       });
       const newest = this.#newest(snapshot, segments, rows);
-      // A write of several records is being applied: wait for its end, so that we see all or nothing.
+      // A write of several records is being applied: wait for its end, so that we see all or
+      // nothing.
       if (newest > snapshot.at) {
         return this.get(keys, { ...select, demand: { guarantee: newest, at: undefined } });
       }
@@ -379,7 +380,9 @@ export class ShardReads {
     return { parts: [hits], plans, where: header.where };
   }
 
-  /** Fields of rows anywhere in the shard, in the order listed: grouped by segment, then put back. */
+  /**
+   * Fields of rows anywhere in the shard, in the order listed: grouped by segment, then put back.
+   */
   async #retrieve(
     snapshot: Snapshot,
     list: { readonly segments: Float64Array; readonly rows: Uint32Array },

@@ -1,11 +1,12 @@
 /**
- * Admission of writes to one shard: one at a time, in the order they came. A write is checked against
- * what the shard will be once everything in flight is applied (the projection), then stamped in one
- * turn. Nothing else can enter between the check and the stamp.
+ * Admission of writes to one shard: one at a time, in the order they came. A write is checked
+ * against what the shard will be once everything in flight is applied (the projection), then
+ * stamped in one turn. Nothing else can enter between the check and the stamp.
  *
  *     wait for room -> retry? -> schema -> keys -> segment -> stamp
  *
- * Invariants: W5 (a key has one effect), promise 5 (keys are unique), promise 7 (limits refuse first).
+ * Invariants: W5 (a key has one effect), promise 5 (keys are unique), promise 7 (limits refuse
+ * first).
  */
 import {
   columnOf,

@@ -2,7 +2,8 @@
  * Flush and build commits of one shard, one at a time and in order, so that checkpoint, delta logs
  * and segment set always change together.
  *
- *     sealed -> files -> deltas, recovery snapshot -> commit (one transaction) -> load -> swap -> truncate
+ *     sealed -> files -> deltas, recovery snapshot -> commit (one transaction) -> load -> swap ->
+ *     truncate
  *
  * A crash anywhere before the commit leaves garbage; after it, recovery starts from the new state.
  * Invariants: S1, S2, S5, E2, W7; flushes are FIFO, so the checkpoint is the first seq of the

@@ -1,6 +1,6 @@
 /**
- * The recovery snapshot of a vchannel: the idempotency keys at its checkpoint. With flushed segments
- * and delta logs it is everything the log below the checkpoint meant.
+ * The recovery snapshot of a vchannel: the idempotency keys at its checkpoint. With flushed
+ * segments and delta logs it is everything the log below the checkpoint meant.
  */
 import { decodeColumns, encodeColumns, fieldId, type Column, type Timestamp } from '@elanus/core';
 import type { IdempotencyWindow, RememberedWrite } from './idempotency.ts';

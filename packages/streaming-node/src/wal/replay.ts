@@ -1,8 +1,9 @@
 /**
  * Reading a log back: what a new owner, a follower or a doctor makes of its records.
  *
- * Dropped: records of a lower term behind a higher Term (strays of a former owner), and the parts of
- * a write whose last part is missing. Refused: a gap or repeat of `n`, a broken hash chain. W2, W3, W6.
+ * Dropped: records of a lower term behind a higher Term (strays of a former owner), and the parts
+ * of a write whose last part is missing. Refused: a gap or repeat of `n`, a broken hash chain. W2,
+ * W3, W6.
  */
 import { ElanusError, type LogStream } from '@elanus/core';
 import { crc32 } from '@elanus/format';

@@ -1,6 +1,6 @@
-// Goal: the prefix rule, settling of unknown answers, fencing and whole-write visibility (W1 to W6).
-// Method: Wals over the memory log, which stores strays as JetStream does and can lose or apply any
-// append without answering.
+// Goal: the prefix rule, settling of unknown answers, fencing and whole-write visibility (W1 to
+// W6). Method: Wals over the memory log, which stores strays as JetStream does and can lose or
+// apply any append without answering.
 import { timestampFromMs, type Clock, type LogStream } from '@elanus/core';
 import { encodeHeader, type MessageHeader } from '@elanus/protocol';
 import { systemClock } from '@elanus/runtime';

@@ -1,10 +1,12 @@
 /**
  * The one writer of a pchannel. A write is stamped and published in one synchronous turn: timestamp
- * order is publish order is seq order. Appends are pipelined, each with the predicted last sequence.
+ * order is publish order is seq order. Appends are pipelined, each with the predicted last
+ * sequence.
  *
  *     submit: admit -> stamp -> publish        (one turn)
  *     outcome: ok -> confirm the prefix -> apply in order -> answer
- *              mismatch | unknown -> settle: read back, find out what is stored, publish the rest again
+ *              mismatch | unknown -> settle: read back, find out what is stored, publish the rest
+ *              again
  *
  * Invariants
  * - W2, W4: every record carries the hash of the one before it; timestamps strictly rise.
@@ -256,7 +258,9 @@ export class Wal {
     }
   }
 
-  /** Moves the confirmed prefix to `apply`: whole writes only, so that none is ever half visible. */
+  /**
+   * Moves the confirmed prefix to `apply`: whole writes only, so that none is ever half visible.
+   */
   #confirm(): void {
     let complete = 0;
     for (let i = 0; this.#published[i]?.state === 'ok'; i++) {
@@ -295,8 +299,8 @@ export class Wal {
   }
 
   /**
-   * Something was refused or not answered. Reads the tail: our records that stand there in order are
-   * confirmed, a higher Term fences us, the rest is published again with the same bytes.
+   * Something was refused or not answered. Reads the tail: our records that stand there in order
+   * are confirmed, a higher Term fences us, the rest is published again with the same bytes.
    */
   async #settle(): Promise<void> {
     this.#settling = true;
@@ -321,7 +325,9 @@ export class Wal {
     }
   }
 
-  /** The store said why it holds none of the rest: those writes fail, the Wal goes on before them. */
+  /**
+   * The store said why it holds none of the rest: those writes fail, the Wal goes on before them.
+   */
   #giveUp(cause: ElanusError): void {
     const at = this.#published.findIndex((record) => record.state !== 'ok');
     const first = this.#published[at];

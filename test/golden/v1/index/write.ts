@@ -3,8 +3,8 @@
  *
  *     node --conditions=elanus:source test/golden/v1/index/write.ts
  *
- * The files are read by every later release (packages/index/src/golden.test.ts). Do not run it again
- * for the same version: a changed byte means another version.
+ * The files are read by every later release (packages/index/src/golden.test.ts). Do not run it
+ * again for the same version: a changed byte means another version.
  */
 import { writeFileSync } from 'node:fs';
 
