@@ -1,0 +1,58 @@
+// Goal: files of version 1 are read by every release, and mean what they meant. Method: the bytes in
+// v1/, written once by write.ts, are read and compared with what they were read as then; this
+// release writes the same bytes; a folder made then opens, answers the same, and can be written to.
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { elanus } from 'elanus';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import { ask } from './folder.ts';
+import { FORMATS } from './formats.ts';
+
+const here = join(import.meta.dirname, 'v1');
+const answers = JSON.parse(readFileSync(join(here, 'formats', 'answers.json'), 'utf8')) as Readonly<
+  Record<string, unknown>
+>;
+
+/** The bytes of a golden file, in memory of their own. */
+const goldenBytes = (name: string): Uint8Array =>
+  new Uint8Array(readFileSync(join(here, 'formats', name)));
+
+describe('formats of version 1', () => {
+  test('every format has its golden file', () => {
+    expect(Object.keys(answers).toSorted()).toEqual(Object.keys(FORMATS).toSorted());
+  });
+  test.each(Object.entries(FORMATS))('%s is read', async (name, { read }) => {
+    const found: unknown = JSON.parse(JSON.stringify(await read(goldenBytes(name))));
+    expect(found).toEqual(answers[name]);
+  });
+  test.each(Object.entries(FORMATS))('%s is written with the same bytes', async (name, format) => {
+    const bytes = await format.write();
+    expect(Buffer.from(bytes).equals(goldenBytes(name))).toBe(true);
+  });
+});
+
+describe('a folder of version 1', () => {
+  const expected: unknown = JSON.parse(readFileSync(join(here, 'folder.json'), 'utf8'));
+
+  function copy(): string {
+    const folder = mkdtempSync(join(tmpdir(), 'elanus-golden-'));
+    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+    cpSync(join(here, 'folder'), folder, { recursive: true });
+    return folder;
+  }
+
+  test('opens, answers as it did, can be written to and opened again', async () => {
+    const folder = copy();
+    const db = await elanus(folder);
+    expect(await ask(db)).toEqual(expected);
+    const docs = await db.collection('docs');
+    const { count } = await docs.delete({ all: true });
+    expect(count).toBe(57);
+    await db.close();
+    const again = await elanus(folder);
+    expect(await (await again.collection('docs')).count()).toBe(0);
+    expect(await (await again.collection('words')).count()).toBe(5);
+    await again.close();
+  });
+});
