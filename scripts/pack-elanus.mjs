@@ -54,6 +54,7 @@ async function bundleNode() {
     ...shared,
     entryPoints: {
       index: join(source, 'src/index.ts'),
+      router: join(source, 'src/router.ts'),
       'cli/main': join(source, 'src/cli/main.ts'),
       ...threadEntries(),
     },
@@ -92,9 +93,12 @@ async function bundleClient() {
   });
 }
 
-const IMPORT = /(from\s+|import\s*\(\s*|import\s+)(['"])([^'"]+)\2/g;
+/** `import type { A, B as C } from 'x'`, and the same with `export`. */
+const NAMED = /\b(import|export)( type)? \{([^}]*)\} from (['"])([^'"]+)\4;/g;
+/** `import("x").A` inside of a type. */
+const INLINE = /\bimport\((['"])([^'"]+)\1\)/g;
 
-/** Where the declarations of an import lie; undefined = outside of this workspace. */
+/** The file of declarations that an import means; undefined = outside of this workspace. */
 function declarationOf(specifier, from) {
   if (specifier.startsWith('.')) {
     return join(dirname(from), specifier).replace(/\.(ts|js)$/, '.d.ts');
@@ -106,33 +110,68 @@ function declarationOf(specifier, from) {
   return join(folder, exports[door === undefined ? '.' : `./${door}`].types);
 }
 
-/** `packages/api/dist/router.d.ts` is `types/api/router.d.ts` in the package. */
-function placeOf(declaration) {
-  const [, name = '', path = ''] =
-    /^packages\/([^/]+)\/dist\/(.+)$/.exec(relative(root, declaration).replaceAll('\\', '/')) ?? [];
-  return join(target, 'types', name, path);
+/** `A as B` is `{ inner: 'A', outer: 'B' }`. */
+function namesIn(list) {
+  const items = list.split(',').map((item) => item.trim().replace(/^type /, ''));
+  return items
+    .filter((item) => item !== '')
+    .map((item) => {
+      const [inner, outer = inner] = item.split(' as ');
+      return { inner, outer };
+    });
 }
 
-/** Copies the declarations that the doors reach; inner packages become relative paths. */
+/** Where a name that a file exports is declared: behind doors there are more doors. */
+function originOf(file, name) {
+  for (const [, kind, , list, , specifier] of readFileSync(file, 'utf8').matchAll(NAMED)) {
+    const found = kind === 'export' && namesIn(list).find(({ outer }) => outer === name);
+    const next = found ? declarationOf(specifier, file) : undefined;
+    if (next !== undefined) return originOf(next, found.inner);
+  }
+  return { file, name };
+}
+
+/** `packages/api/dist/router.d.ts` is `types/api/router.d.ts` in the package. */
+function placeOf(declaration) {
+  const path = relative(root, declaration).replaceAll('\\', '/');
+  const [, name, rest] = /^packages\/([^/]+)\/dist\/(.+)$/.exec(path) ?? [];
+  if (name === undefined) throw new Error(`${path} is no declaration of a package`);
+  return join(target, 'types', name, rest);
+}
+
+/**
+ * Copies the declarations that the doors reach, and no others: a name is imported from the file that
+ * declares it, so that what nobody names is not dragged in with its dependencies.
+ */
 function rollTypes(doors) {
   const seen = new Set();
   const queue = [...doors];
-  while (queue.length > 0) {
-    const file = queue.pop();
+  const pathTo = (file, from) => {
+    queue.push(file);
+    const path = relative(dirname(placeOf(from)), placeOf(file)).replaceAll('\\', '/');
+    return (path.startsWith('.') ? path : `./${path}`).replace(/\.d\.ts$/, '.js');
+  };
+  for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
     if (seen.has(file)) continue;
     seen.add(file);
-    const text = readFileSync(file, 'utf8').replace(/^\/\/# sourceMappingURL=.*$/m, '');
-    const place = placeOf(file);
-    const rewritten = text.replace(IMPORT, (whole, lead, quote, specifier) => {
-      const found = declarationOf(specifier, file);
-      if (found === undefined) return whole;
-      queue.push(found);
-      const path = relative(dirname(place), placeOf(found)).replaceAll('\\', '/');
-      const dotted = path.startsWith('.') ? path : `./${path}`;
-      return `${lead}${quote}${dotted.replace(/\.d\.ts$/, '.js')}${quote}`;
-    });
-    mkdirSync(dirname(place), { recursive: true });
-    writeFileSync(place, rewritten);
+    const text = readFileSync(file, 'utf8')
+      .replace(/^\/\/# sourceMappingURL=.*$/m, '')
+      .replace(NAMED, (whole, kind, type = '', list, _quote, specifier) => {
+        const door = declarationOf(specifier, file);
+        if (door === undefined) return whole;
+        const lines = namesIn(list).map(({ inner, outer }) => {
+          const origin = originOf(door, inner);
+          const name = origin.name === outer ? outer : `${origin.name} as ${outer}`;
+          return `${kind}${type} { ${name} } from '${pathTo(origin.file, file)}';`;
+        });
+        return lines.join('\n');
+      })
+      .replace(INLINE, (whole, _quote, specifier) => {
+        const found = declarationOf(specifier, file);
+        return found === undefined ? whole : `import('${pathTo(found, file)}')`;
+      });
+    mkdirSync(dirname(placeOf(file)), { recursive: true });
+    writeFileSync(placeOf(file), text);
   }
 }
 
@@ -151,6 +190,7 @@ function writeManifest() {
     exports: {
       '.': { types: './types/elanus/index.d.ts', default: './dist/index.js' },
       './client': { types: './types/elanus/client.d.ts', default: './dist/client.js' },
+      './router': { types: './types/elanus/router.d.ts', default: './dist/router.js' },
       './package.json': './package.json',
     },
     dependencies: { piscina: dependencies.piscina },
@@ -164,7 +204,7 @@ rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 await bundleNode();
 await bundleClient();
-rollTypes([join(source, 'dist/index.d.ts'), join(source, 'dist/client.d.ts')]);
+rollTypes(['index', 'client', 'router'].map((door) => join(source, 'dist', `${door}.d.ts`)));
 for (const name of ['README.md', 'LICENSE', 'examples']) {
   if (existsSync(join(root, name)))
     cpSync(join(root, name), join(target, name), { recursive: true });

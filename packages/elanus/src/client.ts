@@ -17,7 +17,6 @@ export type {
   Consistency,
   Db,
   DeleteTarget,
-  ElanusRouter,
   ErrorCode,
   ErrorDetails,
   ErrorKind,

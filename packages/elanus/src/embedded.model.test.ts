@@ -105,7 +105,7 @@ class Run {
     return this.#world.bus;
   }
 
-  get #c(): Collection<Fields & never, false> {
+  get #c(): Collection<Fields, false> {
     if (this.#rows === undefined) throw new Error('not open');
     return this.#rows as never;
   }
@@ -199,9 +199,8 @@ class Run {
     const tagged = want.filter((row) => row.tags.includes('t1')).length;
     expect(await this.#c.count({ filter: { tags: { contains: 't1' } } } as never)).toBe(tagged);
     const id = this.#int(KEYS);
-    expect(((await this.#c.get(id as never)) as Row | undefined)?.name).toBe(
-      this.#model.get(id)?.name,
-    );
+    const found = (await this.#c.get(id as never)) as unknown as Row | undefined;
+    expect(found?.name).toBe(this.#model.get(id)?.name);
   }
 
   async #search(): Promise<void> {

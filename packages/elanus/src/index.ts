@@ -12,7 +12,6 @@ export type {
   Consistency,
   Db,
   DeleteTarget,
-  ElanusRouter,
   ErrorCode,
   ErrorDetails,
   ErrorKind,
