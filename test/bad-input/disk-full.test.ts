@@ -1,6 +1,6 @@
-// Goal: on a full disk writes are refused with disk_full, nothing acknowledged is lost, reads go on,
-// and once space is free writes work again in the same open database. Method: a real file system of
-// a few megabytes where mounting is allowed; an injected one, everywhere.
+// Goal: on a full disk writes are refused with disk_full, nothing acknowledged is lost, reads go
+// on, and once space is free writes work again in the same open database. Method: a real file
+// system of a few megabytes where mounting is allowed; an injected one, everywhere.
 import { execFileSync } from 'node:child_process';
 import { rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -52,7 +52,7 @@ async function fill(rows: OpenRows, first: number): Promise<number> {
 async function expectRows(rows: OpenRows, total: number): Promise<void> {
   expect(await rows.count()).toBe(total);
   let next = 0;
-  for await (const row of rows.scan({ select: ['note', 'vec'] }).rows()) {
+  for await (const row of rows.scan({ select: ['id', 'note', 'vec'] }).rows()) {
     const whole = row.id === next && row.note === `row ${next}` && row.vec[DIM - 1] === next;
     if (!whole) throw new Error(`row ${row.id} in place of ${next}`);
     next++;

@@ -464,7 +464,8 @@ function join(cells: readonly Cell[], valid: Uint32Array): Column | undefined {
     parts.forEach((part, i) => data.set(part, offsets[i]));
     return { kind, offsets, data, valid };
   }
-  const first = (cells[0]?.column as NumberColumn).values;
+  const [one] = cells;
+  const first = (one?.column as NumberColumn | undefined)?.values ?? new Float64Array(0);
   const values = first.slice(0, 0).constructor as unknown as {
     from(list: unknown[]): NumberColumn['values'];
   };
@@ -482,7 +483,8 @@ function joinArrays(cells: readonly Cell[], valid: Uint32Array): ArrayColumn {
     return to - from;
   });
   const element =
-    join(elements, createBitset(elements.length)) ?? (cells[0]?.column as ArrayColumn).element;
+    join(elements, createBitset(elements.length)) ??
+    (cells[0]?.column as ArrayColumn | undefined)?.element;
   const { valid: _none, ...rest } = element as NumberColumn;
   return { kind: 'array', offsets: offsetsOf(lengths), element: rest, valid };
 }

@@ -372,10 +372,10 @@ function readCases(ctx: Ctx): void {
       for await (const row of docs.scan({ filter: { ok: true }, pageRows: 2 }).rows()) {
         seen.push(Number(row.id));
       }
-      expect(seen.toSorted()).toEqual([0, 2, 4, 6, 8]);
+      expect(seen.toSorted((a, b) => a - b)).toEqual([0, 2, 4, 6, 8]);
       const first = await docs.scan({ pageRows: 6 }).page();
       const second = await docs.scan({ pageRows: 6, page: first.next }).page();
-      expect([...ids(first.rows), ...ids(second.rows)].toSorted()).toEqual(
+      expect([...ids(first.rows), ...ids(second.rows)].toSorted((a, b) => a - b)).toEqual(
         tenRows().map((row) => Number(row.id)),
       );
       expect(second.next).toBe(undefined);

@@ -27,7 +27,7 @@ export function emptyHits(nq: number, limit: number, like: 'int64' | 'varchar'):
     limit,
     counts: new Uint32Array(nq),
     scores: new Float32Array(size),
-    keys: like === 'int64' ? new BigInt64Array(size) : new Array<string>(size).fill(''),
+    keys: like === 'int64' ? new BigInt64Array(size) : Array.from({ length: size }, () => ''),
     segments: new Float64Array(size),
     rows: new Uint32Array(size),
   };
@@ -50,56 +50,55 @@ export function mergeHits(parts: readonly Hits[], metric: Metric): Hits {
   if (parts.length === 1) return first;
   const like = first.keys instanceof BigInt64Array ? 'int64' : 'varchar';
   const out = emptyHits(first.nq, first.limit, like);
-  const cursors = new Uint32Array(parts.length);
+  const cursors = parts.map((hits) => ({ hits, at: 0, end: 0 }));
   for (let q = 0; q < out.nq; q++) {
-    cursors.fill(0);
-    mergeQuery({ parts, metric, out, q, cursors });
+    for (const cursor of cursors) {
+      cursor.at = q * cursor.hits.limit;
+      cursor.end = cursor.at + (cursor.hits.counts[q] ?? 0);
+    }
+    out.counts[q] = mergeQuery(cursors, metric, { hits: out, at: q * out.limit });
   }
   return out;
 }
 
-function mergeQuery(input: {
-  readonly parts: readonly Hits[];
-  readonly metric: Metric;
-  readonly out: Hits;
-  readonly q: number;
-  readonly cursors: Uint32Array;
-}): void {
-  const { parts, metric, out, q, cursors } = input;
+/** A place in some hits. */
+interface Place {
+  readonly hits: Hits;
+  at: number;
+}
+
+/** A place that moves on to the end of one query's hits. */
+interface Cursor extends Place {
+  end: number;
+}
+
+/** Moves the best hits of all cursors to `out`; returns how many. */
+function mergeQuery(cursors: readonly Cursor[], metric: Metric, out: Place): number {
   let count = 0;
-  while (count < out.limit) {
-    let best = -1;
-    let bestAt = 0;
-    for (let p = 0; p < parts.length; p++) {
-      const part = parts[p];
-      const cursor = cursors[p] ?? 0;
-      if (part === undefined || cursor >= (part.counts[q] ?? 0)) continue;
-      const at = q * part.limit + cursor;
-      const current = best < 0 ? undefined : parts[best];
-      if (current === undefined || precedes(metric, part, at, current, bestAt)) {
-        best = p;
-        bestAt = at;
-      }
+  for (; count < out.hits.limit; count++) {
+    let best: Cursor | undefined;
+    for (const cursor of cursors) {
+      if (cursor.at >= cursor.end) continue;
+      if (best === undefined || precedes(metric, cursor, best)) best = cursor;
     }
-    const winner = parts[best];
-    if (winner === undefined) break;
-    cursors[best] = (cursors[best] ?? 0) + 1;
-    copyHit(winner, bestAt, out, q * out.limit + count);
-    count++;
+    if (best === undefined) break;
+    copyHit(best, out);
+    best.at++;
+    out.at++;
   }
-  out.counts[q] = count;
+  return count;
 }
 
-function precedes(metric: Metric, a: Hits, i: number, b: Hits, j: number): boolean {
-  const sa = a.scores[i] ?? 0;
-  const sb = b.scores[j] ?? 0;
+function precedes(metric: Metric, a: Place, b: Place): boolean {
+  const sa = a.hits.scores[a.at] ?? 0;
+  const sb = b.hits.scores[b.at] ?? 0;
   if (sa !== sb) return isBetter(metric, sa, sb);
-  return compareKeys(a.keys[i] ?? 0n, b.keys[j] ?? 0n) < 0;
+  return compareKeys(a.hits.keys[a.at] ?? 0n, b.hits.keys[b.at] ?? 0n) < 0;
 }
 
-function copyHit(from: Hits, i: number, to: Hits, j: number): void {
-  to.scores[j] = from.scores[i] ?? 0;
-  to.segments[j] = from.segments[i] ?? 0;
-  to.rows[j] = from.rows[i] ?? 0;
-  (to.keys as (bigint | string)[])[j] = from.keys[i] ?? 0n;
+function copyHit(from: Place, to: Place): void {
+  to.hits.scores[to.at] = from.hits.scores[from.at] ?? 0;
+  to.hits.segments[to.at] = from.hits.segments[from.at] ?? 0;
+  to.hits.rows[to.at] = from.hits.rows[from.at] ?? 0;
+  (to.hits.keys as (bigint | string)[])[to.at] = from.hits.keys[from.at] ?? 0n;
 }

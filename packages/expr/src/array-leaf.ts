@@ -91,7 +91,7 @@ function rowsWithAll(
 
 interface Finder {
   readonly size: number;
-  placeOf(element: number): number;
+  readonly placeOf: (element: number) => number;
 }
 
 function finder(elements: ElementView, values: readonly Literal[]): Finder {

@@ -217,7 +217,9 @@ describe('prune', () => {
         typeof value === 'string' ? encoder.encode(value) : (value as StatValue),
       );
       values.sort((a, b) =>
-        a instanceof Uint8Array ? Buffer.compare(a, b as Uint8Array) : a < b ? -1 : a > b ? 1 : 0,
+        a instanceof Uint8Array
+          ? Buffer.compare(a, b as Uint8Array)
+          : Number(a > (b as number)) - Number(a < (b as number)),
       );
       const nullCount = rows.length - present.length;
       const min = values[0];

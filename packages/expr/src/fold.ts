@@ -22,9 +22,10 @@ export function foldUnary(op: string, value: Literal, place: Place): Literal {
  */
 export function foldBinary(op: string, sides: readonly [Literal, Literal], place: Place): Literal {
   const [a, b] = sides;
-  if (typeof a === 'bigint' && typeof b === 'bigint') return word(foldInts(op, a, b, place), place);
+  if (typeof a === 'bigint' && typeof b === 'bigint')
+    return word(foldInts(op, [a, b], place), place);
   if (!isNumeric(a) || !isNumeric(b)) throw filterInvalid(`\`${op}\` needs two numbers`, place);
-  const value = foldFloats(op, Number(a), Number(b), place);
+  const value = foldFloats(op, [Number(a), Number(b)], place);
   if (!Number.isFinite(value)) throw filterInvalid('a constant is not a finite number', place);
   return value;
 }
@@ -38,7 +39,7 @@ function word(value: bigint, place: Place): bigint {
   return value;
 }
 
-function foldInts(op: string, a: bigint, b: bigint, place: Place): bigint {
+function foldInts(op: string, [a, b]: readonly [bigint, bigint], place: Place): bigint {
   const small = b >= 0n && b < 64n;
   if (op === '+') return a + b;
   if (op === '-') return a - b;
@@ -55,7 +56,7 @@ function foldInts(op: string, a: bigint, b: bigint, place: Place): bigint {
   throw filterInvalid(`\`${op}\` cannot be computed for these numbers`, place);
 }
 
-function foldFloats(op: string, a: number, b: number, place: Place): number {
+function foldFloats(op: string, [a, b]: readonly [number, number], place: Place): number {
   if (op === '+') return a + b;
   if (op === '-') return a - b;
   if (op === '*') return a * b;

@@ -30,7 +30,7 @@ export const languageWords: ReadonlySet<string> = new Set(WORDS.values());
 
 const OPERATORS = [
   ['**', '<<', '>>', '<=', '>=', '==', '!=', '&&', '||', '=~', '!~'],
-  [...'+-*/%<>()[]{},&|^~!:='],
+  '+-*/%<>()[]{},&|^~!:='.split(''),
 ] as const;
 
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -6,13 +6,16 @@ export interface LikeMatcher {
   matches(data: Uint8Array, start: number, end: number): boolean;
 }
 
-/** A run between two `%`: bytes when plain, else code points with -1 for `_`. */
+/** A run between two `%`: found by bytes when plain, else by code points. */
 interface Run {
-  readonly bytes: Uint8Array;
-  readonly points: readonly number[] | undefined;
-  find(data: Uint8Array, start: number, end: number): number;
+  readonly find: (data: Uint8Array, start: number, end: number) => number;
+  /** Where the run ends when `data[start, end)` begins with it, or -1. */
+  readonly prefixEnd: (data: Uint8Array, start: number, end: number) => number;
+  /** Where the run begins when `data[start, end)` ends with it, or -1. */
+  readonly suffixStart: (data: Uint8Array, start: number, end: number) => number;
 }
 
+/** Stands for `_` among code points. */
 const ANY = -1;
 const cache = new Map<string, LikeMatcher>();
 const CACHE_MAX = 256;
@@ -26,10 +29,7 @@ const CACHE_MAX = 256;
 export function compileLike(pattern: string, position?: number): LikeMatcher {
   const known = cache.get(pattern);
   if (known !== undefined) return known;
-  const runs = cutRuns(pattern, position).map(makeRun);
-  const matcher = {
-    matches: (data: Uint8Array, start: number, end: number) => match(runs, data, start, end),
-  };
+  const matcher = matcherOf(cutRuns(pattern, position).map(makeRun));
   if (cache.size >= CACHE_MAX) cache.clear();
   if (pattern.length < 1024) cache.set(pattern, matcher);
   return matcher;
@@ -63,58 +63,65 @@ function makeRun(points: readonly number[]): Run {
   const plain = !points.includes(ANY);
   const text = plain ? points.map((point) => String.fromCodePoint(point)).join('') : '';
   const bytes = encoder.encode(text);
-  if (plain) return { bytes, points: undefined, find: byteFinder(bytes) };
-  return { bytes, points, find: pointFinder(points) };
+  const ends = plain ? byteEnds(bytes) : pointEnds(points);
+  return { find: plain ? byteFinder(bytes) : pointFinder(points), ...ends };
 }
 
-function match(runs: readonly Run[], data: Uint8Array, start: number, end: number): boolean {
+function matcherOf(runs: readonly Run[]): LikeMatcher {
   const first = runs[0] as Run;
-  let at = prefixEnd(first, data, start, end);
-  if (at < 0) return false;
-  if (runs.length === 1) return at === end;
-  for (let i = 1; i < runs.length - 1; i++) {
-    at = (runs[i] as Run).find(data, at, end);
+  const last = runs[runs.length - 1] as Run;
+  const matches = (data: Uint8Array, start: number, end: number): boolean => {
+    let at = first.prefixEnd(data, start, end);
     if (at < 0) return false;
-  }
-  return suffixStart(runs[runs.length - 1] as Run, data, start, end) >= at;
+    if (runs.length === 1) return at === end;
+    for (let i = 1; i < runs.length - 1; i++) {
+      at = (runs[i] as Run).find(data, at, end);
+      if (at < 0) return false;
+    }
+    return last.suffixStart(data, start, end) >= at;
+  };
+  return { matches };
 }
 
-/** Where the run ends when the text begins with it, or -1. */
-function prefixEnd(run: Run, data: Uint8Array, start: number, end: number): number {
-  const { bytes, points } = run;
-  if (points === undefined) {
-    if (end - start < bytes.length) return -1;
-    for (let i = 0; i < bytes.length; i++) if (data[start + i] !== bytes[i]) return -1;
-    return start + bytes.length;
-  }
-  let at = start;
-  for (const point of points) {
-    if (at >= end) return -1;
-    const next = nextPoint(data, at, end);
-    if (point !== ANY && pointAt(data, at, next) !== point) return -1;
-    at = next;
-  }
-  return at;
+/** Prefix and suffix of a run without `_`. */
+function byteEnds(bytes: Uint8Array): Pick<Run, 'prefixEnd' | 'suffixStart'> {
+  const { length } = bytes;
+  const standsAt = (data: Uint8Array, from: number): boolean => {
+    for (let i = 0; i < length; i++) if (data[from + i] !== bytes[i]) return false;
+    return true;
+  };
+  return {
+    prefixEnd: (data, start, end) =>
+      end - start >= length && standsAt(data, start) ? start + length : -1,
+    suffixStart: (data, start, end) =>
+      end - start >= length && standsAt(data, end - length) ? end - length : -1,
+  };
 }
 
-/** Where the run begins when the text ends with it, or -1. */
-function suffixStart(run: Run, data: Uint8Array, start: number, end: number): number {
-  const { bytes, points } = run;
-  if (points === undefined) {
-    const from = end - bytes.length;
-    if (from < start) return -1;
-    for (let i = 0; i < bytes.length; i++) if (data[from + i] !== bytes[i]) return -1;
-    return from;
-  }
-  let at = end;
-  for (let i = points.length - 1; i >= 0; i--) {
-    if (at <= start) return -1;
-    let from = at - 1;
-    while (from > start && ((data[from] as number) & 0xc0) === 0x80) from--;
-    if (points[i] !== ANY && pointAt(data, from, at) !== points[i]) return -1;
-    at = from;
-  }
-  return at;
+/** Prefix and suffix of a run with `_`, which is one character of one to four bytes. */
+function pointEnds(points: readonly number[]): Pick<Run, 'prefixEnd' | 'suffixStart'> {
+  const prefixEnd = (data: Uint8Array, start: number, end: number): number => {
+    let at = start;
+    for (const point of points) {
+      if (at >= end) return -1;
+      const next = nextPoint(data, at, end);
+      if (point !== ANY && pointAt(data, at, next) !== point) return -1;
+      at = next;
+    }
+    return at;
+  };
+  const suffixStart = (data: Uint8Array, start: number, end: number): number => {
+    let at = end;
+    for (let i = points.length - 1; i >= 0; i--) {
+      if (at <= start) return -1;
+      let from = at - 1;
+      while (from > start && ((data[from] as number) & 0xc0) === 0x80) from--;
+      if (points[i] !== ANY && pointAt(data, from, at) !== points[i]) return -1;
+      at = from;
+    }
+    return at;
+  };
+  return { prefixEnd, suffixStart };
 }
 
 function nextPoint(data: Uint8Array, at: number, end: number): number {

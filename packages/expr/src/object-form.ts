@@ -102,7 +102,7 @@ function readField(reader: Reader, name: string, value: unknown): Expr {
   const { schema } = reader;
   const field = fieldByName(schema, name);
   const path: PathExpr = { kind: 'path', name, path: [] };
-  if (name === TIMESTAMP_FIELD) return readConditions(reader, path, value);
+  if (name === TIMESTAMP_FIELD) return readConditions(reader, { path }, value);
   if (field === undefined && OPERATORS.has(name) && !schema.dynamic) {
     throw filterInvalid(`\`${name}\` is an operator and stands where a field is expected`, {
       field: name,
@@ -111,11 +111,18 @@ function readField(reader: Reader, name: string, value: unknown): Expr {
   }
   // Unknown names are judged by the check, which knows the nearest field.
   if (field === undefined || field.type === 'json') return readJson(reader, path, value);
-  return readConditions(reader, path, value, field);
+  return readConditions(reader, { path, field }, value);
+}
+
+/** What conditions are about; the field for hints, where one is known. */
+interface Target {
+  readonly path: PathExpr;
+  readonly field?: Field | undefined;
 }
 
 /** A value, null, or an object of operators only. */
-function readConditions(reader: Reader, path: PathExpr, value: unknown, field?: Field): Expr {
+function readConditions(reader: Reader, target: Target, value: unknown): Expr {
+  const { path, field } = target;
   count(reader);
   if (value === undefined) throw undefinedValue(path.name);
   if (value === null) return { kind: 'null', operand: path, negated: false };
@@ -156,10 +163,10 @@ function constant(path: PathExpr, value: unknown): LiteralExpr {
 
 /** Inside JSON an object is either operators or keys, never both. */
 function readJson(reader: Reader, path: PathExpr, value: unknown): Expr {
-  if (!isPlainObject(value)) return readConditions(reader, path, value);
+  if (!isPlainObject(value)) return readConditions(reader, { path }, value);
   const names = Object.keys(value);
   const operators = names.filter((name) => OPERATORS.has(name));
-  if (operators.length === names.length) return readConditions(reader, path, value);
+  if (operators.length === names.length) return readConditions(reader, { path }, value);
   if (operators.length > 0) {
     throw new ElanusError('filter_ambiguous', {
       field: [path.name, ...path.path].join('.'),

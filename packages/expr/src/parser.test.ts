@@ -280,7 +280,7 @@ describe('objects', () => {
     const empty = (value: object): boolean =>
       saysNothing(checkFilter(filterFromObject(value, schema), schema));
     expect([{}, { i32: { in: [] } }, { or: [] }, { j: {} }, { not: {} }].map(empty)).toEqual(
-      new Array(5).fill(true),
+      Array.from({ length: 5 }, () => true),
     );
     expect(empty({ i32: 1 })).toBe(false);
   });

@@ -1,5 +1,5 @@
 // Goal: every file of a segment survives its bytes, and damage is named, never followed.
-import { createBitset, fieldId, setBit, type Column } from '@elanus/core';
+import { createBitset, fieldId, setBit, type Column, type NumberColumn } from '@elanus/core';
 import { tableFromIPC } from 'apache-arrow';
 import { expect, test } from 'vitest';
 import { decodeScalars, encodeScalars } from './arrow-batch.ts';
@@ -95,7 +95,7 @@ test('keys come back in order with their rows', () => {
   const order = keyOrder(key, 3);
   expect([...order]).toEqual([1, 0, 2]);
   const back = decodeKeys(encodeKeys(key, order), 'k', 3);
-  expect([...(back.keys.values as BigInt64Array)]).toEqual([-1n, 5n, 2n ** 62n]);
+  expect([...((back.keys as NumberColumn).values as BigInt64Array)]).toEqual([-1n, 5n, 2n ** 62n]);
   expect(() => decodeKeys(encodeKeys(key, order), 'k', 2)).toThrow(/damaged/);
   expect([...keyOrder(text('b', 'ab', 'a'), 3)]).toEqual([2, 1, 0]);
 });

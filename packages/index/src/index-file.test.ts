@@ -152,12 +152,13 @@ describe('a file', () => {
 });
 
 test('any layout has aligned sections that do not overlap', () => {
-  const kinds = fc.constantFrom('FLAT' as const, 'FLAT_SQ8' as const);
-  const rows = fc.nat(5_000_000);
-  const dims = fc.integer({ min: 1, max: 32_768 });
+  const kind = fc.constantFrom('FLAT' as const, 'FLAT_SQ8' as const);
+  const metric = fc.constantFrom(...METRICS);
+  const rowCount = fc.nat(5_000_000);
+  const dim = fc.integer({ min: 1, max: 32_768 });
   fc.assert(
-    fc.property(kinds, fc.constantFrom(...METRICS), rows, dims, (kind, metric, rowCount, dim) => {
-      const layout = indexLayout({ kind, metric, dim, rowCount });
+    fc.property(fc.record({ kind, metric, dim, rowCount }), (shape) => {
+      const layout = indexLayout(shape);
       let end = INDEX_HEADER_BYTES;
       for (const section of Object.values(layout.sections)) {
         if (section.bytes === 0) continue;

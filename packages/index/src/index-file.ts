@@ -125,7 +125,7 @@ export function* sealSteps(
     yield;
   }
   const view = headerView(memory);
-  for (const [i, letter] of [...MAGIC].entries()) view.setUint8(i, letter.charCodeAt(0));
+  for (let i = 0; i < MAGIC.length; i++) view.setUint8(i, MAGIC.charCodeAt(i));
   view.setUint32(8, INDEX_FILE_VERSION, true);
   view.setUint32(20, KINDS.indexOf(header.kind), true);
   view.setUint32(24, METRICS.indexOf(header.metric), true);

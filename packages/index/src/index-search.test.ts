@@ -1,3 +1,5 @@
+import { countBits, createBitset, hasBit, setBit } from '@elanus/core';
+import type { Bitset } from '@elanus/core';
 import { availableIsas, createTopK, floatsOf, loadKernels, sortTopK } from '@elanus/kernels';
 import type { Kernels, TopK } from '@elanus/kernels';
 import { describe, expect, test } from 'vitest';
@@ -85,6 +87,25 @@ function rowsOf(top: TopK, slot = 0): number[] {
   return [...top.rows.subarray(slot * top.limit, slot * top.limit + (top.counts[slot] ?? 0))];
 }
 
+/** The rows that `pick` picks. */
+function someOf(rowCount: number, pick: () => boolean): Bitset {
+  const set = createBitset(rowCount);
+  for (let row = 0; row < rowCount; row++) if (pick()) setBit(set, row);
+  return set;
+}
+
+/** Two queries return min(limit, allowed) rows, all allowed, none twice. */
+function expectAllowed(index: VectorIndex, queries: Float32Array, allowed: Bitset): void {
+  const count = countBits(allowed);
+  for (const limit of [1, 10, 700]) {
+    const top = topOf(index, { queries, allowed }, limit);
+    expect([...top.counts]).toEqual([Math.min(limit, count), Math.min(limit, count)]);
+    const rows = rowsOf(top);
+    expect(new Set(rows).size).toBe(rows.length);
+    expect(rows.every((row) => hasBit(allowed, row))).toBe(true);
+  }
+}
+
 function recall(got: TopK, truth: TopK): number {
   let found = 0;
   let all = 0;
@@ -126,7 +147,8 @@ describe.each(METRICS)('recall, %s', (metric) => {
     const dim = 24;
     const world = clustered(loadKernels(), { rows: 4000, dim });
     for (let row = 0; row < 4000; row += 1000) {
-      for (let j = 0; j < dim; j++) world.values[row * dim + j]! *= 1000;
+      const long = world.values.subarray(row * dim, (row + 1) * dim);
+      long.set(long.map((value) => value * 1000));
     }
     const index = open(world, 'FLAT_SQ8', metric);
     const exact = flatIndex({ ...world, metric });
@@ -159,21 +181,8 @@ describe('a filtered search returns min(limit, allowed)', () => {
         for (const metric of METRICS) {
           const index = open(world, kind, metric);
           for (const share of [0, 0.003, 0.1, 0.7, 1]) {
-            const allowed = new Uint32Array(Math.ceil(rowCount / 32));
-            let count = 0;
-            for (let r = 0; r < rowCount; r++) {
-              if (random() >= share) continue;
-              allowed[r >> 5]! |= 1 << (r & 31);
-              count++;
-            }
-            const queries = world.values.slice(0, dim * 2);
-            for (const limit of [1, 10, 700]) {
-              const top = topOf(index, { queries, allowed }, limit);
-              expect([...top.counts]).toEqual([Math.min(limit, count), Math.min(limit, count)]);
-              const rows = rowsOf(top);
-              expect(new Set(rows).size).toBe(rows.length);
-              expect(rows.every((r) => ((allowed[r >> 5] ?? 0) >>> (r & 31)) & 1)).toBe(true);
-            }
+            const allowed = someOf(rowCount, () => random() < share);
+            expectAllowed(index, world.values.slice(0, dim * 2), allowed);
           }
         }
       }

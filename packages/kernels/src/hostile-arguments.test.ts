@@ -90,7 +90,7 @@ function refusal(call: () => unknown): unknown {
 
 function expectRefusal(error: unknown): void {
   if (error === undefined) return;
-  expect(error instanceof TypeError || error instanceof RangeError, String(error)).toBe(true);
+  expect(error).toSatisfy((one) => one instanceof TypeError || one instanceof RangeError);
 }
 
 describe.each(availableIsas())('%s', (isa) => {

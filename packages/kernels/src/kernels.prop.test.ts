@@ -1,3 +1,4 @@
+import { setBit } from '@elanus/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
@@ -75,7 +76,7 @@ function load(kernels: Kernels, { dim, rows, nq, seed }: Case) {
   kernels.inverseNorms({ dim, rows: memory, from: 0, to: rows, out: inverseNorms });
   const allowed = new Uint32Array(Math.ceil(rows / 32));
   const share = random();
-  for (let r = 0; r < rows; r++) if (random() < share) allowed[r >> 5]! |= 1 << (r & 31);
+  for (let r = 0; r < rows; r++) if (random() < share) setBit(allowed, r);
   return { dim, memory, values, queries, from, to, inverseNorms, allowed, random };
 }
 

@@ -76,8 +76,7 @@ function slotOf(top: TopK, slot: number): readonly unknown[] {
 function normsOf(
   addon: NativeAddon,
   isa: number,
-  queries: Float32Array,
-  dim: number,
+  { queries, dim }: { readonly queries: Float32Array; readonly dim: number },
 ): Float32Array {
   const nq = queries.length / dim;
   const out = new Float32Array(nq);
@@ -99,7 +98,7 @@ function scanFloat32(addon: NativeAddon, isa: number, args: ScanFloat32): void {
   const { dim, top, queries, bounds, rowBase } = args;
   const cosine = args.metric === 'cosine';
   const rows = floatsOf(args.rows, args.to * dim);
-  const queryNorms = cosine ? normsOf(addon, isa, queries, dim) : null;
+  const queryNorms = cosine ? normsOf(addon, isa, { queries, dim }) : null;
   const fixed = [rowBase, args.allowed, queries, queryNorms];
   const range = [bounds?.min ?? -Infinity, bounds?.max ?? Infinity];
   const result = [top.limit, top.scores, top.rows, top.counts, top.tied];
@@ -123,7 +122,7 @@ function listed(addon: NativeAddon, isa: number, args: ListedRows): readonly unk
     args.rowBase,
     args.list,
     args.query,
-    cosine ? (normsOf(addon, isa, args.query, args.dim)[0] ?? 0) : 0,
+    cosine ? (normsOf(addon, isa, { queries: args.query, dim: args.dim })[0] ?? 0) : 0,
   ];
 }
 

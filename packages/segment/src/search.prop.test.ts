@@ -75,7 +75,7 @@ const rowsOf = (count: number) =>
       vec: fc.array(fc.integer({ min: -2, max: 2 }), { minLength: DIM, maxLength: DIM }),
       gone: fc.integer({ min: 0, max: 9 }),
     }),
-    { maxLength: count },
+    { maxLength: count, size: 'large' },
   );
 
 test('search, select and count equal a naive scan', () => {
@@ -138,7 +138,7 @@ test('search, select and count equal a naive scan', () => {
         expect([...keys]).toEqual(sorted.slice(0, limit));
       },
     ),
-    { numRuns: 300, size: 'large' },
+    { numRuns: 300 },
   );
 });
 

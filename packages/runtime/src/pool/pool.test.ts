@@ -13,10 +13,10 @@ let pool: Pool | undefined;
 afterEach(() => pool?.close());
 
 describe.each([
-  { kind: 'inline', make: (queueMax = 100) => inlinePool({ clock: systemClock, queueMax }) },
-  { kind: 'threads', make: (queueMax = 100) => piscinaPool({ threads: 1, queueMax }) },
+  { kind: 'inline', make: (queueMax: number) => inlinePool({ clock: systemClock, queueMax }) },
+  { kind: 'threads', make: (queueMax: number) => piscinaPool({ threads: 1, queueMax }) },
 ])('$kind', ({ make }) => {
-  const open = (queueMax?: number): Pool => {
+  const open = (queueMax = 100): Pool => {
     pool = make(queueMax);
     return pool;
   };
