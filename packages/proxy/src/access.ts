@@ -26,6 +26,8 @@ import {
 
 /** Schemas are asked again after this, and at once when a shard knows a newer one. */
 const SCHEMA_FRESH_MS = 1_000;
+/** Calls answered in one turn of the event loop may take this long together. */
+const TURN_MS = 2;
 /** A call without a deadline of its own. */
 const TIMEOUT_MS = 30_000;
 
@@ -40,6 +42,8 @@ export class Access {
   readonly #bus: Bus;
   readonly #schemas = new Map<string, CachedSchema>();
   #closed = false;
+  #turn: Promise<void> | undefined;
+  #turnAskedMs = 0;
 
   constructor(bus: Bus, clock: Clock) {
     this.#bus = bus;
@@ -58,9 +62,27 @@ export class Access {
     call: ApiCall | undefined,
   ): Promise<Required<Parcel<Reply>>> {
     if (this.#closed) throw new ElanusError('handle_closed', {});
+    await this.#giveWay();
     const { signal, timeoutMs = TIMEOUT_MS } = call ?? {};
     const options: CallOptions = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
     return invoke(this.#bus, to, { ...request, options });
+  }
+
+  /**
+   * In process, a call may be answered without the event loop ever turning: a caller who awaits one
+   * after the other would starve timers, disks and every write. So a turn is asked for while calls
+   * come, and when it has not come for a while, the next call waits for it.
+   */
+  async #giveWay(): Promise<void> {
+    const now = this.clock.monoMs();
+    if (this.#turn === undefined) {
+      this.#turnAskedMs = now;
+      this.#turn = this.clock.turn().then(() => {
+        this.#turn = undefined;
+      });
+    } else if (now - this.#turnAskedMs > TURN_MS) {
+      await this.#turn;
+    }
   }
 
   /** The schema a name stands for. @throws collection_not_found */

@@ -131,8 +131,8 @@ export class Channel {
   /** Opens the shards of a new collection. */
   async openShards(schema: CollectionSchema): Promise<void> {
     const { wal, hybrid } = this.#running();
-    await hybrid.ready();
     await wal.room();
+    await hybrid.ready();
     const { collectionId } = schema;
     const draft = { kind: 'create' as const, collectionId, shard: 0, segmentId: 0 };
     const body = new TextEncoder().encode(JSON.stringify(schema));

@@ -132,8 +132,8 @@ export class Admission {
   alter(schema: CollectionSchema): Promise<Timestamp> {
     return this.#exclusive(async () => {
       if (schema.version <= this.#state.schema.version) return this.#wal.serviceTs;
-      await this.#hybrid.ready();
       await this.#wal.room();
+      await this.#hybrid.ready();
       const { collectionId, shard } = this.#state;
       const header = { kind: 'alter' as const, collectionId, shard, segmentId: 0 };
       const body = new TextEncoder().encode(JSON.stringify(schema));
@@ -149,8 +149,8 @@ export class Admission {
   seal(): Promise<boolean> {
     return this.#exclusive(async () => {
       if (this.#segmentId === 0) return false;
-      await this.#hybrid.ready();
       await this.#wal.room();
+      await this.#hybrid.ready();
       const { done } = this.#wal.submit([this.#sealDraft()]);
       await done;
       return true;
@@ -176,7 +176,6 @@ export class Admission {
     this.#checkAge(write.idempotencyKey);
     if (write.kind !== 'delete') this.#checkMemory(given);
     await this.#room();
-    await this.#hybrid.ready();
     await this.#ids.ready();
     const parts = write.kind === 'insert' ? await this.#free(write, given) : given;
     if (parts.length === 0) {
@@ -185,6 +184,7 @@ export class Admission {
     }
     // The stamp copies the whole write into the log: it gets a turn of its own.
     await this.#clock.turn();
+    await this.#hybrid.ready();
     return { result: this.#stamp(write, parts, hash) };
   }
 

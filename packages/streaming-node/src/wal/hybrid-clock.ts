@@ -45,12 +45,22 @@ export class HybridClock {
     return maxTimestamp(this.#last, timestampFromMs(this.#clock.wallMs()));
   }
 
-  /** Makes sure that timestamps can be given; waits for a new window when the old one ends. */
+  /**
+   * Makes sure that timestamps can be given in this turn; waits for a new window when the old one
+   * ends. What is stamped is stamped right after it: nothing else is awaited in between.
+   */
   async ready(): Promise<void> {
-    const leftMs = this.#savedUntilMs - timestampMs(this.now());
-    if (leftMs > WINDOW_MARGIN_MS) return;
-    this.#saving ??= this.#extend();
-    if (leftMs <= WINDOW_MARGIN_MS / 2) await this.#saving;
+    for (;;) {
+      const leftMs = this.#savedUntilMs - timestampMs(this.now());
+      if (leftMs > WINDOW_MARGIN_MS) return;
+      this.#saving ??= this.#extend();
+      if (leftMs > WINDOW_MARGIN_MS / 2) {
+        // The next window comes while this one serves; a failure is told to who needs it.
+        this.#saving.catch(() => undefined);
+        return;
+      }
+      await this.#saving;
+    }
   }
 
   /** The next timestamp, above all before. Call `ready` first. */
