@@ -40,15 +40,22 @@ const ABI = 1;
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;
 
-/** Loads the addon built for this platform; undefined where there is none. Throws never. */
+/**
+ * Loads the addon of this platform: the one built beside `src`, `dist` or a bundle, else that of the
+ * platform's optional package. Undefined where there is none. Throws never.
+ */
 export function loadAddon(): NativeAddon | undefined {
-  const path = `../build/kernels-${process.platform}-${process.arch}.node`;
-  try {
-    const addon = createRequire(import.meta.url)(path) as NativeAddon;
-    return addon.abi === ABI && typeof addon.discard === 'function' ? addon : undefined;
-  } catch {
-    return undefined;
+  const name = `kernels-${process.platform}-${process.arch}`;
+  const load = createRequire(import.meta.url);
+  for (const place of [`../build/${name}.node`, `@elanus/${name}`]) {
+    try {
+      const addon = load(place) as NativeAddon;
+      if (addon.abi === ABI && typeof addon.discard === 'function') return addon;
+    } catch {
+      // Not there, or not for this machine: the next place, and WebAssembly behind the last.
+    }
   }
+  return undefined;
 }
 
 function allocate(addon: NativeAddon, bytes: number): RowMemory {
