@@ -1,0 +1,14 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+/** Runs a script of this folder in a fresh process like this one; its last line is JSON. */
+export function inChild<T>(script: string, args: readonly string[] = []): T {
+  const path = join(import.meta.dirname, script);
+  const made = spawnSync(process.execPath, [...process.execArgv, path, ...args], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const line = made.stdout.trim().split('\n').at(-1) ?? '';
+  if (made.status !== 0) throw new Error(`${script} ended with ${made.status}`);
+  return JSON.parse(line) as T;
+}
