@@ -88,7 +88,11 @@ async function install() {
   const stamp = join(root, 'node_modules', '.elanus-installed');
   if (isInstalled(stamp, want)) return;
   say(`installing packages with ${PNPM} (about 20 seconds the first time)`);
-  const flags = ['--frozen-lockfile', '--reporter=append-only', '--config.confirmModulesPurge=false'];
+  const flags = [
+    '--frozen-lockfile',
+    '--reporter=append-only',
+    '--config.confirmModulesPurge=false',
+  ];
   await run('npx', ['-y', PNPM, 'install', ...flags], { shell: windows });
   writeFileSync(stamp, want);
 }

@@ -45,7 +45,10 @@ function run(place) {
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }\n');
   const file = place(folder);
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [file], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [file], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (chunk) => (output += chunk));
@@ -86,7 +89,9 @@ let failed = 0;
 for (const { name, place } of all) {
   const complaint = await run(place);
   if (complaint !== undefined) failed++;
-  process.stdout.write(complaint === undefined ? `ok  ${name}\n` : `FAILED  ${name}\n${complaint}\n`);
+  process.stdout.write(
+    complaint === undefined ? `ok  ${name}\n` : `FAILED  ${name}\n${complaint}\n`,
+  );
 }
 process.stdout.write(`\n${all.length - failed} passed, ${failed} failed\n`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -28,7 +28,8 @@ const LANES = {
 function countsOf(file) {
   const report = JSON.parse(readFileSync(file, 'utf8'));
   const unloaded = report.testResults.filter(
-    (each) => each.status === 'failed' && !each.assertionResults.some((one) => one.status === 'failed'),
+    (each) =>
+      each.status === 'failed' && !each.assertionResults.some((one) => one.status === 'failed'),
   );
   return {
     passed: report.numPassedTests,

@@ -1,5 +1,5 @@
 import type {
-  CollectionInfo,
+  CollectionSummary,
   Database,
   KeyColumn,
   Projection,
@@ -50,7 +50,7 @@ interface StoredRow {
 }
 
 interface Stored {
-  info: CollectionInfo;
+  info: CollectionSummary;
   rows: StoredRow[];
 }
 
@@ -83,7 +83,7 @@ export function referenceDatabase(): Reference {
     if (stored === undefined) throw new ElanusError('collection_not_found', { name });
     return stored;
   };
-  const infoOf = (name: string, stored: Stored): CollectionInfo => ({
+  const infoOf = (name: string, stored: Stored): CollectionSummary => ({
     schema: stored.info.schema,
     aliases: [...aliases].filter(([, to]) => to === name).map(([alias]) => alias),
   });

@@ -42,13 +42,13 @@ export interface CreateCollectionRequest {
 }
 
 /** A collection as the catalog has it. */
-export interface CollectionInfo {
+export interface CollectionSummary {
   readonly schema: CollectionSchema;
   readonly aliases: readonly string[];
 }
 
 /** A collection with what can be counted about it; counts are those of one consistent read. */
-export interface CollectionDetails extends CollectionInfo {
+export interface CollectionDetails extends CollectionSummary {
   readonly rowCount: number;
   readonly segments: number;
   /** Bytes of memory its segments hold. */
@@ -254,12 +254,12 @@ export interface Health {
  * `call.signal` (cancelled) and `call.timeoutMs` (deadline_exceeded).
  */
 export interface Database {
-  createCollection(request: CreateCollectionRequest, call?: Call): Promise<CollectionInfo>;
+  createCollection(request: CreateCollectionRequest, call?: Call): Promise<CollectionSummary>;
   /** Opens by name or alias. @throws collection_not_found */
-  openCollection(collection: string, call?: Call): Promise<CollectionInfo>;
+  openCollection(collection: string, call?: Call): Promise<CollectionSummary>;
   describeCollection(collection: string, call?: Call): Promise<CollectionDetails>;
-  listCollections(call?: Call): Promise<readonly CollectionInfo[]>;
-  alterCollection(request: AlterRequest, call?: Call): Promise<CollectionInfo>;
+  listCollections(call?: Call): Promise<readonly CollectionSummary[]>;
+  alterCollection(request: AlterRequest, call?: Call): Promise<CollectionSummary>;
   renameCollection(
     request: { readonly collection: string; readonly to: string },
     call?: Call,

@@ -5,7 +5,7 @@ export type {
   AlterRequest,
   Call,
   CollectionDetails,
-  CollectionInfo,
+  CollectionSummary,
   CountRequest,
   CountResult,
   CreateCollectionRequest,

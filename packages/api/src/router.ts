@@ -11,7 +11,7 @@ import { TRPCError, initTRPC } from '@trpc/server';
 import { octetInputParser } from '@trpc/server/http';
 import { ZodError } from 'zod';
 import { checkBatch } from './check-batch.ts';
-import type { AlterRequest, Call, CollectionInfo, Database } from './database.ts';
+import type { AlterRequest, Call, CollectionSummary, Database } from './database.ts';
 import { encodeKeys } from './encode-keys.ts';
 import type { InputRow } from './encode-rows.ts';
 import { encodeRows } from './encode-rows.ts';
@@ -113,7 +113,7 @@ export function createRouter(options: RouterOptions) {
 export type ElanusRouter = ReturnType<typeof createRouter>;
 
 /** A collection as JSON; everything in it is JSON already. */
-const infoOf = (info: CollectionInfo): CollectionInfo => ({
+const infoOf = (info: CollectionSummary): CollectionSummary => ({
   schema: info.schema,
   aliases: info.aliases,
 });

@@ -1,4 +1,4 @@
-import type { CollectionDetails, CollectionInfo, Database } from '@elanus/api';
+import type { CollectionDetails, CollectionSummary, Database } from '@elanus/api';
 import { checkName } from '@elanus/api';
 import type { Consistency } from '@elanus/core';
 import { ElanusError } from '@elanus/core';
@@ -49,9 +49,13 @@ export interface Db extends AsyncDisposable {
   ): Promise<Collection<S, DynamicOf<O>>>;
   /** Opens an existing collection, untyped. @throws collection_not_found */
   collection(name: string): Promise<Collection<Untyped, true>>;
-  collections(options?: CallSettings): Promise<readonly CollectionInfo[]>;
+  collections(options?: CallSettings): Promise<readonly CollectionSummary[]>;
   describe(collection: string, options?: CallSettings): Promise<CollectionDetails>;
-  alter(collection: string, change: AlterChange, options?: CallSettings): Promise<CollectionInfo>;
+  alter(
+    collection: string,
+    change: AlterChange,
+    options?: CallSettings,
+  ): Promise<CollectionSummary>;
   rename(collection: string, to: string, options?: CallSettings): Promise<void>;
   /** Points an alias at a collection; without one, removes the alias. */
   alias(alias: string, collection?: string, options?: CallSettings): Promise<void>;

@@ -1,7 +1,7 @@
 import type {
   Call,
   CollectionDetails,
-  CollectionInfo,
+  CollectionSummary,
   Database,
   Explanation,
   FrameResult,
@@ -131,13 +131,14 @@ type Catalog = Pick<
 
 function catalogOf(json: SendJson): Catalog {
   return {
-    createCollection: (request, call) => json<CollectionInfo>('collections.create', request, call),
+    createCollection: (request, call) =>
+      json<CollectionSummary>('collections.create', request, call),
     openCollection: (collection, call) =>
-      json<CollectionInfo>('collections.open', { collection }, call),
+      json<CollectionSummary>('collections.open', { collection }, call),
     describeCollection: (collection, call) =>
       json<CollectionDetails>('collections.describe', { collection }, call),
-    listCollections: (call) => json<CollectionInfo[]>('collections.list', undefined, call),
-    alterCollection: (request, call) => json<CollectionInfo>('collections.alter', request, call),
+    listCollections: (call) => json<CollectionSummary[]>('collections.list', undefined, call),
+    alterCollection: (request, call) => json<CollectionSummary>('collections.alter', request, call),
     renameCollection: (request, call) => json<undefined>('collections.rename', request, call),
     setAlias: (request, call) => json<undefined>('collections.alias', request, call),
     dropCollection: (collection, call) => json<undefined>('collections.drop', { collection }, call),

@@ -1,6 +1,6 @@
 export type {
   CollectionDetails,
-  CollectionInfo,
+  CollectionSummary,
   Database,
   ElanusRouter,
   Explanation,

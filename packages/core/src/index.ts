@@ -1,45 +1,14 @@
 export { assert, assertNever } from './assert.ts';
-export {
-  concatColumns,
-  nullColumn,
-  sliceBatch,
-  sliceColumn,
-  takeBatch,
-  takeColumn,
-} from './batch.ts';
+export { concatColumns, nullColumn, sliceBatch, sliceColumn, takeBatch } from './batch.ts';
+export { takeColumn } from './batch.ts';
 export type { Bitset } from './bitset.ts';
-export {
-  andInto,
-  andNotInto,
-  bitsetWords,
-  clearBit,
-  clearTail,
-  countBits,
-  createBitset,
-  filledBitset,
-  forEachBit,
-  hasBit,
-  setBit,
-} from './bitset.ts';
+export { andInto, andNotInto, bitsetWords, clearBit, clearTail, countBits } from './bitset.ts';
+export { createBitset, filledBitset, forEachBit, hasBit, setBit } from './bitset.ts';
 export { columnFrameBytes, decodeColumns, encodeColumns } from './column-frame.ts';
-export type {
-  ArrayColumn,
-  BytesColumn,
-  Column,
-  ColumnBatch,
-  ColumnKind,
-  NumberColumn,
-  NumericArray,
-  VectorColumn,
-} from './column.ts';
-export {
-  columnBytes,
-  columnOf,
-  columnRows,
-  isPresent,
-  numericArray,
-  numericBytes,
-} from './column.ts';
+export type { ArrayColumn, BytesColumn, Column, ColumnBatch, ColumnKind } from './column.ts';
+export type { NumberColumn, NumericArray, VectorColumn } from './column.ts';
+export { columnBytes, columnOf, columnRows, isPresent, numericArray } from './column.ts';
+export { numericBytes } from './column.ts';
 export type { Consistency } from './consistency.ts';
 export { BOUNDED_STALENESS_MS } from './consistency.ts';
 export type { ErrorCode, ErrorDetails, ErrorKind, WireError } from './errors.ts';
@@ -54,58 +23,21 @@ export type { Limits } from './limits.ts';
 export { LIMITS } from './limits.ts';
 export type { Metric } from './metric.ts';
 export { METRICS, isBetter, largerIsBetter } from './metric.ts';
-export type {
-  CollectionSchema,
-  DefaultValue,
-  Field,
-  FieldDefinition,
-  FieldType,
-  ScalarType,
-  SchemaDefinition,
-} from './schema.ts';
-export {
-  DYNAMIC_FIELD,
-  DYNAMIC_FIELD_ID,
-  FIRST_FIELD_ID,
-  TIMESTAMP_FIELD,
-  TIMESTAMP_FIELD_ID,
-  dynamicField,
-  fieldByName,
-  primaryField,
-  storedFields,
-  vectorFields,
-} from './schema.ts';
+export type { CollectionSchema, DefaultValue, Field, FieldDefinition } from './schema.ts';
+export type { FieldType, ScalarType, SchemaDefinition } from './schema.ts';
+export { DYNAMIC_FIELD, DYNAMIC_FIELD_ID, FIRST_FIELD_ID, TIMESTAMP_FIELD } from './schema.ts';
+export { TIMESTAMP_FIELD_ID, dynamicField, fieldByName, primaryField } from './schema.ts';
+export { storedFields, vectorFields } from './schema.ts';
 export type { Timestamp } from './timestamp.ts';
-export {
-  LOGICAL_BITS,
-  TIMESTAMP_MAX,
-  TIMESTAMP_ZERO,
-  maxTimestamp,
-  timestampFromMs,
-  timestampMs,
-} from './timestamp.ts';
-export type { Bus, BusHandler, BusMessage, CallOptions } from './ports/bus.ts';
+export { LOGICAL_BITS, TIMESTAMP_MAX, TIMESTAMP_ZERO, maxTimestamp } from './timestamp.ts';
+export { timestampFromMs, timestampMs } from './timestamp.ts';
+export type { Bus, BusAnswer, BusMessage, CallOptions } from './ports/bus.ts';
 export type { Clock } from './ports/clock.ts';
 export type { FileHandle, FileStat, Fs } from './ports/fs.ts';
-export type {
-  LogAppend,
-  LogAppendOutcome,
-  LogEntry,
-  LogSpan,
-  LogStore,
-  LogStream,
-} from './ports/log-store.ts';
-export type {
-  MetaChange,
-  MetaCompare,
-  MetaEntry,
-  MetaLease,
-  MetaOp,
-  MetaStore,
-  MetaTxn,
-  MetaTxnOutcome,
-  MetaUpdate,
-} from './ports/meta-store.ts';
+export type { LogAppend, LogAppendOutcome, LogEntry, LogSpan } from './ports/log-store.ts';
+export type { LogStore, LogStream } from './ports/log-store.ts';
+export type { MetaChange, MetaCompare, MetaEntry, MetaLease, MetaOp } from './ports/meta-store.ts';
+export type { MetaStore, MetaTxn, MetaTxnOutcome, MetaUpdate } from './ports/meta-store.ts';
 export type { ObjectListing, ObjectStat, ObjectStore } from './ports/object-store.ts';
 export type { Pool, PoolTask } from './ports/pool.ts';
 export type { Proc } from './ports/proc.ts';

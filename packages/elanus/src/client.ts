@@ -10,7 +10,7 @@ export type {
   Collection,
   CollectionDefinition,
   CollectionDetails,
-  CollectionInfo,
+  CollectionSummary,
   CollectionOptions,
   ColumnsOf,
   ConnectOptions,

@@ -6,7 +6,7 @@ export type {
   Collection,
   CollectionDefinition,
   CollectionDetails,
-  CollectionInfo,
+  CollectionSummary,
   CollectionOptions,
   ColumnsOf,
   Consistency,

@@ -264,11 +264,10 @@ function wordsIn(
     const high = words[2 * row + 1] as number;
     let slot = hash(low, high) & table.mask;
     while (table.used[slot] !== 0) {
-      if (table.slots[2 * slot] === low && table.slots[2 * slot + 1] === high) {
-        if (table.used[slot] !== wrongKind) {
-          bits[row >>> 5] = (bits[row >>> 5] as number) | (1 << (row & 31));
-          break;
-        }
+      const same = table.slots[2 * slot] === low && table.slots[2 * slot + 1] === high;
+      if (same && table.used[slot] !== wrongKind) {
+        bits[row >>> 5] = (bits[row >>> 5] as number) | (1 << (row & 31));
+        break;
       }
       slot = (slot + 1) & table.mask;
     }

@@ -7,7 +7,7 @@ import type {
   AlterRequest,
   Call,
   CollectionDetails,
-  CollectionInfo,
+  CollectionSummary,
   CreateCollectionRequest,
   Database,
   Health,
@@ -100,7 +100,7 @@ function catalogMethods(access: Access): CatalogMethods {
   const info = async (
     schema: CollectionSchema,
     call: Call | undefined,
-  ): Promise<CollectionInfo> => {
+  ): Promise<CollectionSummary> => {
     const { header } = await access.call(listCollections, { header: {} }, call);
     const entry = header.entries.find((one) => one.schema.collectionId === schema.collectionId);
     return { schema, aliases: entry?.aliases ?? [] };

@@ -51,10 +51,9 @@ export function selectRows(task: SelectTask): Selection {
       if (task.after !== undefined && compareKeys(key, task.after) <= 0) continue;
       if (bound !== undefined && compareKeys(key, bound) >= 0) continue;
       kept.push({ key, segmentId, row });
-      if (kept.length >= trimAt) {
-        kept = kept.sort(byKey).slice(0, task.limit);
-        if (kept.length === task.limit) bound = kept[kept.length - 1]?.key;
-      }
+      if (kept.length < trimAt) continue;
+      kept = kept.sort(byKey).slice(0, task.limit);
+      if (kept.length === task.limit) bound = kept[kept.length - 1]?.key;
     }
   }
   return toSelection(kept.sort(byKey).slice(0, task.limit), task.keyKind);

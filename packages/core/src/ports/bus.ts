@@ -12,12 +12,12 @@ export interface CallOptions {
 }
 
 /** Answers calls on a subject. `signal` fires when the caller gave up. */
-export type BusHandler = (message: BusMessage, signal: AbortSignal) => Promise<BusMessage>;
+export type BusAnswer = (message: BusMessage, signal: AbortSignal) => Promise<BusMessage>;
 
 /** Request and reply between actors; in process now, NATS in a cluster. */
 export interface Bus {
   /** @throws the handler's ElanusError; `unavailable` when nobody serves; `deadline_exceeded`. */
   request(subject: string, message: BusMessage, options?: CallOptions): Promise<BusMessage>;
   /** Serves a subject until the returned function is called. */
-  serve(subject: string, handler: BusHandler): () => void;
+  serve(subject: string, handler: BusAnswer): () => void;
 }

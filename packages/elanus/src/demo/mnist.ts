@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { ElanusError } from '@elanus/core';
 import { packageFolder } from './package-data.ts';
 
-/** Pixels of a side, and of a digit. */
+/** Pixels of a side. */
 export const SIDE = 28;
+/** Pixels of a digit. */
 export const PIXELS = SIDE * SIDE;
 
 /** Handwritten digits: images one behind the other, 0 (paper) to 255 (ink), and what they show. */

@@ -1,5 +1,5 @@
 import { ElanusError, assert, isElanusError } from '@elanus/core';
-import type { Bus, BusHandler, BusMessage, CallOptions, Clock } from '@elanus/core';
+import type { Bus, BusAnswer, BusMessage, CallOptions, Clock } from '@elanus/core';
 
 /** A handler's failure as callers see it: ours as it is, anything else is a bug behind the bus. */
 function asElanusError(error: unknown): unknown {
@@ -10,7 +10,7 @@ function asElanusError(error: unknown): unknown {
 
 class MemoryBus implements Bus {
   readonly #clock: Clock;
-  readonly #handlers = new Map<string, BusHandler>();
+  readonly #handlers = new Map<string, BusAnswer>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -55,7 +55,7 @@ class MemoryBus implements Bus {
     });
   }
 
-  serve(subject: string, handler: BusHandler): () => void {
+  serve(subject: string, handler: BusAnswer): () => void {
     assert(!this.#handlers.has(subject), `one handler on ${subject}`);
     this.#handlers.set(subject, handler);
     return () => {

@@ -1,11 +1,11 @@
 import { describeLogStore } from '../conformance/log.ts';
 import type { LogFault } from './memory.ts';
-import { memoryLogData, memoryLogStore } from './memory.ts';
+import { memoryLogContent, memoryLogStore } from './memory.ts';
 
 describeLogStore(
   'memory',
   async () => {
-    const data = memoryLogData();
+    const data = memoryLogContent();
     let next: LogFault;
     return {
       open: async () =>

@@ -15,7 +15,7 @@ interface StreamData {
 }
 
 /** What a memory store holds: outlives the store, so that a test can open it again. */
-export interface MemoryLogData {
+export interface MemoryLogContent {
   readonly streams: Map<string, StreamData>;
 }
 
@@ -24,13 +24,13 @@ export type LogFault = 'applied' | 'lost' | undefined;
 
 /** How the memory log behaves. */
 export interface MemoryLogOptions {
-  readonly data?: MemoryLogData;
+  readonly data?: MemoryLogContent;
   /** Asked at each append; a broker that answers nothing is `applied` or `lost`. */
   readonly fault?: (stream: string, append: LogAppend) => LogFault;
 }
 
 /** Holds no streams yet. */
-export function memoryLogData(): MemoryLogData {
+export function memoryLogContent(): MemoryLogContent {
   return { streams: new Map() };
 }
 
@@ -117,12 +117,12 @@ class MemoryLogStream implements LogStream {
 class MemoryLogStore implements LogStore {
   readonly recordBytesMax = RECORD_BYTES_MAX;
   readonly #options: MemoryLogOptions;
-  readonly #data: MemoryLogData;
+  readonly #data: MemoryLogContent;
   #closed = false;
 
   constructor(options: MemoryLogOptions) {
     this.#options = options;
-    this.#data = options.data ?? memoryLogData();
+    this.#data = options.data ?? memoryLogContent();
   }
 
   async open(name: string): Promise<LogStream> {

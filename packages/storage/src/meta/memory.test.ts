@@ -1,12 +1,12 @@
 import { describeMetaStore } from '../conformance/meta.ts';
 import { testClock } from '../testing/test-clock.ts';
 import type { MetaFault } from './memory.ts';
-import { memoryMetaData, memoryMetaStore } from './memory.ts';
+import { memoryMetaContent, memoryMetaStore } from './memory.ts';
 
 describeMetaStore(
   'memory',
   async () => {
-    const data = memoryMetaData();
+    const data = memoryMetaContent();
     let next: MetaFault;
     const fault = (): MetaFault => {
       const now = next;

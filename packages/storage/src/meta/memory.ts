@@ -20,7 +20,7 @@ interface Stored extends MetaEntry {
 }
 
 /** What a memory store holds: outlives the store, so that a test can open it again. */
-export interface MemoryMetaData {
+export interface MemoryMetaContent {
   readonly entries: Map<string, Stored>;
   revision: number;
 }
@@ -31,13 +31,13 @@ export type MetaFault = 'applied' | 'lost' | undefined;
 /** How the memory store behaves. */
 export interface MemoryMetaOptions {
   readonly clock: Clock;
-  readonly data?: MemoryMetaData;
+  readonly data?: MemoryMetaContent;
   /** Asked at each transaction. */
   readonly fault?: (txn: MetaTxn) => MetaFault;
 }
 
 /** Holds no keys yet. */
-export function memoryMetaData(): MemoryMetaData {
+export function memoryMetaContent(): MemoryMetaContent {
   return { entries: new Map(), revision: 0 };
 }
 
@@ -50,14 +50,14 @@ const copy = (entry: Stored): MetaEntry => ({
 
 class MemoryMetaStore implements MetaStore {
   readonly #options: MemoryMetaOptions;
-  readonly #data: MemoryMetaData;
+  readonly #data: MemoryMetaContent;
   readonly #history: History;
   readonly #leases: Leases;
   #closed = false;
 
   constructor(options: MemoryMetaOptions) {
     this.#options = options;
-    this.#data = options.data ?? memoryMetaData();
+    this.#data = options.data ?? memoryMetaContent();
     this.#history = new History(this.#data.revision);
     this.#leases = new Leases(options.clock, async (leaseId) => this.#endLease(leaseId));
     this.#dropLeased(() => true);

@@ -1,6 +1,7 @@
+import type * as module from 'node:sqlite';
 import type { DatabaseSync } from 'node:sqlite';
 
-type Sqlite = typeof import('node:sqlite');
+type Sqlite = typeof module;
 
 /**
  * Opens a database file. Node 22 warns that its sqlite is experimental: a library prints nothing,

@@ -11,7 +11,7 @@ import { utf8 } from '../conformance/log-kit.ts';
 import { seededRng } from '../testing/seeded-rng.ts';
 import { testClock } from '../testing/test-clock.ts';
 import { localMetaStore } from './local.ts';
-import { memoryMetaData, memoryMetaStore } from './memory.ts';
+import { memoryMetaContent, memoryMetaStore } from './memory.ts';
 
 interface Entry {
   readonly text: string;
@@ -102,7 +102,7 @@ async function run(seed: number, open: () => Promise<MetaStore>): Promise<void> 
 
 describe('metadata against a map', () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8, 9, 10])('memory, seed %i', async (seed) => {
-    const data = memoryMetaData();
+    const data = memoryMetaContent();
     await run(seed, async () => memoryMetaStore({ clock: testClock, data }));
   });
 

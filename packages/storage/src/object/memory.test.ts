@@ -1,9 +1,9 @@
 import { describeObjectStore } from '../conformance/object.ts';
 import { testClock } from '../testing/test-clock.ts';
-import { memoryObjectData, memoryObjectStore } from './memory.ts';
+import { memoryObjectContent, memoryObjectStore } from './memory.ts';
 
 describeObjectStore('memory', async () => {
-  const data = memoryObjectData();
+  const data = memoryObjectContent();
   return {
     open: async () => memoryObjectStore({ clock: testClock, data }),
     flipByte: async (name, offset) => {

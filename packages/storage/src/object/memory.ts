@@ -11,18 +11,18 @@ interface Stored {
 }
 
 /** What a memory store holds: outlives the store, so that a test can open it again. */
-export interface MemoryObjectData {
+export interface MemoryObjectContent {
   readonly objects: Map<string, Stored>;
 }
 
 /** How the memory store behaves. */
 export interface MemoryObjectOptions {
   readonly clock: Clock;
-  readonly data?: MemoryObjectData;
+  readonly data?: MemoryObjectContent;
 }
 
 /** Holds no objects yet. */
-export function memoryObjectData(): MemoryObjectData {
+export function memoryObjectContent(): MemoryObjectContent {
   return { objects: new Map() };
 }
 
@@ -34,7 +34,7 @@ class MemoryObjectStore implements ObjectStore {
 
   constructor(options: MemoryObjectOptions) {
     this.#clock = options.clock;
-    this.#objects = (options.data ?? memoryObjectData()).objects;
+    this.#objects = (options.data ?? memoryObjectContent()).objects;
   }
 
   #check(name: string): void {

@@ -1,0 +1,66 @@
+// `pnpm check`: everything that can be known without the long tests, in under a minute. One line a
+// part; ends with `N passed, N failed`.
+//
+// node scripts/check.mjs            all of it
+// node scripts/check.mjs --static   without the tests
+import { spawn } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const tool = (...path) => join(root, 'node_modules', ...path);
+
+/** Whole suites that take longer than a glance: `npm test` runs them. */
+const LONG = [
+  'packages/elanus/src/embedded.model.test.ts',
+  'packages/storage/src/log/local-kill.test.ts',
+  'packages/storage/src/meta/local.test.ts',
+];
+const vitest = (...args) => [tool('vitest', 'vitest.mjs'), 'run', '--reporter=dot', ...args];
+
+/** Parts of a group run at once. */
+const STATIC = [
+  { name: 'format', args: [tool('@biomejs', 'biome', 'bin', 'biome'), 'format', '.'] },
+  { name: 'lint', args: [tool('oxlint', 'bin', 'oxlint'), '--type-aware'] },
+  { name: 'types', args: [tool('typescript', 'bin', 'tsc'), '-b'] },
+  {
+    name: 'types of tests',
+    args: [tool('typescript', 'bin', 'tsc'), '-p', join(root, 'test', 'tsconfig.json')],
+  },
+  {
+    name: 'unused code',
+    args: [tool('knip', 'bin', 'knip.js'), '--no-progress', '--no-config-hints'],
+  },
+];
+const TESTS = [
+  { name: 'tidy', args: vitest('test/tidy') },
+  {
+    name: 'unit and property tests',
+    args: vitest('packages', ...LONG.map((path) => `--exclude=${path}`)),
+  },
+];
+
+/** Runs a part; what it said is shown only when it failed. */
+function run({ name, args }) {
+  const started = Date.now();
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (chunk) => (output += chunk));
+    }
+    child.on('close', (code) => {
+      const seconds = ((Date.now() - started) / 1000).toFixed(1);
+      const line = `${code === 0 ? 'ok    ' : 'FAILED'}  ${name}  ${seconds} s\n`;
+      process.stdout.write(code === 0 ? line : `${output}\n${line}`);
+      resolve(code === 0);
+    });
+  });
+}
+
+const groups = process.argv.includes('--static') ? [STATIC] : [STATIC, TESTS];
+const results = [];
+for (const group of groups) results.push(...(await Promise.all(group.map(run))));
+const failed = results.filter((ok) => !ok).length;
+process.stdout.write(`\n${results.length - failed} passed, ${failed} failed\n`);
+process.exitCode = failed === 0 ? 0 : 1;
