@@ -1,10 +1,11 @@
 // READMEs, documents and what must never be written anywhere, held against the repository.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { importsOf } from './layers.ts';
 import { linksLead, listedDependencies, namedFiles, noWorkplace, packageReadme } from './papers.ts';
-import { listFiles, print, readTexts, ROOT } from './source.ts';
+import { isTest, listFiles, print, readSources, readTexts, ROOT } from './source.ts';
 
 const exists = (path: string): boolean => existsSync(join(ROOT, path));
 const folders = ['packages', 'services'].flatMap((parent) =>
@@ -22,17 +23,18 @@ function trackedFiles(): string[] {
   }
 }
 
-interface PackageJson {
-  readonly dependencies?: Readonly<Record<string, string>>;
-}
-
+/** Packages of others that product code imports: bundled into what is published, or installed. */
 function runTimeDependencies(): string[] {
-  const names = folders.flatMap((folder) => {
-    const text = readFileSync(join(ROOT, folder, 'package.json'), 'utf8');
-    return Object.keys((JSON.parse(text) as PackageJson).dependencies ?? {});
+  const product = readSources().filter(({ path }) => path.includes('/src/') && !isTest(path));
+  const imports = product.flatMap(importsOf).map(({ from }) => from);
+  const others = imports.filter((from) => !/^(\.|node:|elanus$|@elanus\/)/.test(from));
+  const names = others.map((from) => {
+    return from
+      .split('/')
+      .slice(0, from.startsWith('@') ? 2 : 1)
+      .join('/');
   });
-  const others = names.filter((name) => name !== 'elanus' && !name.startsWith('@elanus/'));
-  return [...new Set(others)].sort();
+  return [...new Set(names)].sort();
 }
 
 const tracked = trackedFiles();
@@ -69,7 +71,9 @@ describe('the papers', () => {
   test('what runs in the product is listed with its reason', () => {
     const [list] = readTexts(['docs/dependencies.md']);
     if (list === undefined) throw new Error('fixture');
-    expect(print(listedDependencies(list, runTimeDependencies())).join('\n')).toBe('');
+    const running = runTimeDependencies();
+    expect(running).toContain('piscina');
+    expect(print(listedDependencies(list, running)).join('\n')).toBe('');
   });
 });
 
