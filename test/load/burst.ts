@@ -1,13 +1,19 @@
 /**
  * Many searches at once, half of them aborted, over a collection of flushed and growing rows.
  *
- * How the event loop is watched: a probe runs once in every round of the loop (`setImmediate`, again
- * and again, on a core that has nothing else to do). Between two probes lies one round: every turn
- * of ours that ran in it, microtasks included. Its length is taken as processor time of this thread,
- * which other processes do not stretch, and as wall time beside it. A round holds one turn or more,
- * so what is said of rounds bounds turns from above. Rounds in which nothing ran do not count. The
- * caller's own turn, in which the searches are begun, is told apart.
+ * How the event loop is watched: a probe runs once in every round of the loop (`setImmediate`,
+ * again and again, on a core that has nothing else to do). Between two probes lies one round: every
+ * turn of ours that ran in it, microtasks included. Its length is taken as processor time of this
+ * thread, which other processes do not stretch, and as wall time beside it. A round holds one turn
+ * or more, so what is said of rounds bounds turns from above. Rounds in which nothing ran do not
+ * count. The caller's own turn, in which the searches are begun, is told apart; the microtasks that
+ * follow it are ours, and are the first round. Garbage collection is part of a round; how much of
+ * it was that is told by the engine's own marks.
+ *
+ * Memory: the second of two equal bursts has to give back what it took. The first one pays once for
+ * compiled code, stacks and arenas that stay.
  */
+import { PerformanceObserver } from 'node:perf_hooks';
 import { collection, elanus, isElanusError, t, type Db } from 'elanus';
 
 /** What to do. */
@@ -28,14 +34,22 @@ export interface BurstReport {
   /** The caller's own turn: begins all searches. */
   readonly launchMs: number;
   readonly totalMs: number;
-  /** Processor time and wall time of each round of the loop in which something ran. */
-  readonly roundsCpuMs: readonly number[];
-  readonly roundsWallMs: readonly number[];
+  readonly rounds: readonly Round[];
+  /** Memory of the filled database before any burst. */
+  readonly fresh: MemoryUse;
   /** Resident and heap bytes before, at the most, and when they were back or 5 s were over. */
   readonly before: MemoryUse;
   readonly peak: MemoryUse;
   readonly after: MemoryUse;
   readonly backMs: number;
+}
+
+/** A round of the event loop in which something ran. */
+export interface Round {
+  readonly cpuMs: number;
+  readonly wallMs: number;
+  /** Wall time of it that went into garbage collection. */
+  readonly gcMs: number;
 }
 
 interface MemoryUse {
@@ -61,28 +75,38 @@ const threadMs = (): number => {
 };
 
 /** Watches rounds of the event loop until it is stopped. */
-function watchRounds() {
-  const cpu: number[] = [];
-  const wall: number[] = [];
+function watchRounds(): { readonly stop: () => Promise<Round[]> } {
+  const rounds: { readonly cpuMs: number; readonly from: number; readonly to: number }[] = [];
+  const collections: { readonly at: number; readonly ms: number }[] = [];
+  const observer = new PerformanceObserver((list) => {
+    for (const { startTime, duration } of list.getEntries()) {
+      collections.push({ at: startTime, ms: duration });
+    }
+  });
+  observer.observe({ entryTypes: ['gc'] });
   let watching = true;
   let lastCpu = threadMs();
-  let lastWall = performance.now();
+  let last = performance.now();
   const probe = (): void => {
-    const [nowCpu, nowWall] = [threadMs(), performance.now()];
-    if (nowCpu - lastCpu >= ROUND_MS_MIN) cpu.push(nowCpu - lastCpu);
-    if (nowWall - lastWall >= ROUND_MS_MIN) wall.push(nowWall - lastWall);
+    const [nowCpu, now] = [threadMs(), performance.now()];
+    const cpuMs = nowCpu - lastCpu;
+    if (cpuMs >= ROUND_MS_MIN) rounds.push({ cpuMs, from: last, to: now });
     lastCpu = nowCpu;
-    lastWall = nowWall;
+    last = now;
     if (watching) setImmediate(probe);
   };
   setImmediate(probe);
-  return {
-    cpu,
-    wall,
-    stop: () => {
-      watching = false;
-    },
+  const stop = async (): Promise<Round[]> => {
+    watching = false;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    observer.disconnect();
+    return rounds.map(({ cpuMs, from, to }) => {
+      const inside = collections.filter(({ at }) => at >= from && at < to);
+      const gcMs = inside.reduce((sum, { ms }) => sum + ms, 0);
+      return { cpuMs, wallMs: to - from, gcMs };
+    });
   };
+  return { stop };
 }
 
 function random(seed: number): () => number {
@@ -113,24 +137,41 @@ async function fill(db: Db, options: BurstOptions) {
   return docs;
 }
 
-/** Fills a database in memory, begins all searches in one turn, aborts every other one. */
+type Rows = Awaited<ReturnType<typeof fill>>;
+
+/** Fills a database in memory; two equal bursts over it, of which the second is told. */
 export async function burst(options: BurstOptions): Promise<BurstReport> {
   const db = await elanus(':memory:');
   const docs = await fill(db, options);
-  const next = random(options.seed + 1);
-  const vectors = Array.from({ length: 64 }, () =>
-    Float32Array.from({ length: options.dim }, next),
-  );
   let unhandled = 0;
   const onUnhandled = (): void => {
     unhandled++;
   };
   process.on('unhandledRejection', onUnhandled);
-  for (let i = 0; i < 200; i++) await docs.search({ vector: vectors[i % 64] ?? [], limit: 10 });
+  try {
+    const fresh = memory();
+    await oneBurst(docs, options);
+    const report = await oneBurst(docs, options);
+    // Everything still works.
+    const hits = await docs.search({ vector: new Float32Array(options.dim), limit: 10 });
+    const others = hits.length === 10 ? report.others : [...report.others, 'no hits afterwards'];
+    return { ...report, others, unhandled, fresh };
+  } finally {
+    process.off('unhandledRejection', onUnhandled);
+    await db.close();
+  }
+}
+
+type Burst = Omit<BurstReport, 'unhandled' | 'fresh'>;
+
+/** Begins all searches in one turn, aborts every other one, waits for the end. */
+async function oneBurst(docs: Rows, options: BurstOptions): Promise<Burst> {
+  const next = random(options.seed + 1);
+  const vectors = Array.from({ length: 64 }, () =>
+    Float32Array.from({ length: options.dim }, next),
+  );
   collect();
   const before = memory();
-
-  let peak = before;
   const others: string[] = [];
   let answered = 0;
   let cancelled = 0;
@@ -153,35 +194,30 @@ export async function burst(options: BurstOptions): Promise<BurstReport> {
     if (i % 2 === 1) setTimeout(() => controller.abort(), next() * options.searches * 0.05);
   }
   const launchMs = performance.now() - begin;
-  // The caller's turn ends here, with the microtasks that follow it.
-  await Promise.resolve();
   const rounds = watchRounds();
+  let peak = before;
   const sampling = setInterval(() => {
     const now = memory();
     peak = { rss: Math.max(peak.rss, now.rss), heap: Math.max(peak.heap, now.heap) };
   }, 20);
   await Promise.all(pending);
   const totalMs = performance.now() - begin;
-  rounds.stop();
   clearInterval(sampling);
   pending = [];
+  const back = await memoryBack(before);
+  const seen = { answered, cancelled, others, launchMs, totalMs };
+  return { ...seen, rounds: await rounds.stop(), before, peak, ...back };
+}
 
+/** Waits until memory is as before, but for a little; five seconds at most. */
+async function memoryBack(before: MemoryUse): Promise<{ after: MemoryUse; backMs: number }> {
   const over = performance.now();
-  let after = memory();
   for (;;) {
     collect();
-    after = memory();
+    const after = memory();
+    const backMs = performance.now() - over;
     const back = after.heap <= before.heap + SLACK_BYTES && after.rss <= before.rss + SLACK_BYTES;
-    if (back || performance.now() - over > BACK_MS) break;
+    if (back || backMs > BACK_MS) return { after, backMs };
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
-  const backMs = performance.now() - over;
-  // Everything still works.
-  const hits = await docs.search({ vector: vectors[0] ?? [], limit: 10 });
-  if (hits.length !== 10) others.push('no hits afterwards');
-  await db.close();
-  process.off('unhandledRejection', onUnhandled);
-  const { cpu: roundsCpuMs, wall: roundsWallMs } = rounds;
-  const seen = { answered, cancelled, others, unhandled, launchMs, totalMs };
-  return { ...seen, roundsCpuMs, roundsWallMs, before, peak, after, backMs };
 }
