@@ -1,6 +1,7 @@
-// Goal: whatever is written, flushed, merged, reopened and read at any instant, the embedded database
-// answers as a map of keys to rows would. Method: random operations by seed over few keys, so that
-// they collide; every answer is compared; the database is reopened on the same stores in between.
+// Goal: whatever is written, flushed, merged, reopened and read at any instant, the embedded
+// database answers as a map of keys to rows would. Method: random operations by seed over few keys,
+// so that they collide; every answer is compared; the database is reopened on the same stores in
+// between.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

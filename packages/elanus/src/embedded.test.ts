@@ -42,7 +42,7 @@ const fields = {
 };
 const row = (id: number) => ({ id, title: `t${id}`, vec: [id, 0] });
 
-test('a field added later reads as its default in old rows, flushed or not, now and reopened', async () => {
+test('a field added later is its default in old rows, flushed or not, and reopened', async () => {
   const before = await db.collection('docs', fields);
   await before.insert([row(1)]);
   await flush();

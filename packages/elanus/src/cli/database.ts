@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Collection, Db } from '@elanus/client';
+import { connect, httpTransport, type Collection, type Db } from '@elanus/client';
 import { ElanusError } from '@elanus/core';
-import { elanus } from '../open.ts';
 import { note } from './terminal.ts';
 
 /** Arguments of every command that talks to a database. */
@@ -43,7 +42,7 @@ export async function withDatabase<T>(where: Where, work: (db: Db) => Promise<T>
     const why = 'no database is here; `elanus serve` and `elanus demo` make one';
     throw new ElanusError('file_not_found', { path: where.db, why });
   }
-  const db = await elanus(where.db, { token: where.token ?? process.env['ELANUS_TOKEN'] });
+  const db = await openAt(where);
   const stop = (): void => {
     note('stopping');
     void db.close().finally(() => process.exit(130));
@@ -55,6 +54,13 @@ export async function withDatabase<T>(where: Where, work: (db: Db) => Promise<T>
     process.off('SIGINT', stop).off('SIGTERM', stop);
     await db.close();
   }
+}
+
+/** A server needs the client only: the engine is loaded for folders. */
+async function openAt({ db, token = process.env['ELANUS_TOKEN'] }: Where): Promise<Db> {
+  if (/^https?:\/\//.test(db)) return connect(httpTransport(db, { token }));
+  const { elanus } = await import('../open.ts');
+  return elanus(db);
 }
 
 /** Opens a collection by name and hands it over, as `withDatabase` does the database. */

@@ -1,5 +1,4 @@
 import { defineCommand } from 'citty';
-import { examine } from '../doctor/doctor.ts';
 import { EXIT } from './failure.ts';
 import { jsonLine } from './json-value.ts';
 import { bytes, count, print, progress, styled } from './terminal.ts';
@@ -12,6 +11,7 @@ export const doctor = defineCommand({
     json: { type: 'boolean', description: 'Print JSON', default: false },
   },
   run: async ({ args }) => {
+    const { examine } = await import('../doctor/doctor.ts');
     const shown = progress('checking', undefined);
     const report = await examine(args.folder, {
       onProgress: (done) => shown.update(done.objects, `objects, ${bytes(done.bytes)}`),

@@ -1,8 +1,6 @@
 import { defineCommand } from 'citty';
-import { serve as startServer } from '../serve.ts';
 import { usageError } from './failure.ts';
 import { jsonLine } from './json-value.ts';
-import { kernelsNote } from './kernels-note.ts';
 import { note, print, styled } from './terminal.ts';
 
 /** `elanus serve`: a folder behind HTTP. */
@@ -23,6 +21,7 @@ export const serve = defineCommand({
     const { folder, host, json } = args;
     if (!/^\d{1,5}$/.test(args.port)) throw usageError('--port takes a number from 0 to 65535.');
     const token = args.token ?? process.env['ELANUS_TOKEN'];
+    const { serve: startServer } = await import('../serve.ts');
     const server = await startServer(folder, { host, port: Number(args.port), token });
     const { url } = server;
     if (json) print(jsonLine({ url, folder, pid: process.pid }));
@@ -33,6 +32,7 @@ export const serve = defineCommand({
           ? 'Callers on this machine need no token. Ctrl-C stops it.'
           : 'Callers show the token. Ctrl-C stops it.',
       );
+      const { kernelsNote } = await import('./kernels-note.ts');
       kernelsNote();
     }
     await signalled();
