@@ -61,76 +61,111 @@ export interface Reference extends Database {
   readonly failures: Error[];
 }
 
+/** Everything the reference keeps. */
+class ReferenceState {
+  readonly collections = new Map<string, Stored>();
+  readonly aliases = new Map<string, string>();
+  readonly written = new Map<string, { count: number; timestamp: bigint }>();
+  readonly calls: { method: string; request: unknown }[] = [];
+  readonly failures: Error[] = [];
+  clock = 1n << 40n;
+  nextId = 1n;
+
+  /** Keeps the call, and fails it when a failure waits. */
+  note(method: string, request: unknown): void {
+    this.calls.push({ method, request });
+    const failure = this.failures.shift();
+    if (failure !== undefined) throw failure;
+  }
+
+  find(name: string): Stored {
+    const stored = this.collections.get(this.aliases.get(name) ?? name);
+    if (stored === undefined) throw new ElanusError('collection_not_found', { name });
+    return stored;
+  }
+
+  infoOf(name: string, stored: Stored): CollectionSummary {
+    const aliases = [...this.aliases].filter(([, to]) => to === name).map(([alias]) => alias);
+    return { schema: stored.info.schema, aliases };
+  }
+
+  answer(stored: Stored, rows: readonly StoredRow[], request: Projection): RowsResult {
+    return {
+      schemaVersion: stored.info.schema.version,
+      rows: gather(stored.info.schema, rows, request),
+      timestamp: this.clock,
+    };
+  }
+}
+
 /**
  * The plainest database that keeps the contract of `Database`: rows in memory, every search a scan.
  * The client and the HTTP doors are tested against it; it shares no code with the engine.
  */
 export function referenceDatabase(): Reference {
-  const collections = new Map<string, Stored>();
-  const aliases = new Map<string, string>();
-  const written = new Map<string, { count: number; timestamp: bigint }>();
-  const calls: { method: string; request: unknown }[] = [];
-  const failures: Error[] = [];
-  let clock = 1n << 40n;
-  let nextId = 1n;
-  const note = (method: string, request: unknown): void => {
-    calls.push({ method, request });
-    const failure = failures.shift();
-    if (failure !== undefined) throw failure;
-  };
-  const find = (name: string): Stored => {
-    const stored = collections.get(aliases.get(name) ?? name);
-    if (stored === undefined) throw new ElanusError('collection_not_found', { name });
-    return stored;
-  };
-  const infoOf = (name: string, stored: Stored): CollectionSummary => ({
-    schema: stored.info.schema,
-    aliases: [...aliases].filter(([, to]) => to === name).map(([alias]) => alias),
-  });
-  const answer = (stored: Stored, rows: readonly StoredRow[], request: Projection): RowsResult => ({
-    schemaVersion: stored.info.schema.version,
-    rows: gather(stored.info.schema, rows, request),
-    timestamp: clock,
-  });
+  const state = new ReferenceState();
   return {
-    calls,
-    failures,
+    calls: state.calls,
+    failures: state.failures,
+    ...catalogOf(state),
+    ...writesOf(state),
+    ...pointReadsOf(state),
+    ...scansOf(state),
+    health: async () => ({ status: 'ok', version: '0.0.0', durability: 'process' }),
+    close: async () => undefined,
+  };
+}
+
+type CatalogMethods = Pick<
+  Database,
+  | 'createCollection'
+  | 'openCollection'
+  | 'describeCollection'
+  | 'listCollections'
+  | 'alterCollection'
+  | 'renameCollection'
+  | 'setAlias'
+  | 'dropCollection'
+>;
+
+function catalogOf(state: ReferenceState): CatalogMethods {
+  return {
     createCollection: async (request) => {
-      note('createCollection', request);
-      const old = collections.get(request.name);
+      state.note('createCollection', request);
+      const old = state.collections.get(request.name);
       if (old !== undefined) {
         if (request.existing === 'refuse') {
           throw new ElanusError('collection_exists', { name: request.name });
         }
         const differences = compare(old.info.schema, request.definition);
-        if (differences.length === 0) return infoOf(request.name, old);
+        if (differences.length === 0) return state.infoOf(request.name, old);
         throw new ElanusError('schema_mismatch', { name: request.name, differences });
       }
       const stored = {
-        info: { schema: schemaOf(request, collections.size), aliases: [] },
+        info: { schema: schemaOf(request, state.collections.size), aliases: [] },
         rows: [],
       };
-      collections.set(request.name, stored);
-      return infoOf(request.name, stored);
+      state.collections.set(request.name, stored);
+      return state.infoOf(request.name, stored);
     },
     openCollection: async (name) => {
-      note('openCollection', name);
-      return infoOf(name, find(name));
+      state.note('openCollection', name);
+      return state.infoOf(name, state.find(name));
     },
     describeCollection: async (name) => {
-      note('describeCollection', name);
-      const stored = find(name);
+      state.note('describeCollection', name);
+      const stored = state.find(name);
       const rowCount = stored.rows.length;
       const counts = { rowCount, segments: 1, memoryBytes: 0, indexedRows: 0 };
-      return { ...infoOf(name, stored), ...counts };
+      return { ...state.infoOf(name, stored), ...counts };
     },
     listCollections: async () => {
-      note('listCollections', undefined);
-      return [...collections].map(([name, stored]) => infoOf(name, stored));
+      state.note('listCollections', undefined);
+      return [...state.collections].map(([name, stored]) => state.infoOf(name, stored));
     },
     alterCollection: async (request) => {
-      note('alterCollection', request);
-      const stored = find(request.collection);
+      state.note('alterCollection', request);
+      const stored = state.find(request.collection);
       const { schema } = stored.info;
       const kept = schema.fields.filter((field) => request.drop?.includes(field.name) !== true);
       const renamed = kept.map((field) => ({
@@ -147,36 +182,41 @@ export function referenceDatabase(): Reference {
         ...stored.info,
         schema: { ...schema, fields, version: schema.version + 1 },
       };
-      return infoOf(request.collection, stored);
+      return state.infoOf(request.collection, stored);
     },
     renameCollection: async ({ collection, to }) => {
-      note('renameCollection', { collection, to });
-      const stored = find(collection);
-      collections.delete(collection);
+      state.note('renameCollection', { collection, to });
+      const stored = state.find(collection);
+      state.collections.delete(collection);
       stored.info = { ...stored.info, schema: { ...stored.info.schema, name: to } };
-      collections.set(to, stored);
+      state.collections.set(to, stored);
     },
     setAlias: async ({ alias, collection }) => {
-      note('setAlias', { alias, collection });
-      if (collection === undefined) aliases.delete(alias);
-      else aliases.set(alias, (find(collection), collection));
+      state.note('setAlias', { alias, collection });
+      if (collection === undefined) state.aliases.delete(alias);
+      else state.aliases.set(alias, (state.find(collection), collection));
     },
     dropCollection: async (name) => {
-      note('dropCollection', name);
-      find(name);
-      collections.delete(name);
+      state.note('dropCollection', name);
+      state.find(name);
+      state.collections.delete(name);
     },
+  };
+}
+
+function writesOf(state: ReferenceState): Pick<Database, 'reserveIds' | 'write' | 'delete'> {
+  return {
     reserveIds: async (request) => {
-      note('reserveIds', request);
-      const first = nextId;
-      nextId += BigInt(request.count);
+      state.note('reserveIds', request);
+      const first = state.nextId;
+      state.nextId += BigInt(request.count);
       return { first, count: request.count };
     },
     write: async (request) => {
-      note('write', request);
-      const again = written.get(request.idempotencyKey);
+      state.note('write', request);
+      const again = state.written.get(request.idempotencyKey);
       if (again !== undefined) return again;
-      const stored = find(request.collection);
+      const stored = state.find(request.collection);
       const { version } = stored.info.schema;
       if (request.schemaVersion !== version) {
         throw new ElanusError('schema_version_stale', { name: request.collection });
@@ -184,10 +224,10 @@ export function referenceDatabase(): Reference {
       const key = primaryField(stored.info.schema);
       let { batch } = request;
       const made = !batch.columns.has(key.id);
-      if (made) batch = withIds(batch, key, nextId);
-      if (made) nextId += BigInt(batch.rowCount);
+      if (made) batch = withIds(batch, key, state.nextId);
+      if (made) state.nextId += BigInt(batch.rowCount);
       const keys = batch.columns.get(key.id) as KeyColumn;
-      const timestamp = ++clock;
+      const timestamp = ++state.clock;
       let count = 0;
       const old = new Map(stored.rows.map((row) => [row.key, row]));
       const fresh = new Map(old);
@@ -202,12 +242,12 @@ export function referenceDatabase(): Reference {
       }
       stored.rows = [...fresh.values()];
       const result = { count, timestamp };
-      written.set(request.idempotencyKey, result);
+      state.written.set(request.idempotencyKey, result);
       return made ? { ...result, keys } : result;
     },
     delete: async (request) => {
-      note('delete', request);
-      const stored = find(request.collection);
+      state.note('delete', request);
+      const stored = state.find(request.collection);
       const { target } = request;
       let gone: readonly StoredRow[] = stored.rows;
       if (target.kind === 'keys') {
@@ -216,15 +256,20 @@ export function referenceDatabase(): Reference {
       } else if (target.kind === 'filter') gone = passing(stored, target.filter, true);
       const removed = new Set(gone);
       stored.rows = stored.rows.filter((row) => !removed.has(row));
-      return { count: gone.length, timestamp: ++clock };
+      return { count: gone.length, timestamp: ++state.clock };
     },
+  };
+}
+
+function pointReadsOf(state: ReferenceState): Pick<Database, 'search' | 'get'> {
+  return {
     search: async (request) => {
-      note('search', request);
+      state.note('search', request);
       checkLimit(request);
-      const stored = find(request.collection);
+      const stored = state.find(request.collection);
       const lists = nearest(stored, request);
       return {
-        ...answer(
+        ...state.answer(
           stored,
           lists.flat().map((hit) => hit.row),
           request,
@@ -233,16 +278,9 @@ export function referenceDatabase(): Reference {
         scores: Float32Array.from(lists.flat(), (hit) => hit.score),
       };
     },
-    query: async (request) => {
-      note('query', request);
-      checkLimit(request);
-      const stored = find(request.collection);
-      const rows = inKeyOrder(passing(stored, request.filter));
-      return answer(stored, rows.slice(request.offset, request.offset + request.limit), request);
-    },
     get: async (request) => {
-      note('get', request);
-      const stored = find(request.collection);
+      state.note('get', request);
+      const stored = state.find(request.collection);
       const byKey = new Map(stored.rows.map((row) => [row.key, row]));
       const found: StoredRow[] = [];
       const positions: number[] = [];
@@ -252,28 +290,45 @@ export function referenceDatabase(): Reference {
         found.push(row);
         positions.push(position);
       });
-      return { ...answer(stored, found, request), positions: Uint32Array.from(positions) };
+      return { ...state.answer(stored, found, request), positions: Uint32Array.from(positions) };
+    },
+  };
+}
+
+function scansOf(state: ReferenceState): Pick<Database, 'query' | 'count' | 'scan' | 'explain'> {
+  return {
+    query: async (request) => {
+      state.note('query', request);
+      checkLimit(request);
+      const stored = state.find(request.collection);
+      const rows = inKeyOrder(passing(stored, request.filter));
+      return state.answer(
+        stored,
+        rows.slice(request.offset, request.offset + request.limit),
+        request,
+      );
     },
     count: async (request) => {
-      note('count', request);
-      return { count: passing(find(request.collection), request.filter).length, timestamp: clock };
+      state.note('count', request);
+      return {
+        count: passing(state.find(request.collection), request.filter).length,
+        timestamp: state.clock,
+      };
     },
     scan: async (request) => {
-      note('scan', request);
-      const stored = find(request.collection);
+      state.note('scan', request);
+      const stored = state.find(request.collection);
       const rows = inKeyOrder(passing(stored, request.filter));
       const from = Number(request.page ?? 0);
       const to = from + request.pageRows;
       const next = to < rows.length ? String(to) : undefined;
-      return { ...answer(stored, rows.slice(from, to), request), next };
+      return { ...state.answer(stored, rows.slice(from, to), request), next };
     },
     explain: async (request) => {
-      note('explain', request);
-      const rows = passing(find(request.collection), request.filter).length;
+      state.note('explain', request);
+      const rows = passing(state.find(request.collection), request.filter).length;
       return { way: 'inline', expectedRecall: 1, candidates: rows, segments: [], stages: [] };
     },
-    health: async () => ({ status: 'ok', version: '0.0.0', durability: 'process' }),
-    close: async () => undefined,
   };
 }
 

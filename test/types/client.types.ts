@@ -79,15 +79,9 @@ void green;
 const unknownField: Insert<typeof Docs> = { ...insert, titel: 'a' };
 void unknownField;
 
-/** Never called: compiled only. */
-export async function compiled(): Promise<void> {
+/** What comes back follows from what was selected. Never called: compiled only. */
+export async function results(): Promise<void> {
   const docs = await db.collection(Docs);
-  const two = await db.collection(Two);
-  const auto = await db.collection(Auto);
-  const dynamic = await db.collection(Dynamic);
-  const untyped = await db.collection('docs');
-  const inline = await db.collection('inline', { id: t.int64({ primary: true }), v: t.vector(2) });
-
   const hits = await docs.search({ vector: [1], select: ['title', 'year', '$ts'] });
   const first = hits[0];
   if (first !== undefined) {
@@ -116,6 +110,13 @@ export async function compiled(): Promise<void> {
   void one?.title;
   const several = await docs.get([1n, 2n], { select: ['title'] });
   void several[0]?.title;
+  for await (const batch of docs.scan({ select: ['title'] })) void batch[0]?.title;
+  for await (const each of docs.scan().rows()) void each.year;
+}
+
+/** What may be asked follows from the schema. Never called: compiled only. */
+export async function questions(): Promise<void> {
+  const docs = await db.collection(Docs);
 
   await docs.query({ filter: { year: { gte: 2020 }, tags: { contains: 'bird' }, at: null } });
   await docs.query({ filter: { or: [{ title: 'a' }, { not: { year: 2020 } }] } });
@@ -150,6 +151,17 @@ export async function compiled(): Promise<void> {
   await docs.query({ select: ['titel'] });
   // @ts-expect-error the builder knows the fields
   await docs.query({ filter: (d) => d.yaer.eq(1) });
+}
+
+/** Several vector fields, keys, writes, handles without a type. Never called: compiled only. */
+export async function others(): Promise<void> {
+  const docs = await db.collection(Docs);
+  const two = await db.collection(Two);
+  const auto = await db.collection(Auto);
+  const dynamic = await db.collection(Dynamic);
+  const untyped = await db.collection('docs');
+  const inline = await db.collection('inline', { id: t.int64({ primary: true }), v: t.vector(2) });
+
   // @ts-expect-error two vector fields: field is demanded
   await two.search({ vector: [1, 2] });
   await two.search({ vector: [1, 2], field: 'a' });
@@ -179,6 +191,4 @@ export async function compiled(): Promise<void> {
   await untyped.search({ vector: [1], filter: { a: 1 }, select: ['a'] });
   await inline.insert({ id: BigInt64Array.of(1n), v: Float32Array.of(1, 2) });
   await inline.insert({ id: [1n], v: { values: Float32Array.of(1, 2) } });
-  for await (const batch of docs.scan({ select: ['title'] })) void batch[0]?.title;
-  for await (const each of docs.scan().rows()) void each.year;
 }
