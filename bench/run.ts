@@ -5,8 +5,8 @@
  *     pnpm bench insert       one of them, or several
  *     pnpm bench all          all of them
  *
- * Each runs in a process of its own, from `dist` when that is as new as the source (what users run),
- * else from the source. Results are kept as JSON in `bench/results/`.
+ * Each runs in a process of its own, from `dist` when that is as new as the source (what users
+ * run), else from the source. Results are kept as JSON in `bench/results/`.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';

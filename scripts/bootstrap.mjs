@@ -1,5 +1,6 @@
-// Behind `npm start` and `npm test`: runs on any Node >= 20 with npm. Installs with a pinned pnpm and
-// the frozen lockfile, builds, and hands over to Node 24. Nothing is installed outside this folder.
+// Behind `npm start` and `npm test`: runs on any Node >= 20 with npm. Installs with a pinned pnpm
+// and the frozen lockfile, builds, and hands over to Node 24. Nothing is installed outside this
+// folder.
 //
 // node scripts/bootstrap.mjs demo | test | check | examples [arguments handed on]
 import { spawn, spawnSync } from 'node:child_process';
@@ -28,7 +29,9 @@ function fail(text) {
   process.exit(1);
 }
 
-/** Under a terminal the kernel gives Ctrl-C to the child too: passing it on would be a second one. */
+/**
+ * Under a terminal the kernel gives Ctrl-C to the child too: passing it on would be a second one.
+ */
 function hasTerminal() {
   if (windows) return true;
   try {
@@ -70,7 +73,7 @@ function findNode() {
   if (existsSync(packaged) && spawnSync(packaged, ['--version']).status === 0) return packaged;
   if (isNewEnough(process.version)) return process.execPath;
   return fail(
-    `Node 22.18 or later is needed on ${process.platform}-${process.arch}; this is ${process.version}.`,
+    `on ${process.platform}-${process.arch} Node 22.18 or later is needed, not ${process.version}`,
   );
 }
 

@@ -140,8 +140,8 @@ function placeOf(declaration) {
 }
 
 /**
- * Copies the declarations that the doors reach, and no others: a name is imported from the file that
- * declares it, so that what nobody names is not dragged in with its dependencies.
+ * Copies the declarations that the doors reach, and no others: a name is imported from the file
+ * that declares it, so that what nobody names is not dragged in with its dependencies.
  */
 function rollTypes(doors) {
   const seen = new Set();
@@ -156,7 +156,8 @@ function rollTypes(doors) {
     seen.add(file);
     const text = readFileSync(file, 'utf8')
       .replace(/^\/\/# sourceMappingURL=.*$/m, '')
-      .replace(NAMED, (whole, kind, type = '', list, _quote, specifier) => {
+      .replace(NAMED, (whole, ...parts) => {
+        const [kind, type = '', list, , specifier] = parts;
         const door = declarationOf(specifier, file);
         if (door === undefined) return whole;
         const lines = namesIn(list).map(({ inner, outer }) => {

@@ -280,7 +280,7 @@ describe('idempotency', () => {
 });
 
 describe('too much', () => {
-  test('rows beyond the memory budget: refused, nothing lost, room again after deletes', async () => {
+  test('beyond the memory budget: refused, nothing lost, room again after deletes', async () => {
     const small = await elanus(':memory:', { memory: 4 * 1024 * 1024 });
     const Wide = collection('wide', { id: t.int64({ primary: true }), v: t.vector(256) });
     const wide = await small.collection(Wide);

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '../..');
 
-test('the client bundles for browsers, without Node built-ins, zod or tRPC, under 30 KB', async () => {
+test('the client bundles for browsers, without built-ins, zod or tRPC, under 30 KB', async () => {
   const built = await build({
     entryPoints: [join(root, 'packages/client/src/index.ts')],
     bundle: true,

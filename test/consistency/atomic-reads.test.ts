@@ -1,7 +1,7 @@
-// Goal: a write of several records is seen whole or not at all by every kind of read, while segments
-// are flushed, loaded, indexed and merged under them (R4, R5, R6, W6). Method: groups of rows that are
-// always written together with one version; readers demand one version per answer, and never an older
-// one than they saw before.
+// Goal: a write of several records is seen whole or not at all by every kind of read, while
+// segments are flushed, loaded, indexed and merged under them (R4, R5, R6, W6). Method: groups of
+// rows that are always written together with one version; readers demand one version per answer,
+// and never an older one than they saw before.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +15,13 @@ const GROUPS = 2;
 const ROWS = 30;
 const FILLER = 'x'.repeat(20_000);
 const RUN_MS = 5_000;
+
+/** What a reader was told of one group. */
+interface Answer {
+  readonly what: string;
+  readonly group: number;
+  readonly versions: readonly number[];
+}
 
 test('readers never see half a write, nor go back', { timeout: 60_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'elanus-atomic-'));
@@ -30,7 +37,7 @@ test('readers never see half a write, nor go back', { timeout: 60_000 }, async (
   });
   const until = Date.now() + RUN_MS;
   const running = (): boolean => Date.now() < until;
-  const acknowledged = new Array<number>(GROUPS).fill(0);
+  const acknowledged = Array.from({ length: GROUPS }, () => 0);
   const seen = { writes: 0, reads: 0, flushes: 0 };
 
   async function writer(group: number): Promise<void> {
@@ -50,7 +57,8 @@ test('readers never see half a write, nor go back', { timeout: 60_000 }, async (
   }
 
   /** One version, all rows, and not older than what was acknowledged before the read began. */
-  function judge(what: string, group: number, floor: number, versions: readonly number[]): number {
+  function judge(answer: Answer, floor: number): number {
+    const { what, group, versions } = answer;
     const [first = 0] = versions;
     expect({
       what,
@@ -75,27 +83,17 @@ test('readers never see half a write, nor go back', { timeout: 60_000 }, async (
     while (running()) {
       const floor = Math.max(last, acknowledged[group] ?? 0);
       const queried = await rows.query({ filter, select: ['version'], limit: 100 });
-      last = judge(
-        'query',
-        group,
-        floor,
-        queried.map((row) => row.version),
-      );
+      last = judge({ what: 'query', group, versions: queried.map((row) => row.version) }, floor);
       const found = await rows.get(ids);
       const there = found.flatMap((row) => (row === undefined ? [] : [row.version]));
-      last = judge('get', group, last, there);
+      last = judge({ what: 'get', group, versions: there }, last);
       const hits = await rows.search({
         vector: [group, 0, 0, 0],
         limit: 100,
         filter,
         select: ['version'],
       });
-      last = judge(
-        'search',
-        group,
-        last,
-        hits.map((hit) => hit.version),
-      );
+      last = judge({ what: 'search', group, versions: hits.map((hit) => hit.version) }, last);
       const count = await rows.count({ filter });
       expect(count).toBe(last === 0 ? count : ROWS);
     }

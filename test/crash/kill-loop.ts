@@ -144,8 +144,9 @@ if (process.argv[1] === import.meta.filename) {
   const [kills = '200', seed = '1'] = process.argv.slice(2);
   const report = await killLoop(Number(kills), Number(seed));
   console.log(
-    `${report.kills} kills, ${report.acknowledged} writes acknowledged, ${report.keptInFlight} in ` +
-      `flight kept whole: ${report.lost} rows lost, ${report.ghosts} ghosts`,
+    `${report.kills} kills, ${report.acknowledged} writes acknowledged, ` +
+      `${report.keptInFlight} in flight kept whole: ` +
+      `${report.lost} rows lost, ${report.ghosts} ghosts`,
   );
   process.exitCode = report.lost + report.ghosts === 0 ? 0 : 1;
 }

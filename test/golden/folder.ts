@@ -1,7 +1,7 @@
 /**
  * A small folder of everything: several schemas, flushed and unflushed rows, deletes in delta logs
- * and in the log, an alias, a changed schema, an index, idempotency keys. What is asked of it is the
- * same for the release that made it and for every one that opens it.
+ * and in the log, an alias, a changed schema, an index, idempotency keys. What is asked of it is
+ * the same for the release that made it and for every one that opens it.
  */
 import { connect, type Db } from '@elanus/client';
 import { flushShard, invoke } from '@elanus/protocol';

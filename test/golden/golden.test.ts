@@ -1,5 +1,5 @@
-// Goal: files of version 1 are read by every release, and mean what they meant. Method: the bytes in
-// v1/, written once by write.ts, are read and compared with what they were read as then; this
+// Goal: files of version 1 are read by every release, and mean what they meant. Method: the bytes
+// in v1/, written once by write.ts, are read and compared with what they were read as then; this
 // release writes the same bytes; a folder made then opens, answers the same, and can be written to.
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

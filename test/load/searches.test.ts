@@ -1,6 +1,6 @@
-// Goal: a thousand searches at once, half of them aborted: each is answered or cancelled, nothing is
-// left behind, and the loop is not held. Method: see burst.ts; ten thousand are `pnpm bench load`.
-// The bound on turns is wide: tests run beside others, on machines of any kind.
+// Goal: a thousand searches at once, half of them aborted: each is answered or cancelled, nothing
+// is left behind, and the loop is not held. Method: see burst.ts; ten thousand are `pnpm bench
+// load`. The bound on turns is wide: tests run beside others, on machines of any kind.
 import { expect, test } from 'vitest';
 import { burst } from './burst.ts';
 

@@ -121,7 +121,10 @@ describe('what is installed', () => {
 const THREADS = `
 import { elanus, t } from 'elanus';
 const db = await elanus('./data');
-const rows = await db.collection('rows', { id: t.int64({ primary: true, as: 'number' }), v: t.vector(1024, { metric: 'l2' }) });
+const rows = await db.collection('rows', {
+  id: t.int64({ primary: true, as: 'number' }),
+  v: t.vector(1024, { metric: 'l2' }),
+});
 for (let first = 0; first < 36_000; first += 2_000) {
   await rows.insert({
     id: BigInt64Array.from({ length: 2_000 }, (_, i) => BigInt(first + i)),
@@ -168,7 +171,7 @@ describe('types', () => {
     expect(await compile('readme', Object.fromEntries(sources), false)).toBe('');
   });
 
-  test('the client compiles in the strictest project, without tRPC, zod, Arrow or Node', async () => {
+  test('the client compiles in the strictest project, without tRPC, zod or Node', async () => {
     const source = `
 import { connect, httpTransport, t } from 'elanus/client';
 const db = connect(httpTransport('http://localhost:1'));

@@ -39,7 +39,8 @@ interface Exported {
   readonly node: Node;
 }
 
-const nameOf = (node: Node | null | undefined): string => String(node?.['name'] ?? '');
+const nameOf = (node: Node | null | undefined): string =>
+  typeof node?.['name'] === 'string' ? node['name'] : '';
 
 /** What a file declares and exports, by name; overloads once. */
 function exportedOf({ tree }: Source): Exported[] {
@@ -94,8 +95,7 @@ export function documentedExports(source: Source): Finding[] {
 const NO_LAST_WORD = /(Manager|Helper|Helpers|Handler|Impl|Base|Common|Util|Utils|Info|Data)$/;
 const NO_FIRST_WORD = /^(process|manage|do|perform)(?=[A-Z]|$)/;
 /** Words of other systems for what has a name here: the terms of ARCHITECTURE.md. */
-const NO_WORD =
-  /(tSafe|tsafe|Tsafe|TSafe|epoch|Epoch|watermark|Watermark|heartbeat|Heartbeat|topN|TopN|topology|Topology)/;
+const NO_WORD = /(t-?safe|epoch|watermark|heartbeat|topN|topology)/i;
 
 /** One word, one thing; and no words that say nothing. */
 export function exportedNames(source: Source): Finding[] {

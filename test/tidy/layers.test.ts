@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import {
   declaredImports,
   doorsOnly,
+  homeOf,
   LAYERS,
   layerImports,
   layerManifest,
@@ -15,6 +16,7 @@ import { parse, print, readSources, ROOT } from './source.ts';
 
 interface PackageJson {
   readonly name: string;
+  readonly private: boolean;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly devDependencies?: Readonly<Record<string, string>>;
   readonly exports?: Readonly<Record<string, unknown>>;
@@ -27,19 +29,24 @@ const readJson = <T>(...path: string[]): T =>
   JSON.parse(readFileSync(join(ROOT, ...path), 'utf8')) as T;
 
 function readManifest(folder: string): Manifest {
-  const json = readJson<PackageJson>('packages', folder, 'package.json');
-  const config = readJson<TsConfig>('packages', folder, 'tsconfig.json');
+  const json = readJson<PackageJson>(homeOf(folder), 'package.json');
+  const config = readJson<TsConfig>(homeOf(folder), 'tsconfig.json');
   return {
     folder,
     name: json.name,
     // Bundled into what is published, hence devDependencies of it; of the others, dependencies.
     dependencies: Object.keys({ ...json.dependencies, ...json.devDependencies }),
+    external: json.private ? [] : Object.keys(json.dependencies ?? {}),
     doors: Object.keys(json.exports ?? {}),
-    references: (config.references ?? []).map(({ path }) => path.replace('../', '')),
+    references: (config.references ?? []).map(({ path }) =>
+      path.replace(/^(\.\.\/)+(packages\/)?/, ''),
+    ),
   };
 }
 
-const folders = readdirSync(join(ROOT, 'packages'));
+const folders = readdirSync(join(ROOT, 'packages')).concat(
+  readdirSync(join(ROOT, 'services')).map((name) => `services/${name}`),
+);
 const manifests = folders.map(readManifest);
 const sources = readSources();
 
@@ -51,7 +58,7 @@ describe('the house', () => {
 
   test('builds every package', () => {
     const built = readJson<TsConfig>('tsconfig.json').references ?? [];
-    expect(built.map(({ path }) => path).sort()).toEqual(folders.map((one) => `packages/${one}`));
+    expect(built.map(({ path }) => path).sort()).toEqual(folders.map(homeOf).sort());
   });
 
   test('imports only downwards', () => {
@@ -78,6 +85,7 @@ describe('a planted violation is seen', () => {
     folder: 'index',
     name: '@elanus/index',
     dependencies: ['@elanus/core', '@elanus/kernels'],
+    external: [],
     doors: ['.'],
     references: ['core', 'kernels'],
     ...more,

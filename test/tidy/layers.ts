@@ -63,7 +63,13 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ['citty', '@clack/prompts', 'piscina'],
     ['*'],
   ),
+  'services/standalone': layer(['elanus'], [], ['*']),
 };
+
+/** The path of a package by its key in the matrix. */
+export function homeOf(folder: string): string {
+  return folder.startsWith('services/') ? folder : `packages/${folder}`;
+}
 
 /** Only tests import these. */
 const TEST_ONLY: ReadonlySet<string> = new Set([
@@ -97,7 +103,7 @@ function splitName(from: string): [string, string] {
   return [parts.slice(0, count).join('/'), parts.slice(count).join('/')];
 }
 
-/** The folder of a package of ours, or undefined. */
+/** The key in the matrix of a package of ours, or undefined. */
 function ourFolder(name: string): string | undefined {
   return name === 'elanus' ? 'elanus' : /^@elanus\/(.+)$/.exec(name)?.[1];
 }
@@ -122,7 +128,7 @@ function judgeRelative(path: string, from: string): string | undefined {
 }
 
 function judgeName(path: string, from: string): string | undefined {
-  const folder = packageOf(path)?.split('/')[1] ?? '';
+  const folder = packageOf(path)?.replace('packages/', '') ?? '';
   const rules = LAYERS[folder];
   if (rules === undefined) return `the floor plan has no package ${folder}`;
   if (from.startsWith('node:')) {
@@ -150,9 +156,12 @@ export function layerImports(source: Source): Finding[] {
 
 /** What of package.json and tsconfig.json the rules read. */
 export interface Manifest {
+  /** Its key in the matrix. */
   readonly folder: string;
   readonly name: string;
   readonly dependencies: readonly string[];
+  /** Of these, what is left outside of a published bundle. */
+  readonly external: readonly string[];
   /** Sub-paths that `exports` opens: `.`, `./router`. */
   readonly doors: readonly string[];
   /** Folders that tsconfig.json refers to. */
@@ -174,7 +183,7 @@ export function doorsOnly(source: Source, manifests: readonly Manifest[]): Findi
 /** package.json and tsconfig.json say what the floor plan says, and the same as each other. */
 export function layerManifest(manifest: Manifest): Finding[] {
   const { folder, dependencies, references } = manifest;
-  const path = `packages/${folder}/package.json`;
+  const path = `${homeOf(folder)}/package.json`;
   const rules = LAYERS[folder];
   if (rules === undefined) return [{ path, line: 1, what: `the floor plan has no ${folder}` }];
   const findings: Finding[] = [];
@@ -197,9 +206,12 @@ export function layerManifest(manifest: Manifest): Finding[] {
   return findings;
 }
 
-/** What a package imports, its package.json declares; nothing is declared that is not imported. */
+/**
+ * What a package imports, its package.json declares; nothing is declared that is not imported. Of
+ * the published one, `dependencies` are what its bundle leaves outside: inner packages import it.
+ */
 export function declaredImports(manifest: Manifest, sources: readonly Source[]): Finding[] {
-  const home = `packages/${manifest.folder}/`;
+  const home = `${homeOf(manifest.folder)}/`;
   const used = new Set<string>();
   const findings: Finding[] = [];
   for (const source of sources) {
@@ -212,7 +224,8 @@ export function declaredImports(manifest: Manifest, sources: readonly Source[]):
       findings.push({ path: source.path, line, what: `package.json does not declare ${name}` });
     }
   }
-  for (const name of manifest.dependencies.filter((one) => !used.has(one))) {
+  const own = manifest.dependencies.filter((one) => !manifest.external.includes(one));
+  for (const name of own.filter((one) => !used.has(one))) {
     findings.push({
       path: `${home}package.json`,
       line: 1,
@@ -222,7 +235,9 @@ export function declaredImports(manifest: Manifest, sources: readonly Source[]):
   return findings;
 }
 
-/** The matrix itself: no role sees a role, no engine sees the platform, and no two see each other. */
+/**
+ * The matrix itself: no role sees a role, no engine sees the platform, and no two see each other.
+ */
 export function matrixFaults(layers: Readonly<Record<string, Layer>>): string[] {
   const faults: string[] = [];
   const outside = ['runtime', 'storage', 'protocol', 'api', ...ROLES];

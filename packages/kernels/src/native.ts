@@ -41,8 +41,8 @@ const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;
 
 /**
- * Loads the addon of this platform: the one built beside `src`, `dist` or a bundle, else that of the
- * platform's optional package. Undefined where there is none. Throws never.
+ * Loads the addon of this platform: the one built beside `src`, `dist` or a bundle, else that of
+ * the platform's optional package. Undefined where there is none. Throws never.
  */
 export function loadAddon(): NativeAddon | undefined {
   const name = `kernels-${process.platform}-${process.arch}`;

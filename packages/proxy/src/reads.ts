@@ -150,7 +150,8 @@ export class Reads {
     const schema = await this.#access.schema(request.collection, call);
     const filter = readRequestFilter(request.filter, schema).text;
     const columns = readProjection(request, schema);
-    const question = `${schema.collectionId} ${columns.fields.join()} ${columns.withTimestamp} ${filter ?? ''}`;
+    const { fields, withTimestamp } = columns;
+    const question = `${schema.collectionId} ${fields.join()} ${withTimestamp} ${filter ?? ''}`;
     const page = request.page === undefined ? undefined : decodePageToken(request.page, question);
     const demand =
       page === undefined ? this.#access.demand(request) : { guarantee: 0n, at: page.at };

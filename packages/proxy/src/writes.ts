@@ -145,7 +145,8 @@ export class Writes {
         const keys = columnOf(decodeColumns(page.bodies[0] as Uint8Array), key.id);
         const rows = columnRows(keys);
         if (rows === 0) break;
-        const idempotencyKey = `${at}:${shard}:${count}:${request.idempotencyKey}`.slice(0, KEY_BYTES_MAX);
+        const ownKey = `${at}:${shard}:${count}:${request.idempotencyKey}`;
+        const idempotencyKey = ownKey.slice(0, KEY_BYTES_MAX);
         const part = { schema, keys: keys as KeyColumn, asOf: at, idempotencyKey };
         const done = await this.#deleteKeys(part, call);
         count += done.count;

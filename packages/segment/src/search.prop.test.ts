@@ -1,5 +1,5 @@
-// Goal: search over growing and indexed segments equals a naive scan: same rows, same order, ties by
-// key, never fewer than min(limit, matches). Method: small integer vectors, so that ties abound.
+// Goal: search over growing and indexed segments equals a naive scan: same rows, same order, ties
+// by key, never fewer than min(limit, matches). Method: small integer vectors, so that ties abound.
 import {
   compareKeys,
   fieldId,

@@ -60,7 +60,9 @@ function fingerprint(folder: string): string[] {
     .map((path) => `${path} ${createHash('sha256').update(readFileSync(path)).digest('hex')}`);
 }
 
-/** The copy with one of its files spoilt, and what the doctor says of it; then it is whole again. */
+/**
+ * The copy with one of its files spoilt, and what the doctor says of it; then it is whole again.
+ */
 async function spoil(name: RegExp, change: (path: string) => void): Promise<Report> {
   const folder = join(home, 'spoilt');
   if (!existsSync(folder)) cpSync(whole, folder, { recursive: true });

@@ -121,7 +121,7 @@ class FrozenFs implements Fs {
   }
 
   async remove(path: string): Promise<void> {
-    this.#removed.add(path);
+    await this.#disk.remove(path);
     const inside = (name: string): boolean => name === path || name.startsWith(`${path}/`);
     for (const name of [...this.#files.keys()].filter(inside)) this.#files.delete(name);
     for (const name of [...this.#folders].filter(inside)) this.#folders.delete(name);

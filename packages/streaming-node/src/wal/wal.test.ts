@@ -78,7 +78,7 @@ describe('the Wal', () => {
     expect(names(await readBack(stream))).toEqual(names(applied));
   });
 
-  test('serve(ts) waits for what is in flight and lets nothing in below ts afterwards', async () => {
+  test('serve(ts) waits for what is in flight and lets nothing in below ts after it', async () => {
     const stream = await memoryLogStore().open('p0');
     const { wal, applied } = await openWal(stream, 1);
     const { timestamp, done } = wal.submit(write('a'));
