@@ -225,9 +225,9 @@ function contains(
 
 /** `like` by the textbook: every way to split, by code points. */
 function likes(text: string, pattern: string): boolean {
-  const chars = [...text];
+  const chars = Array.from(text);
   const marks: { readonly kind: 'any' | 'one' | 'char'; readonly char: string }[] = [];
-  const source = [...pattern];
+  const source = Array.from(pattern);
   for (let i = 0; i < source.length; i++) {
     const char = source[i] as string;
     if (char === '\\') marks.push({ kind: 'char', char: source[++i] as string });

@@ -25,9 +25,6 @@ export function isPlainName(name: string): boolean {
   return /^[A-Za-z_$][A-Za-z0-9_]*$/.test(name) && !WORDS.has(name);
 }
 
-/** The words of the language, for hints. */
-export const languageWords: ReadonlySet<string> = new Set(WORDS.values());
-
 const OPERATORS = [
   ['**', '<<', '>>', '<=', '>=', '==', '!=', '&&', '||', '=~', '!~'],
   '+-*/%<>()[]{},&|^~!:='.split(''),
