@@ -98,21 +98,17 @@ export class Channel {
     const own = await invoke(world.bus, ownChannel, { header: { pchannel, owner } });
     const { term, savedUntilMs, shards } = own.header;
     this.#term = term;
+    // Segments are loaded while the log is opened: neither needs the other.
+    const recovering = this.#recover(shards);
+    recovering.catch(() => undefined);
     const stream = await world.logs.open(pchannel);
     this.#stream = stream;
     const hybrid = this.#openClock(savedUntilMs);
     this.#hybrid = hybrid;
     await hybrid.ready();
     const position = await this.#writeTerm(stream, hybrid);
-    if (shards.some(({ segments }) => segments.length > 0)) {
-      // Reads over what is there will need threads: let them start while it is loaded.
-      void this.#runner.warm().catch(() => undefined);
-    }
-    const states = new Map<string, ShardState>();
-    for (const assignment of shards) {
-      const state = await this.#recover(assignment, position.lastSeq);
-      states.set(address(state.collectionId, state.shard), state);
-    }
+    const states = await recovering;
+    this.#checkTail(states, position.lastSeq);
     await this.#replay(stream, position.lastSeq, states);
     const wal = new Wal({
       stream,
@@ -160,6 +156,8 @@ export class Channel {
   }
 
   async close(): Promise<void> {
+    // What is long to replay is flushed, so that the next opening is short. Not a must: the log has it.
+    for (const shard of this.shards.values()) await shard.flushLast().catch(() => undefined);
     await this.#wal?.close();
     for (const shard of this.shards.values()) await shard.close();
     await this.#stream?.close();
@@ -222,14 +220,28 @@ export class Channel {
     return new ShardState({ ...of, kernels, salt: this.#options.world.rng.u32() });
   }
 
-  async #recover(assignment: ShardAssignment, termSeq: number): Promise<ShardState> {
+  async #recover(shards: readonly ShardAssignment[]): Promise<Map<string, ShardState>> {
     const { world } = this.#options;
-    const seq = assignment.checkpoint?.seq ?? 1;
-    if (seq > termSeq) {
-      throw new ElanusError('log_regressed', { expectedSeq: seq - 1, lastSeq: termSeq - 1 });
-    }
     const { kernels } = this.#runner;
-    return recoverShard({ ...world, kernels, salt: world.rng.u32() }, assignment);
+    if (shards.some(({ segments }) => segments.length > 0)) {
+      // Reads over what is there will need threads: let them start while it is loaded.
+      void this.#runner.warm().catch(() => undefined);
+    }
+    const states = new Map<string, ShardState>();
+    for (const assignment of shards) {
+      const state = await recoverShard({ ...world, kernels, salt: world.rng.u32() }, assignment);
+      states.set(address(state.collectionId, state.shard), state);
+    }
+    return states;
+  }
+
+  /** A tail below a checkpoint means that the log has lost what was acknowledged. */
+  #checkTail(states: ReadonlyMap<string, ShardState>, termSeq: number): void {
+    for (const { checkpointSeq } of states.values()) {
+      if (checkpointSeq <= termSeq) continue;
+      const lastSeq = termSeq - 1;
+      throw new ElanusError('log_regressed', { expectedSeq: checkpointSeq - 1, lastSeq });
+    }
   }
 
   async #replay(

@@ -61,6 +61,9 @@ export class Flusher {
   #scheduled = false;
   #failures = 0;
   #closed = false;
+  #isLast = false;
+  /** Flushed by the last flush: still open in the state, never to be flushed again. */
+  readonly #unloaded = new Set<number>();
   /** Why the last attempt failed, for people. */
   lastFailure: unknown;
 
@@ -75,11 +78,16 @@ export class Flusher {
     void this.exclusive(() => this.#flushAll());
   }
 
+  /** From now on what is flushed is not loaded any more: the node stops. */
+  last(): void {
+    this.#isLast = true;
+  }
+
   /** Waits until nothing sealed is left. @throws why a flush failed */
   async drained(): Promise<void> {
     this.kick();
     await this.exclusive(() => Promise.resolve());
-    if (this.#context.state.unflushed.length > 0) {
+    if (this.#next() !== undefined) {
       throw this.lastFailure ?? new ElanusError('unavailable', { what: 'the object store' });
     }
   }
@@ -97,11 +105,17 @@ export class Flusher {
     await this.#tail;
   }
 
+  /** The oldest segment that waits to be flushed. */
+  #next(): OpenSegment | undefined {
+    const { unflushed } = this.#context.state;
+    return unflushed.find(({ segmentId }) => !this.#unloaded.has(segmentId));
+  }
+
   async #flushAll(): Promise<void> {
     this.#scheduled = false;
     try {
       for (;;) {
-        const segment = this.#context.state.unflushed[0];
+        const segment = this.#next();
         if (segment === undefined || this.#closed) break;
         await this.#flush(segment);
         this.#failures = 0;
@@ -140,6 +154,11 @@ export class Flusher {
     const { checkpoint, at } = this.#checkpoint(segment);
     const own = await this.#writeDelta(record, { segment, at, attempt });
     await this.#commit({ segment: own, checkpoint, at, attempt });
+    if (this.#isLast) {
+      // Reads under way keep it as it is; nobody else will ask.
+      this.#unloaded.add(segment.segmentId);
+      return;
+    }
     await this.load(own, segment.deletes, segment.deletes.countAt(at));
     distribution.replaced(() => segment.rows.discard());
     this.#context.onCommit();
