@@ -16,6 +16,7 @@ import {
   metaKeys,
   ownChannel,
   renameCollection,
+  reportIndexLost,
   resolveCollection,
   saveTimestampWindow,
   serveCall,
@@ -139,6 +140,11 @@ function serveSegments(
       await segments.commitFlush(header);
       // The shard loads the segment first; the loop takes its turn after that.
       if (header.segment !== undefined) after.jobs.kick();
+      return { header: {} };
+    }),
+    serveCall(bus, reportIndexLost, async ({ header }) => {
+      await segments.forgetIndex(header);
+      after.jobs.kick();
       return { header: {} };
     }),
     serveCall(bus, commitBuild, async ({ header }) => {

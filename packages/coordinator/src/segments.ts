@@ -135,6 +135,22 @@ export class Segments {
     if (!(await this.#meta.txn(compare, then))) throw conflict(output.segmentId);
   }
 
+  /** The segment counts as not indexed, if it still is the one that was seen. */
+  async forgetIndex(
+    lost: Owner & {
+      readonly collectionId: number;
+      readonly shard: number;
+      readonly segmentId: number;
+      readonly manifest: string;
+    },
+  ): Promise<void> {
+    const held = await this.#segment(lost.collectionId, lost.shard, lost.segmentId);
+    if (held.record.manifest !== lost.manifest) return;
+    const compare = [await this.#owned(lost), unchanged(held)];
+    const then = [put(held.key, { ...held.record, indexed: false })];
+    if (!(await this.#meta.txn(compare, then))) throw conflict(lost.segmentId);
+  }
+
   async #owned(owner: Owner): Promise<MetaCompare> {
     const held = await this.#meta.get<ChannelRecord>(metaKeys.channel(owner.pchannel));
     if (held !== undefined && held.record.term === owner.term) return unchanged(held);

@@ -1,6 +1,6 @@
 // Goal: what the roles do together and no model covers: schema changes over flushes and restarts,
 // drops, expired keys, the log being let go, orphans of a crash being swept.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, t, type Db } from '@elanus/client';
@@ -140,4 +140,34 @@ test('four small flushes become one indexed segment, and reads see no difference
   expect(hits.map((hit) => hit.id)).toEqual([1234, 1235, 1233]);
   const plan = await docs.explain({ vector: [1, 0], limit: 3 });
   expect(plan.segments).toMatchObject([{ index: 'FLAT_SQ8', rows: 2_400 }]);
+});
+
+test('a damaged index is left out, and built again', async () => {
+  const docs = await db.collection('docs', fields);
+  await docs.insert(Array.from({ length: 2_500 }, (_, i) => row(i)));
+  await flush();
+  const indexed = async () => (await db.describe('docs')).indexedRows;
+  await expect.poll(indexed, { timeout: 10_000 }).toBe(2_500);
+  const names: string[] = [];
+  for await (const { name } of world.objects.list('c1/')) names.push(name);
+  const index = names.find((name) => name.includes('index-'));
+  if (index === undefined) throw new Error('no index file');
+  await db.close();
+  const path = join(folder, 'objects', index);
+  const bytes = readFileSync(path);
+  bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] ?? 0) ^ 0xff;
+  writeFileSync(path, bytes);
+  await open();
+  const again = await db.collection('docs');
+  const hits = await again.search({ vector: [777.2, 0], limit: 2 } as never);
+  expect((hits as unknown as { id: number }[]).map((hit) => hit.id)).toEqual([777, 778]);
+  await expect
+    .poll(
+      async () => {
+        const plan = await again.explain({ vector: [1, 0], limit: 3 } as never);
+        return plan.segments.map((segment) => segment.index);
+      },
+      { timeout: 10_000 },
+    )
+    .toEqual(['FLAT_SQ8']);
 });

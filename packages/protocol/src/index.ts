@@ -22,6 +22,7 @@ export {
   listCollections,
   ownChannel,
   renameCollection,
+  reportIndexLost,
   resolveCollection,
   saveTimestampWindow,
 } from './calls/coordinator.ts';

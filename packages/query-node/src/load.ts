@@ -5,6 +5,7 @@
 import {
   ElanusError,
   fieldId,
+  isElanusError,
   segmentId,
   type Clock,
   type Field,
@@ -58,7 +59,8 @@ export async function loadSegmentFiles(
   const chunk = held?.view.chunks[0] ?? (await loadChunk(context, manifest, want.fields));
   const indexes = new Map<FieldId, IndexHandle>();
   for (const index of manifest.indexes) {
-    indexes.set(fieldId(index.field), await loadIndex(context, index, chunk));
+    const handle = await loadIndex(context, index, chunk).catch(withoutIndex);
+    if (handle !== undefined) indexes.set(fieldId(index.field), handle);
   }
   const view: SegmentView = {
     segmentId: segmentId(record.segmentId),
@@ -68,6 +70,12 @@ export async function loadSegmentFiles(
   };
   const indexBytes = manifest.indexes.reduce((sum, index) => sum + index.file.size, 0);
   return { record, manifest, view, bytes: chunkBytes(manifest) + indexBytes };
+}
+
+/** An index is derived: a damaged one is left out, rows are scanned, and the shard has it rebuilt. */
+function withoutIndex(error: unknown): undefined {
+  if (isElanusError(error, 'file_corrupt') || isElanusError(error, 'object_not_found')) return;
+  throw error;
 }
 
 function chunkBytes(manifest: Manifest): number {

@@ -79,7 +79,7 @@ class SegmentHost {
         const loaded = await this.#load(header);
         const timestamps = loaded.view.chunks[0]?.timestamps ?? new BigUint64Array(0);
         const { rowCount } = loaded.view;
-        const { indexed } = loaded.record;
+        const indexed = loaded.view.indexes.size === loaded.manifest.vectors.length;
         return { header: { rowCount, bytes: loaded.bytes, indexed }, bodies: [timestamps] };
       }),
       serveCall(bus, releaseSegment, ({ header }) => {

@@ -120,3 +120,16 @@ export const commitBuild = defineCall<
   },
   Record<string, never>
 >('coordinator.segment.build');
+
+/** A segment's index is damaged: it counts as not built, so that the planner has it built again. */
+export const reportIndexLost = defineCall<
+  {
+    readonly pchannel: string;
+    readonly term: number;
+    readonly collectionId: number;
+    readonly shard: number;
+    readonly segmentId: number;
+    readonly manifest: string;
+  },
+  Record<string, never>
+>('coordinator.segment.index-lost');

@@ -51,9 +51,10 @@ async function recoverSegment(
 ): Promise<void> {
   const { objects, bus } = context;
   const { segmentId, rowCount } = record;
-  const { bodies } = await invoke(bus, loadSegment, {
+  const { header, bodies } = await invoke(bus, loadSegment, {
     header: { record, fields: state.schema.fields },
   });
+  if (record.indexed && !header.indexed) state.indexesLost.push(record);
   const timestamps = bodies[0];
   assert(timestamps instanceof BigUint64Array, 'a node answers with timestamps');
   const deletes = new DeleteLog();

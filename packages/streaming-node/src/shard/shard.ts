@@ -3,7 +3,7 @@
  * state by `apply`, become files by the flusher, and are read by the delegator.
  */
 import { LIMITS, type Bus, type Clock, type ObjectStore, type Pool, type Rng } from '@elanus/core';
-import type { ShardStatus } from '@elanus/protocol';
+import { invoke, reportIndexLost, type SegmentRecord, type ShardStatus } from '@elanus/protocol';
 import type { ReadRunner } from '@elanus/segment';
 import { Distribution } from '../delegator/distribution.ts';
 import { ShardReads } from '../delegator/reads.ts';
@@ -60,6 +60,16 @@ export class Shard {
     this.reads = new ShardReads({ ...context, distribution });
     this.adoption = new BuildAdoption({ ...context, flusher: this.flusher, distribution });
     if (state.unflushed.length > 0) this.flusher.kick();
+    for (const record of state.indexesLost.splice(0)) this.#reportLost(context, record);
+  }
+
+  /** Has a damaged index built again; until then its rows are scanned. */
+  #reportLost(context: ShardContext, record: SegmentRecord): void {
+    const { pchannel, term, bus } = context;
+    const { collectionId, shard, segmentId, manifest } = record;
+    const header = { pchannel, term, collectionId, shard, segmentId, manifest };
+    // Refused or lost: the next opening sees the damage again.
+    void invoke(bus, reportIndexLost, { header }).catch(() => undefined);
   }
 
   /** Folds a record in and starts what follows from it. */

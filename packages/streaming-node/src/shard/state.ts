@@ -87,6 +87,8 @@ export class ShardState {
   /** Bytes of log since the checkpoint. */
   logBytes = 0;
   moving: MovingRows | undefined;
+  /** Segments whose index was damaged when they were loaded. */
+  readonly indexesLost: SegmentRecord[] = [];
 
   constructor(options: ShardOptions) {
     this.schema = options.schema;
