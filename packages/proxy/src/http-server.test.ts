@@ -150,6 +150,7 @@ describe('size', () => {
     const { url } = await start({ limits });
     const announced = await ask(`${url}/trpc/collections.open`, { body });
     expect([announced.status, announced.error?.code]).toEqual([413, 'request_too_large']);
+    expect(announced.error?.details).toEqual({ bytes: body.length, bytesMax: 1_000 });
     const chunks = new Blob([body]).stream();
     const init = { body: chunks, duplex: 'half' } as RequestInit;
     const streamed = await ask(`${url}/trpc/collections.open`, init);

@@ -3,12 +3,21 @@
  * folder is sound, and no folder is changed by looking at it.
  */
 import { createHash } from 'node:crypto';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { t } from '@elanus/client';
 import { isElanusError } from '@elanus/core';
+import { localLogStore, nodeFs } from '@elanus/storage';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { elanus } from '../open.ts';
 import { examine } from './doctor.ts';
@@ -97,6 +106,17 @@ describe('a sound folder', () => {
     expect(fingerprint(whole)).toEqual(before);
   });
 
+  it('is sound with what a crash left, and that stays: opening sweeps it, not the doctor', async () => {
+    const folder = join(home, 'crashed');
+    cpSync(whole, folder, { recursive: true });
+    writeFileSync(join(folder, 'objects/.tmp/7'), 'half an object');
+    const log = filesOf(join(folder, 'log')).at(-1) ?? '';
+    appendFileSync(log, Buffer.alloc(100, 0x5a));
+    const before = fingerprint(folder);
+    expect((await examine(folder)).damage).toEqual([]);
+    expect(fingerprint(folder)).toEqual(before);
+  });
+
   it('is refused while someone has it open, and is no folder without a database', async () => {
     const db = await elanus(whole);
     const locked = await examine(whole).catch((error: unknown) => error);
@@ -144,6 +164,17 @@ describe('damage', () => {
     expect(damage).toHaveLength(1);
     expect(damage[0]?.what).toBe('log/p0');
     expect(damage[0]?.cure).toContain('Rows of flushed segments are whole');
+  });
+
+  it('of a record that the log stored as it came is named', async () => {
+    const folder = join(home, 'foreign');
+    cpSync(whole, folder, { recursive: true });
+    const logs = localLogStore({ fs: nodeFs(folder) });
+    const stream = await logs.open('p0');
+    await stream.append({ subject: 'p0', parts: [Uint8Array.of(1, 2, 3)] });
+    await logs.close();
+    const { damage } = await examine(folder);
+    expect(damage).toMatchObject([{ what: 'log/p0' }]);
   });
 
   it('of the metadata is named, and the objects are checked all the same', async () => {

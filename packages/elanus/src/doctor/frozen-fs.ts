@@ -121,7 +121,7 @@ class FrozenFs implements Fs {
   }
 
   async remove(path: string): Promise<void> {
-    await this.#disk.remove(path);
+    this.#removed.add(path);
     const inside = (name: string): boolean => name === path || name.startsWith(`${path}/`);
     for (const name of [...this.#files.keys()].filter(inside)) this.#files.delete(name);
     for (const name of [...this.#folders].filter(inside)) this.#folders.delete(name);
