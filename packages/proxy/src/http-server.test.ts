@@ -46,7 +46,7 @@ async function ask(url: string, init: RequestInit = {}): Promise<Answer> {
   const response = await fetch(url, {
     method: 'POST',
     ...init,
-    headers: { ...json, ...init.headers },
+    headers: { ...json, ...(init.headers as Record<string, string> | undefined) },
   });
   const text = await response.text();
   const body = JSON.parse(text) as {

@@ -106,7 +106,7 @@ describe('a sound folder', () => {
     expect(fingerprint(whole)).toEqual(before);
   });
 
-  it('is sound with what a crash left, and that stays: opening sweeps it, not the doctor', async () => {
+  it('is sound with what a crash left, and that stays where it is', async () => {
     const folder = join(home, 'crashed');
     cpSync(whole, folder, { recursive: true });
     writeFileSync(join(folder, 'objects/.tmp/7'), 'half an object');
