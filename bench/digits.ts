@@ -34,3 +34,32 @@ export function queryDigit(at: number): Float32Array {
   const pixels = idx('t10k-images-idx3-ubyte', 16);
   return Float32Array.from(pixels.subarray(at * DIM, (at + 1) * DIM));
 }
+
+/** A collection that tells how much of it is indexed. */
+interface Described {
+  describe(): Promise<{ readonly indexedRows: number; readonly rowCount: number }>;
+}
+
+const STILL_MS = 1_500;
+const WAIT_MS = 120_000;
+
+/**
+ * Waits until no more rows get an index: all, or all but the newest, which lie in the growing
+ * segment. Answers when the last change was seen, and how many rows have one.
+ */
+export async function indexed(
+  rows: Described,
+): Promise<{ readonly atMs: number; readonly indexedRows: number }> {
+  const begin = performance.now();
+  let atMs = begin;
+  let indexedRows = 0;
+  for (;;) {
+    const now = await rows.describe();
+    if (now.indexedRows !== indexedRows) atMs = performance.now();
+    indexedRows = now.indexedRows;
+    const still = indexedRows > 0 && performance.now() - atMs > STILL_MS;
+    const over = indexedRows >= now.rowCount || still;
+    if (over || performance.now() - begin > WAIT_MS) return { atMs, indexedRows };
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

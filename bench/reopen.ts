@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { elanus } from 'elanus';
 import { median, note, type Bench } from './bench.ts';
 import { inChild } from './child.ts';
-import { Digits, DIM, RAW_BYTES, readTrain, ROWS } from './digits.ts';
+import { Digits, DIM, RAW_BYTES, indexed, readTrain, ROWS } from './digits.ts';
 
 const RUNS = 7;
 const MB = 1e6;
@@ -30,9 +30,8 @@ async function fill(folder: string): Promise<void> {
     });
   }
   note('waiting for the index');
-  while ((await digits.describe()).indexedRows < ROWS) {
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
+  const { indexedRows } = await indexed(digits);
+  note(`${indexedRows} rows indexed`);
   await db.close();
 }
 
