@@ -171,3 +171,25 @@ test('a damaged index is left out, and built again', async () => {
     )
     .toEqual(['FLAT_SQ8']);
 });
+
+test('statistics rule segments out, and answers stay whole', async () => {
+  const docs = await db.collection('docs', fields);
+  await docs.insert([row(1), row(2)]);
+  await flush();
+  await docs.insert([row(101), row(102)]);
+  await flush();
+  const plan = async (filter: object) => {
+    const { segments } = await docs.explain({ vector: [0, 0], limit: 5, filter } as never);
+    return segments.map((segment) => segment.pruned);
+  };
+  const ids = async (filter: object) => {
+    const hits = await docs.search({ vector: [0, 0], limit: 5, filter } as never);
+    return (hits as unknown as { id: number }[]).map((hit) => hit.id);
+  };
+  expect((await plan({ id: { gt: 50 } })).sort()).toEqual([false, true]);
+  expect(await ids({ id: { gt: 50 } })).toEqual([101, 102]);
+  expect(await plan({ title: 't1000' })).toEqual([true, true]);
+  expect(await ids({ title: 't1000' })).toEqual([]);
+  expect(await docs.count({ filter: { title: { gte: 't102' } } } as never)).toBe(2);
+  expect(await ids({ id: { in: [2, 102] } })).toEqual([2, 102]);
+});

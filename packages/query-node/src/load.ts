@@ -14,15 +14,18 @@ import {
 } from '@elanus/core';
 import {
   decodeManifest,
+  decodeStats,
   readVectorHeader,
   readVectors,
   type Manifest,
   type ManifestIndex,
 } from '@elanus/format';
+import type { SegmentStats } from '@elanus/expr';
 import type { ScalarFile } from '@elanus/format/scalars';
 import { openIndexSteps, type IndexHandle } from '@elanus/index';
 import { bytesOf, rowsPerCall, type Kernels } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
+import { filterStats } from './prune.ts';
 import type { ChunkView, SegmentView, VectorRows } from '@elanus/segment';
 
 /** What loading needs. */
@@ -39,6 +42,7 @@ export interface LoadedSegment {
   readonly record: SegmentRecord;
   readonly manifest: Manifest;
   readonly view: SegmentView;
+  readonly stats: SegmentStats;
   readonly bytes: number;
 }
 
@@ -69,7 +73,19 @@ export async function loadSegmentFiles(
     indexes,
   };
   const indexBytes = manifest.indexes.reduce((sum, index) => sum + index.file.size, 0);
-  return { record, manifest, view, bytes: chunkBytes(manifest) + indexBytes };
+  const stats = held?.stats ?? (await loadStats(context, manifest, want.fields));
+  return { record, manifest, view, stats, bytes: chunkBytes(manifest) + indexBytes };
+}
+
+async function loadStats(
+  context: LoadContext,
+  manifest: Manifest,
+  fields: readonly Field[],
+): Promise<SegmentStats> {
+  const { name } = manifest.stats;
+  const stored = decodeStats(await context.objects.get(name), name);
+  const key = fields.find((field) => field.primary === true);
+  return filterStats(stored, key?.id ?? fieldId(0));
 }
 
 /** An index is derived: a damaged one is left out, rows are scanned, and the shard has it rebuilt. */

@@ -23,8 +23,17 @@ import {
   serveCall,
 } from '@elanus/protocol';
 import type { World } from '@elanus/runtime';
-import { packKeys, parseKey, ReadRunner, retrieveRows, segmentThreads } from '@elanus/segment';
+import {
+  packKeys,
+  parseKey,
+  ReadRunner,
+  retrieveRows,
+  segmentThreads,
+  type SegmentPlan,
+  type SegmentRead,
+} from '@elanus/segment';
 import { loadSegmentFiles, type LoadedSegment } from './load.ts';
+import { pruneReads } from './prune.ts';
 import { filterOf, readsOf } from './read-bodies.ts';
 
 /** What a query node is made of. */
@@ -147,9 +156,12 @@ class SegmentHost {
       const [queries, ...deletes] = bodies;
       assert(queries instanceof Float32Array, 'queries are float32');
       const key = keyOf(schema);
+      const filter = filterOf(header.filter, schema);
+      const reads = readsOf(this.#held, refs, deletes);
+      const { kept, pruned } = pruneReads(reads, this.#held, filter);
       const { output, where } = await this.#runner.search(
         {
-          reads: readsOf(this.#held, refs, deletes),
+          reads: kept,
           field: fieldId(header.field),
           metric,
           keyField: key.id,
@@ -157,7 +169,7 @@ class SegmentHost {
           queries,
           nq,
           limit,
-          filter: filterOf(header.filter, schema),
+          filter,
           bounds,
           exact,
         },
@@ -166,7 +178,7 @@ class SegmentHost {
       const { counts, scores, segments, rows } = output.hits;
       const packed = packKeys(output.hits.keys);
       return {
-        header: { keys: packed.text, where, plans: output.plans },
+        header: { keys: packed.text, where, plans: [...output.plans, ...pruned.map(skipped)] },
         bodies: [counts, scores, segments, rows, ...packed.bodies],
       };
     });
@@ -176,10 +188,12 @@ class SegmentHost {
     return serveCall(this.#world.bus, selectSealed, async ({ header, bodies }, signal) => {
       const { refs, schema, limit } = header;
       const key = keyOf(schema);
+      const filter = filterOf(header.filter, schema);
+      const { kept } = pruneReads(readsOf(this.#held, refs, bodies), this.#held, filter);
       const selection = await this.#runner.select(
         {
-          reads: readsOf(this.#held, refs, bodies),
-          filter: filterOf(header.filter, schema),
+          reads: kept,
+          filter,
           keyField: key.id,
           keyKind: key.kind,
           after: parseKey(header.after, key.kind),
@@ -197,8 +211,9 @@ class SegmentHost {
 
   #serveCount(): () => void {
     return serveCall(this.#world.bus, countSealed, async ({ header, bodies }, signal) => {
-      const reads = readsOf(this.#held, header.refs, bodies);
       const filter = filterOf(header.filter, header.schema);
+      const all = readsOf(this.#held, header.refs, bodies);
+      const { kept: reads } = pruneReads(all, this.#held, filter);
       return { header: { count: await this.#runner.count({ reads, filter }, signal) } };
     });
   }
@@ -213,6 +228,12 @@ class SegmentHost {
       return Promise.resolve({ header: {}, bodies: [encodeColumns(batch)] });
     });
   }
+}
+
+/** What `explain` says of a segment that statistics ruled out. */
+function skipped(read: SegmentRead): SegmentPlan {
+  const { segmentId } = read.view;
+  return { segmentId, way: 'skipped', kind: '', rows: read.visibleRows, allowed: 0 };
 }
 
 function keyOf(schema: CollectionSchema) {
