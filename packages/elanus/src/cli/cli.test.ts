@@ -91,6 +91,7 @@ describe('help and mistakes', () => {
     const { code, out } = await run(['search', '--help']);
     expect(code).toBe(0);
     expect(out).toContain('--vector');
+    expect(out).not.toMatch(/[^\P{Cc}\n]| $/mu);
   });
 
   it('ends with 2 when the command line cannot be used, with the reason in one line', async () => {

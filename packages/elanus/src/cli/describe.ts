@@ -17,7 +17,7 @@ export const describe = defineCommand({
       if (args.json) return print(jsonLine(details));
       const { schema, rowCount, indexedRows, segments, memoryBytes, aliases } = details;
       print(`${schema.name}: ${count(rowCount)} rows, ${count(indexedRows)} of them indexed`);
-      print(`${segments} segments, ${bytes(memoryBytes)} of memory, ${schema.shards} shards`);
+      print(`segments: ${segments}, shards: ${schema.shards}, memory: ${bytes(memoryBytes)}`);
       if (aliases.length > 0) print(`aliases: ${aliases.join(', ')}`);
       print();
       const fields = schema.fields.map(({ name, type, dim, metric, element, ...rest }) => ({

@@ -3,6 +3,7 @@
  * The command line. Commands are loaded when they are used, so that `elanus --help` loads nothing.
  * Exit codes: 0 done, 1 it failed, 2 the command line cannot be used.
  */
+import { stripVTControlCharacters } from 'node:util';
 import { defineCommand, renderUsage, runCommand, type CommandDef } from 'citty';
 import { VERSION } from '../version.ts';
 import { report, usageError } from './failure.ts';
@@ -39,7 +40,7 @@ const HELP = [
   '  elanus export <name>            all rows as JSON lines',
   '  elanus doctor ./data            check every byte at rest',
   '',
-  'Every command takes --db <folder or URL>, --json and --help.',
+  'Commands on collections take --db <folder or URL> and --json; all take --help.',
 ];
 
 async function run(argv: readonly string[]): Promise<void> {
@@ -60,7 +61,10 @@ async function run(argv: readonly string[]): Promise<void> {
 
 async function usageOf(command: CommandDef): Promise<string> {
   const parent = defineCommand({ meta: { name: 'elanus' } });
-  return renderUsage(command, parent);
+  const text = await renderUsage(command, parent);
+  const coloured = process.stdout.isTTY === true && process.stdout.hasColors();
+  const shown = coloured ? text : stripVTControlCharacters(text);
+  return shown.replace(/ +$/gm, '').trimEnd();
 }
 
 interface ArgShape {
