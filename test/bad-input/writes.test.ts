@@ -4,9 +4,10 @@
 import { connect } from '@elanus/client';
 import { flushShard, invoke } from '@elanus/protocol';
 import { localWorld } from '@elanus/runtime';
-import { collection, elanus, isElanusError, t, type Db } from 'elanus';
+import { collection, elanus, ElanusError, isElanusError, t, type Db } from 'elanus';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startEmbedded } from '../../packages/elanus/src/embedded.ts';
+import { openDatabase } from '../../packages/elanus/src/open.ts';
 import { Docs, everything, expectRefused, failure, goodRow, tempFolder } from './kit.ts';
 import { threeDocs, withFolder, type OpenDocs } from './kit.ts';
 
@@ -194,6 +195,25 @@ describe('deadlines', () => {
       }
       expect(await docs.count()).toBe(3 + (round + 1) * 400);
     }
+  });
+
+  test('a write refused, sent again, and late: nobody knows, and the key tells', async () => {
+    const database = await openDatabase(':memory:');
+    let attempts = 0;
+    const slow = connect({
+      ...database,
+      write: async (request, call) => {
+        if (attempts++ === 0) throw new ElanusError('exhausted', { what: 'x', retryAfterMs: 1 });
+        await database.write(request, undefined);
+        throw new ElanusError('deadline_exceeded', { timeoutMs: call?.timeoutMs });
+      },
+    });
+    const there = await slow.collection(Docs);
+    const options = { idempotencyKey: 'late' };
+    const error = await expectRefused(() => there.insert([goodRow(1)], options), refusal);
+    expect(error.details).toMatchObject(options);
+    expect(await there.count()).toBe(1);
+    await slow.close();
   });
 
   test.each([Number.NaN, 'soon'])('a deadline that is none: %s', async (timeoutMs) => {
