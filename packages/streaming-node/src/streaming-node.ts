@@ -156,7 +156,8 @@ export class Channel {
   }
 
   async close(): Promise<void> {
-    // What is long to replay is flushed, so that the next opening is short. Not a must: the log has it.
+    // What is long to replay is flushed, so that the next opening is short. If that fails, the log
+    // has it.
     for (const shard of this.shards.values()) await shard.flushLast().catch(() => undefined);
     await this.#wal?.close();
     for (const shard of this.shards.values()) await shard.close();
