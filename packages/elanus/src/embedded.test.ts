@@ -186,7 +186,10 @@ test('statistics rule segments out, and answers stay whole', async () => {
     const hits = await docs.search({ vector: [0, 0], limit: 5, filter } as never);
     return (hits as unknown as { id: number }[]).map((hit) => hit.id);
   };
-  expect((await plan({ id: { gt: 50 } })).sort((a, b) => Number(a) - Number(b))).toEqual([false, true]);
+  expect((await plan({ id: { gt: 50 } })).sort((a, b) => Number(a) - Number(b))).toEqual([
+    false,
+    true,
+  ]);
   expect(await ids({ id: { gt: 50 } })).toEqual([101, 102]);
   expect(await plan({ title: 't1000' })).toEqual([true, true]);
   expect(await ids({ title: 't1000' })).toEqual([]);

