@@ -88,7 +88,9 @@ async function loadStats(
   return filterStats(stored, key?.id ?? fieldId(0));
 }
 
-/** An index is derived: a damaged one is left out, rows are scanned, and the shard has it rebuilt. */
+/**
+ * An index is derived: a damaged one is left out, rows are scanned, and the shard has it rebuilt.
+ */
 function withoutIndex(error: unknown): undefined {
   if (isElanusError(error, 'file_corrupt') || isElanusError(error, 'object_not_found')) return;
   throw error;

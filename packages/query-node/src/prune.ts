@@ -1,4 +1,6 @@
-/** Segments that statistics rule out are not read: a filter on old rows does not look at new ones. */
+/**
+ * Segments that statistics rule out are not read: a filter on old rows does not look at new ones.
+ */
 import { fieldId, type FieldId } from '@elanus/core';
 import { prune, type CheckedFilter, type SegmentStats, type StatValue } from '@elanus/expr';
 import { mayContain, type SegmentStats as StoredStats } from '@elanus/format';
