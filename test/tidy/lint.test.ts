@@ -54,7 +54,7 @@ let refused: readonly string[] = [];
 beforeAll(async () => {
   copyFileSync(join(ROOT, '.oxlintrc.json'), join(folder, '.oxlintrc.json'));
   symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'junction');
-  const options = { strict: true, module: 'nodenext', target: 'es2023', types: [] };
+  const options = { strict: true, module: 'nodenext', target: 'es2023', types: [], noEmit: true };
   const tsconfig = { compilerOptions: { ...options, allowImportingTsExtensions: true } };
   put('tsconfig.json', JSON.stringify({ ...tsconfig, include: ['packages'] }));
   put('packages/a/src/kind.ts', 'export type K = 1;');
