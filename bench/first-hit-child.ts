@@ -1,6 +1,8 @@
 // From the import to the first hit, in a process that has loaded nothing of ours before.
 const begin = performance.now();
-const { elanus, collection, t } = await import('elanus');
+const { elanus, collection, t } = (await import(
+  process.env['ELANUS_BENCH_ENTRY'] ?? 'elanus'
+)) as typeof import('elanus');
 const imported = performance.now();
 const Docs = collection('docs', { id: t.int64({ primary: true }), vec: t.vector(4) });
 const db = await elanus(':memory:');
