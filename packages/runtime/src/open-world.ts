@@ -23,7 +23,7 @@ import type { OpenWorld, WorldPools } from './world.ts';
 
 /** Threads of a world. */
 export interface ThreadOptions {
-  /** Search threads, each a pool of its own. Default: one less than the cores, at least one. */
+  /** Search threads, each a pool of its own. Default: all cores but one, both of two. */
   readonly searchThreads?: number;
   /** Threads of the build pool. Default 1. */
   readonly buildThreads?: number;
@@ -45,8 +45,13 @@ export interface LocalWorldOptions extends ThreadOptions {
 const SEARCH_QUEUE_MAX = 16_384;
 const BUILD_QUEUE_MAX = 1024;
 
+/** One core is left to the event loop, but not half of a small machine: it waits while others search. */
+function defaultSearchThreads(cores: number): number {
+  return Math.min(cores, Math.max(2, cores - 1));
+}
+
 function openPools(options: ThreadOptions, clock: Clock): WorldPools {
-  const { searchThreads = Math.max(1, systemProc.cores - 1), buildThreads = 1 } = options;
+  const { searchThreads = defaultSearchThreads(systemProc.cores), buildThreads = 1 } = options;
   const names = Array.from({ length: searchThreads }, (_, i) => `search thread ${i}`);
   if (options.pools === 'inline') {
     const search = names.map(() => inlinePool({ clock, queueMax: SEARCH_QUEUE_MAX }));
