@@ -1,8 +1,10 @@
 // From the import to the first hit, in a process that has loaded nothing of ours before.
+import type * as Elanus from 'elanus';
+
 const begin = performance.now();
 const { elanus, collection, t } = (await import(
   process.env['ELANUS_BENCH_ENTRY'] ?? 'elanus'
-)) as typeof import('elanus');
+)) as typeof Elanus;
 const imported = performance.now();
 const Docs = collection('docs', { id: t.int64({ primary: true }), vec: t.vector(4) });
 const db = await elanus(':memory:');
@@ -18,5 +20,3 @@ if (hits[0]?.id !== 1n) throw new Error('no hit');
 await db.close();
 const times = [imported - begin, opened - imported, hit - opened, hit - begin];
 console.log(JSON.stringify(times));
-
-export {};
