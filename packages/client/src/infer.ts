@@ -174,8 +174,12 @@ export type WhereFields<S, D extends boolean = false> = {
 /** Names that `select` takes. */
 export type Selectable<S, D> = (keyof S & string) | '$ts' | (D extends true ? string & {} : never);
 
-/** A row of a read: the selected fields, or every scalar field but the omitted. */
-export type Projected<S, D, Select, Omit> = [Select] extends [readonly (infer N)[]]
+/** A row of a read: its key, and the selected fields or every scalar field but the omitted. */
+export type Projected<S, D, Select, Omit> = Flat<
+  { -readonly [K in KeyName<S>]: Value<S[K]> } & Chosen<S, D, Select, Omit>
+>;
+
+type Chosen<S, D, Select, Omit> = [Select] extends [readonly (infer N)[]]
   ? { -readonly [K in N & keyof S]: Value<S[K]> } & ('$ts' extends N ? { $ts: bigint } : unknown) &
       (D extends true ? { [K in Exclude<N, keyof S | '$ts'> & string]?: unknown } : unknown)
   : [Omit] extends [readonly (infer N)[]]
@@ -184,7 +188,7 @@ export type Projected<S, D, Select, Omit> = [Select] extends [readonly (infer N)
 
 /** A hit: its key, its score, and what was selected. */
 export type HitOf<S, D, Select, Omit> = Flat<
-  { -readonly [K in KeyName<S>]: Value<S[K]> } & { score: number } & Projected<S, D, Select, Omit>
+  { -readonly [K in KeyName<S>]: Value<S[K]> } & { score: number } & Chosen<S, D, Select, Omit>
 >;
 
 type IsUnion<T, U = T> = T extends unknown ? ([U] extends [T] ? false : true) : never;
