@@ -29,10 +29,12 @@ export function readTrain(): { readonly images: Float32Array; readonly labels: I
   return { images, labels: Int8Array.from(idx('train-labels-idx1-ubyte', 8)) };
 }
 
-/** A digit that is not among those inserted. */
-export function queryDigit(at: number): Float32Array {
+/** Digits that are not among those inserted, in memory of their own. */
+export function queryDigits(count: number): readonly Float32Array[] {
   const pixels = idx('t10k-images-idx3-ubyte', 16);
-  return Float32Array.from(pixels.subarray(at * DIM, (at + 1) * DIM));
+  return Array.from({ length: count }, (_, at) =>
+    Float32Array.from(pixels.subarray(at * DIM, (at + 1) * DIM)),
+  );
 }
 
 /** A collection that tells how much of it is indexed. */

@@ -1,20 +1,24 @@
 // Opens a folder and searches it; says how long it took and what memory it takes.
 import { elanus } from 'elanus';
-import { queryDigit } from './digits.ts';
+import { queryDigits } from './digits.ts';
 
 const [folder = '', settleMs = '0'] = process.argv.slice(2);
-const vector = queryDigit(0);
+const vectors = queryDigits(51);
+(globalThis as { gc?: () => void }).gc?.();
 const empty = process.memoryUsage.rss();
+const cpu = process.cpuUsage();
 const begin = performance.now();
 const db = await elanus(folder);
 const opened = performance.now();
 const digits = await db.collection('digits');
-const hits = await digits.search({ vector, limit: 10 });
+const hits = await digits.search({ vector: vectors[0] ?? [], limit: 10 });
 const hit = performance.now();
+const { user, system } = process.cpuUsage(cpu);
 if (hits.length !== 10) throw new Error('no hits');
 const first = process.memoryUsage.rss();
-for (let i = 1; i <= 50; i++) await digits.search({ vector: queryDigit(i), limit: 10 });
+for (const vector of vectors) await digits.search({ vector, limit: 10 });
 await new Promise((resolve) => setTimeout(resolve, Number(settleMs)));
 const settled = process.memoryUsage.rss();
 await db.close();
-console.log(JSON.stringify({ openMs: opened - begin, hitMs: hit - begin, empty, first, settled }));
+const times = { openMs: opened - begin, hitMs: hit - begin, cpuMs: (user + system) / 1e3 };
+console.log(JSON.stringify({ ...times, empty, first, settled }));

@@ -26,19 +26,16 @@ const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   filters: () => import('./filters.ts'),
 };
 
-/** Whether every package is built from the source as it stands. */
+/** Whether every package was built since its source last changed. */
 function distIsFresh(): boolean {
   const packages = join(here, '..', 'packages');
   try {
     return readdirSync(packages).every((name) => {
-      const sources = readdirSync(join(packages, name, 'src'), {
-        recursive: true,
-        encoding: 'utf8',
-      }).filter((file) => file.endsWith('.ts') && !/\.(test|prop|model|fuzz)\b/.test(file));
-      return sources.every((file) => {
-        const made = join(packages, name, 'dist', file.replace(/\.ts$/, '.js'));
-        return statSync(made).mtimeMs >= statSync(join(packages, name, 'src', file)).mtimeMs;
-      });
+      const folder = join(packages, name);
+      const built = statSync(join(folder, 'dist', '.tsbuildinfo')).mtimeMs;
+      return readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+        .every((file) => statSync(join(folder, 'src', file)).mtimeMs <= built);
     });
   } catch {
     return false;
