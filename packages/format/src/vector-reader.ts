@@ -44,10 +44,18 @@ export async function readVectors(
   const trailer = new Uint8Array(header.fileBytes - end);
   await source.readInto(name, end, trailer);
   const checksums = decodeVectorChecksums(trailer, name);
-  for (let block = 0; block < header.blockCount; block += READ_BLOCKS) {
+  const read = (block: number): Promise<void> => {
     const from = block * VECTOR_BLOCK_BYTES;
     const to = Math.min(from + READ_BLOCKS * VECTOR_BLOCK_BYTES, header.dataBytes);
-    await source.readInto(name, VECTOR_HEADER_BYTES + from, target.subarray(from, to));
+    if (from >= to) return Promise.resolve();
+    return source.readInto(name, VECTOR_HEADER_BYTES + from, target.subarray(from, to));
+  };
+  let reading = read(0);
+  for (let block = 0; block < header.blockCount; block += READ_BLOCKS) {
+    await reading;
+    // The next blocks are read while these are checked.
+    reading = read(block + READ_BLOCKS);
+    reading.catch(() => undefined);
     const last = Math.min(block + READ_BLOCKS, header.blockCount);
     for (let b = block; b < last; b++)
       checkVectorBlock(target, checksums, { block: b, path: name });

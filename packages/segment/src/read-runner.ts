@@ -31,11 +31,9 @@ export class ReadRunner {
     this.#pools = pools;
   }
 
-  /** Starts the threads, so that the first long read does not wait for them. */
+  /** Starts a thread, so that the first long read does not wait for it. */
   async warm(): Promise<void> {
-    const input = { kernels: this.#choice, task: { reads: [], filter: undefined } };
-    const task = { entry: segmentThreads.read, name: 'count', input };
-    await Promise.all(this.#pools.map((pool) => pool.run(task)));
+    await this.#run('count', { reads: [], filter: undefined }, undefined);
   }
 
   /** Searches; see `searchSegments`. */
