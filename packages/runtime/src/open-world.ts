@@ -44,6 +44,8 @@ export interface LocalWorldOptions extends ThreadOptions {
 
 const SEARCH_QUEUE_MAX = 16_384;
 const BUILD_QUEUE_MAX = 1024;
+/** A build thread holds some 60 MB of code and heap: it ends when nothing is to be built. */
+const BUILD_IDLE_MS = 1_000;
 
 /** One core is left to the event loop, but not half of a small machine: it waits while others search. */
 function defaultSearchThreads(cores: number): number {
@@ -60,7 +62,12 @@ function openPools(options: ThreadOptions, clock: Clock): WorldPools {
   const queueMax = SEARCH_QUEUE_MAX;
   return {
     search: names.map((what) => piscinaPool({ threads: 1, queueMax, what })),
-    build: piscinaPool({ threads: buildThreads, queueMax: BUILD_QUEUE_MAX, what: 'build threads' }),
+    build: piscinaPool({
+      threads: buildThreads,
+      queueMax: BUILD_QUEUE_MAX,
+      what: 'build threads',
+      idleMs: BUILD_IDLE_MS,
+    }),
   };
 }
 

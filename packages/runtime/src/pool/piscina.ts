@@ -12,10 +12,15 @@ export interface PoolOptions {
   readonly queueMax?: number;
   /** Names the pool in errors. */
   readonly what?: string;
+  /** Threads with nothing to do for so long end, and give their memory back; never when absent. */
+  readonly idleMs?: number;
 }
 
 /** Starts Piscina when the first task comes: a process that needs no thread pays for none. */
-function lazyPiscina(threads: number): { run: TaskRun; close: () => Promise<void> } {
+function lazyPiscina(
+  threads: number,
+  idleMs: number,
+): { run: TaskRun; close: () => Promise<void> } {
   let started: Promise<Piscina<PoolTask, ThreadAnswer>> | undefined;
   const start = async (): Promise<Piscina<PoolTask, ThreadAnswer>> => {
     const { Piscina: Threads } = await import('piscina');
@@ -24,7 +29,7 @@ function lazyPiscina(threads: number): { run: TaskRun; close: () => Promise<void
       name: 'runTask',
       minThreads: 0,
       maxThreads: threads,
-      idleTimeout: Number.POSITIVE_INFINITY,
+      idleTimeout: idleMs,
       concurrentTasksPerWorker: 1,
       recordTiming: false,
       execArgv: [...THREAD_EXEC_ARGV],
@@ -53,9 +58,9 @@ type TaskRun = (task: PoolTask) => Promise<unknown>;
 
 /**
  * Threads by Piscina. A task's entry is a file URL: `.ts` from source, `.js` from dist or a bundle.
- * Idle threads stay, and do not keep the process alive.
+ * Idle threads do not keep the process alive.
  */
 export function piscinaPool(options: PoolOptions): Pool {
-  const { threads, queueMax = 1024, what = 'threads' } = options;
-  return new TaskQueue({ threads, queueMax, what, ...lazyPiscina(threads) });
+  const { threads, queueMax = 1024, what = 'threads', idleMs = Number.POSITIVE_INFINITY } = options;
+  return new TaskQueue({ threads, queueMax, what, ...lazyPiscina(threads, idleMs) });
 }
