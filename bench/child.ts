@@ -3,8 +3,9 @@ import { join } from 'node:path';
 
 /** Runs a script of this folder in a fresh process like this one; its last line is JSON. */
 export function inChild<T>(script: string, args: readonly string[] = []): T {
+  const flags = process.execArgv.filter((flag) => /^--(conditions=|expose-gc)/.test(flag));
   const path = join(import.meta.dirname, script);
-  const made = spawnSync(process.execPath, [...process.execArgv, path, ...args], {
+  const made = spawnSync(process.execPath, [...flags, path, ...args], {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'inherit'],
   });
