@@ -9,7 +9,9 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['elanus:source'] } },
   test: {
     include: ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', 'test/**/*.test.ts'],
-    testTimeout: 30_000,
+    // A busy machine can stop for a minute: what hangs is told late, what works is never failed.
+    testTimeout: 180_000,
+    hookTimeout: 120_000,
     pool: 'forks',
     execArgv: noAddons ? ['--no-addons'] : [],
     env: noAddons ? { NODE_OPTIONS: '--no-addons' } : {},

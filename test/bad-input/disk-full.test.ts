@@ -84,7 +84,7 @@ const mayMount = process.platform === 'linux' && process.getuid?.() === 0;
 
 describe.runIf(mayMount)('a disk of 24 MB', () => {
   test('writes are refused and go on after space is freed', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async (context) => {
     const disk = smallDisk(24);
     if (disk === undefined) return context.skip('mounting is not allowed here');
@@ -111,7 +111,7 @@ describe.runIf(mayMount)('a disk of 24 MB', () => {
     await again.close();
   });
 
-  test('a flush waits for space', { timeout: 60_000 }, async (context) => {
+  test('a flush waits for space', { timeout: 240_000 }, async (context) => {
     const disk = smallDisk(32);
     if (disk === undefined) return context.skip('mounting is not allowed here');
     const path = join(disk, 'data');

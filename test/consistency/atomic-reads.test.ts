@@ -23,7 +23,7 @@ interface Answer {
   readonly versions: readonly number[];
 }
 
-test('readers never see half a write, nor go back', { timeout: 60_000 }, async () => {
+test('readers never see half a write, nor go back', { timeout: 240_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'elanus-atomic-'));
   const world = await localWorld(folder, { durability: 'process' });
   const database = await startEmbedded({ world, durability: 'process', kernels: 'auto' });

@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { killLoop } from './kill-loop.ts';
 
-test('kill -9 loses nothing acknowledged and leaves no ghosts', { timeout: 120_000 }, async () => {
+test('kill -9 loses nothing acknowledged and leaves no ghosts', { timeout: 300_000 }, async () => {
   const report = await killLoop(6, 7);
   expect(report).toMatchObject({ kills: 6, lost: 0, ghosts: 0 });
   expect(report.acknowledged).toBeGreaterThan(50);

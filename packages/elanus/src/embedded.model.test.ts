@@ -241,7 +241,7 @@ class Run {
 }
 
 describe('random operations against a map', () => {
-  test.each([1, 2, 3])('seed %i', { timeout: 60_000 }, async (seed) => {
+  test.each([1, 2, 3])('seed %i', { timeout: 240_000 }, async (seed) => {
     const run = new Run(seed);
     await run.open();
     for (let step = 0; step < 150; step++) {

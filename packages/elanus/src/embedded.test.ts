@@ -135,7 +135,7 @@ test('four small flushes become one indexed segment, and reads see no difference
     const { header } = await invoke(world.bus, describeShards, { header: { collectionId: 1 } });
     return header.shards[0]?.segments ?? [];
   };
-  await expect.poll(segments, { timeout: 10_000 }).toMatchObject([{ rows: 2_400, indexed: true }]);
+  await expect.poll(segments, { timeout: 60_000 }).toMatchObject([{ rows: 2_400, indexed: true }]);
   const hits = await docs.search({ vector: [1234.2, 0], limit: 3 });
   expect(hits.map((hit) => hit.id)).toEqual([1234, 1235, 1233]);
   const plan = await docs.explain({ vector: [1, 0], limit: 3 });
@@ -147,7 +147,7 @@ test('a damaged index is left out, and built again', async () => {
   await docs.insert(Array.from({ length: 2_500 }, (_, i) => row(i)));
   await flush();
   const indexed = async () => (await db.describe('docs')).indexedRows;
-  await expect.poll(indexed, { timeout: 10_000 }).toBe(2_500);
+  await expect.poll(indexed, { timeout: 60_000 }).toBe(2_500);
   const names: string[] = [];
   for await (const { name } of world.objects.list('c1/')) names.push(name);
   const index = names.find((name) => name.includes('index-'));
@@ -167,7 +167,7 @@ test('a damaged index is left out, and built again', async () => {
         const plan = await again.explain({ vector: [1, 0], limit: 3 } as never);
         return plan.segments.map((segment) => segment.index);
       },
-      { timeout: 10_000 },
+      { timeout: 60_000 },
     )
     .toEqual(['FLAT_SQ8']);
 });

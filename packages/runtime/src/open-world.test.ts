@@ -89,7 +89,7 @@ test('leftovers of unfinished objects are swept', async () => {
 test('an idle world does not keep the process alive', () => {
   const script = fileURLToPath(new URL('./testing/idle-world.ts', import.meta.url));
   const args = ['--conditions=elanus:source', script, folder];
-  const done = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 });
+  const done = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 90_000 });
   expect(done.stderr).toBe('');
   expect(done.stdout.trim()).toBe('idle');
   expect(done.status).toBe(0);

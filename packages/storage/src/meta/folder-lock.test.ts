@@ -42,7 +42,7 @@ const lock = (): FolderLock => {
 /** What another process is told. */
 const other = (): string => {
   const args = [...ARGS, folder];
-  const done = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 10_000 });
+  const done = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 60_000 });
   return done.stdout.trim();
 };
 
