@@ -47,7 +47,7 @@ const BUILD_QUEUE_MAX = 1024;
 /** A build thread holds some 60 MB of code and heap: it ends when nothing is to be built. */
 const BUILD_IDLE_MS = 1_000;
 
-/** One core is left to the event loop, but not half of a small machine: it waits while others search. */
+/** One core is left to the event loop, but not half of a small machine. */
 function defaultSearchThreads(cores: number): number {
   return Math.min(cores, Math.max(2, cores - 1));
 }
