@@ -74,13 +74,17 @@ export class Access {
    * come, and when it has not come for a while, the next call waits for it.
    */
   async #giveWay(): Promise<void> {
-    const now = this.clock.monoMs();
-    if (this.#turn === undefined) {
-      this.#turnAskedMs = now;
-      this.#turn = this.clock.turn().then(() => {
-        this.#turn = undefined;
-      });
-    } else if (now - this.#turnAskedMs > TURN_MS) {
+    for (;;) {
+      const now = this.clock.monoMs();
+      if (this.#turn === undefined) {
+        this.#turnAskedMs = now;
+        this.#turn = this.clock.turn().then(() => {
+          this.#turn = undefined;
+        });
+        return;
+      }
+      if (now - this.#turnAskedMs <= TURN_MS) return;
+      // Many may have waited for this turn: those for whom it has no time left wait for the next.
       await this.#turn;
     }
   }
