@@ -9,7 +9,7 @@ const LAST_DELAY_MS = 2_000;
 /** The longest delay that timers take. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** Kinds after which the same request can simply be sent again. */
+/** Kinds after which the same request can simply be sent again; a person frees disks and memory. */
 const AGAIN: ReadonlySet<string> = new Set(['exhausted', 'unavailable', 'not_ready', 'moved']);
 
 /** What a caller may say about one call. */
@@ -73,6 +73,7 @@ export async function withRetries<T>(
 /** How long to wait before the next attempt; undefined when there is to be none. */
 function delayAfter(error: unknown, attempt: number, platform: Platform): number | undefined {
   if (!isElanusError(error) || !AGAIN.has(error.kind)) return undefined;
+  if (error.code === 'disk_full' || error.code === 'memory_budget') return undefined;
   const asked = (error.details as { readonly retryAfterMs?: unknown }).retryAfterMs;
   const backoff = Math.min(FIRST_DELAY_MS * 2 ** attempt, LAST_DELAY_MS);
   const jitter = 0.5 + (platform.random(1)[0] ?? 0) / 512;
