@@ -1,6 +1,5 @@
 export type { Bloom } from './bloom.ts';
 export { addToBloom, createBloom, mayContain } from './bloom.ts';
-export { crc32 } from './checksum.ts';
 export type { DeltaLog } from './delta-log.ts';
 export { decodeDeltaLog, encodeDeltaLog } from './delta-log.ts';
 export type { KeysFile } from './keys-file.ts';

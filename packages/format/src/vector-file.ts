@@ -7,7 +7,7 @@
  *     ..  u32 CRC-32 of each block of `blockBytes`, then u32 CRC-32 of those
  */
 import { ElanusError } from '@elanus/core';
-import { crc32 } from './checksum.ts';
+import { crc32 } from '@elanus/kernels/checksum';
 
 const MAGIC = 0x31564345; // "ECV1"
 const VERSION = 1;

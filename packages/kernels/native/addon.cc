@@ -11,6 +11,7 @@
 #include <unistd.h>
 #endif
 
+#include "checksum.h"
 #include "kernels.h"
 
 namespace {
@@ -381,6 +382,16 @@ napi_value jsDiscard(napi_env env, napi_callback_info info) {
   return nothing();
 }
 
+// (bytes, seed): only where `hasCrc32` says so
+napi_value jsCrc32(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  size_t n;
+  const uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
+  const uint32_t seed = (uint32_t)a.whole(1, MAX_ROWS, "seed: expected a 32-bit number");
+  a.require(elanus_has_crc32(), "crc32: this machine has no carry-less multiplication");
+  return a.ok ? number(env, elanus_crc32(data, n, seed)) : nothing();
+}
+
 void define(napi_env env, napi_value exports, const char* name, napi_callback call) {
   napi_value fn;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, nullptr, &fn) == napi_ok)
@@ -401,6 +412,10 @@ NAPI_MODULE_INIT() {
   define(env, exports, "popcount", jsPopcount);
   define(env, exports, "alignment", jsAlignment);
   define(env, exports, "discard", jsDiscard);
+  define(env, exports, "crc32", jsCrc32);
+  napi_value hasCrc32;
+  napi_get_boolean(env, elanus_has_crc32(), &hasCrc32);
+  napi_set_named_property(env, exports, "hasCrc32", hasCrc32);
   napi_set_named_property(env, exports, "abi", number(env, ELANUS_KERNELS_ABI));
   napi_value isas, name;
   napi_create_array(env, &isas);

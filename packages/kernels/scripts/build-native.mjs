@@ -30,6 +30,9 @@ const ISAS = {
   arm64: { neon: [] },
 };
 
+/** What the checksum's own source needs; asked for at run time before it is called. */
+const CRC32 = process.arch === 'x64' ? ['-msse4.1', '-mpclmul'] : [];
+
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(home, 'native');
 const build = join(home, 'build');
@@ -68,8 +71,8 @@ function findCompiler() {
 
 function hashOfSources() {
   const hash = createHash('sha256').update(`${name} ${process.env.CXX ?? ''}`);
-  const files = ['kernels.h', 'lanes.h', 'kernels.cc', 'addon.cc'].map((file) =>
-    join(native, file),
+  const files = ['kernels.h', 'lanes.h', 'kernels.cc', 'checksum.h', 'checksum.cc', 'addon.cc'].map(
+    (file) => join(native, file),
   );
   for (const file of [...files, fileURLToPath(import.meta.url)]) hash.update(readFileSync(file));
   return hash.digest('hex');
@@ -99,7 +102,7 @@ if (!headers) withoutNative('no Node headers found');
 const started = Date.now();
 mkdirSync(build, { recursive: true });
 const object = (part) => join(build, `${part}.${process.pid}.o`);
-const parts = [...Object.keys(isas), 'addon'];
+const parts = [...Object.keys(isas), 'checksum', 'addon'];
 const errors = await Promise.all([
   ...Object.entries(isas).map(([isa, flags]) =>
     compile(compiler, [
@@ -112,6 +115,14 @@ const errors = await Promise.all([
       object(isa),
     ]),
   ),
+  compile(compiler, [
+    ...COMMON,
+    ...CRC32,
+    '-c',
+    join(native, 'checksum.cc'),
+    '-o',
+    object('checksum'),
+  ]),
   compile(compiler, [
     ...COMMON,
     '-isystem',

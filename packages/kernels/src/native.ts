@@ -33,6 +33,9 @@ export interface NativeAddon {
   popcount(...args: readonly unknown[]): number;
   alignment(bytes: Uint8Array): number;
   discard(bytes: Uint8Array): void;
+  /** Whether `crc32` may be called here. */
+  readonly hasCrc32: boolean;
+  crc32(bytes: Uint8Array, seed: number): number;
 }
 
 /** The version of the addon's arguments that this file speaks (native/kernels.h). */
@@ -50,7 +53,7 @@ export function loadAddon(): NativeAddon | undefined {
   for (const place of [`../build/${name}.node`, `@elanus/${name}`]) {
     try {
       const addon = load(place) as NativeAddon;
-      if (addon.abi === ABI && typeof addon.discard === 'function') return addon;
+      if (addon.abi === ABI && typeof addon.crc32 === 'function') return addon;
     } catch {
       // Not there, or not for this machine: the next place, and WebAssembly behind the last.
     }

@@ -12,7 +12,7 @@ import {
   type LogStream,
   type Pool,
 } from '@elanus/core';
-import { crc32 } from '@elanus/format';
+import { crc32 } from '@elanus/kernels/checksum';
 import type { KernelChoice } from '@elanus/kernels';
 import {
   encodeHeader,

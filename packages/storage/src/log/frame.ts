@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@elanus/kernels/checksum';
 
 /**
  * A record on disk, little-endian, padded with zeros to 8 bytes:

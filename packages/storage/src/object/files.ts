@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@elanus/kernels/checksum';
 import { ElanusError, isElanusError } from '@elanus/core';
 import type { FileHandle, Fs, ObjectListing, ObjectStat, ObjectStore } from '@elanus/core';
 import { listFolder, makeFolder } from '../fs/folder.ts';

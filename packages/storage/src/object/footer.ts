@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@elanus/kernels/checksum';
 
 /**
  * The last 32 bytes of an object's file, behind its payload, so that the payload begins at offset 0

@@ -1,4 +1,4 @@
-import { crc32 } from 'node:zlib';
+import { crc32 } from '@elanus/kernels/checksum';
 import { ElanusError } from '@elanus/core';
 import type { Clock, ObjectListing, ObjectStat, ObjectStore } from '@elanus/core';
 import { closedError } from '../log/append-check.ts';

@@ -21,7 +21,7 @@ import {
   type ColumnBatch,
   type Timestamp,
 } from '@elanus/core';
-import { crc32 } from '@elanus/format';
+import { crc32 } from '@elanus/kernels/checksum';
 import { keyIn } from '@elanus/segment';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
 import type { IdLease } from '../wal/id-lease.ts';

@@ -6,7 +6,7 @@
  * W3, W6.
  */
 import { ElanusError, type LogStream } from '@elanus/core';
-import { crc32 } from '@elanus/format';
+import { crc32 } from '@elanus/kernels/checksum';
 import { decodeMessage } from '@elanus/protocol';
 import type { LogRecord } from './wal.ts';
 

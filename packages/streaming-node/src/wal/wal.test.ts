@@ -7,7 +7,7 @@ import { systemClock } from '@elanus/runtime';
 import { memoryLogStore } from '@elanus/storage';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { crc32 } from '@elanus/format';
+import { crc32 } from '@elanus/kernels/checksum';
 import { HybridClock } from './hybrid-clock.ts';
 import { replay } from './replay.ts';
 import { controlDraft, Wal, type Draft, type LogRecord } from './wal.ts';

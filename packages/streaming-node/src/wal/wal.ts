@@ -25,7 +25,7 @@ import {
   type LogStream,
   type Timestamp,
 } from '@elanus/core';
-import { crc32 } from '@elanus/format';
+import { crc32 } from '@elanus/kernels/checksum';
 import { decodeMessage, encodeHeader, type MessageHeader } from '@elanus/protocol';
 import type { HybridClock } from './hybrid-clock.ts';
 
