@@ -32,6 +32,7 @@ export interface NativeAddon {
   combine(...args: readonly unknown[]): void;
   popcount(...args: readonly unknown[]): number;
   alignment(bytes: Uint8Array): number;
+  useLargePages(bytes: Uint8Array): void;
   discard(bytes: Uint8Array): void;
   /** Whether `crc32` may be called here. */
   readonly hasCrc32: boolean;
@@ -42,6 +43,8 @@ export interface NativeAddon {
 const ABI = 1;
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;
+/** Memory from this size on lies on pages of 2 MB where the system has them. */
+const LARGE_PAGES_MIN = 4 * 1024 * 1024;
 
 /**
  * Loads the addon of this platform: the one built beside `src`, `dist` or a bundle, else that of
@@ -53,7 +56,7 @@ export function loadAddon(): NativeAddon | undefined {
   for (const place of [`../build/${name}.node`, `@elanus/${name}`]) {
     try {
       const addon = load(place) as NativeAddon;
-      if (addon.abi === ABI && typeof addon.crc32 === 'function') return addon;
+      if (addon.abi === ABI && typeof addon.useLargePages === 'function') return addon;
     } catch {
       // Not there, or not for this machine: the next place, and WebAssembly behind the last.
     }
@@ -64,7 +67,9 @@ export function loadAddon(): NativeAddon | undefined {
 function allocate(addon: NativeAddon, bytes: number): RowMemory {
   checkAllocate(bytes);
   const buffer = new SharedArrayBuffer(bytes + 64);
-  const misplaced = addon.alignment(new Uint8Array(buffer));
+  const whole = new Uint8Array(buffer);
+  if (bytes >= LARGE_PAGES_MIN) addon.useLargePages(whole);
+  const misplaced = addon.alignment(whole);
   return { buffer, byteOffset: (64 - misplaced) % 64 };
 }
 
