@@ -1,6 +1,6 @@
 // Goal: what the roles do together and no model covers: schema changes over flushes and restarts,
 // drops, expired keys, the log being let go, orphans of a crash being swept.
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, t, type Db } from '@elanus/client';
@@ -112,6 +112,24 @@ test('the log is let go once its rows are flushed', async () => {
   await expect
     .poll(async () => (await stream.span()).firstSeq)
     .toBeGreaterThan(before.firstSeq + 40);
+});
+
+test('what closing flushes is not read from the log again', async () => {
+  const wide = { id: fields.id, vec: t.vector(1_000, { metric: 'l2' }) };
+  const docs = await db.collection('wide', wide);
+  const rows = Array.from({ length: 500 }, (_, id) => ({
+    id,
+    vec: new Array<number>(1_000).fill(id),
+  }));
+  for (let part = 0; part < 5; part++) {
+    await docs.insert(rows.map(({ id, vec }) => ({ id: part * 500 + id, vec })));
+  }
+  await db.close();
+  const log = join(folder, 'log', 'p0');
+  const bytes = readdirSync(log).reduce((sum, name) => sum + statSync(join(log, name)).size, 0);
+  expect(bytes).toBeLessThan(4_096);
+  await open();
+  expect(await (await db.collection('wide')).count()).toBe(2_500);
 });
 
 test('objects that nothing names are gone after opening', async () => {

@@ -155,8 +155,10 @@ export class Flusher {
     const own = await this.#writeDelta(record, { segment, at, attempt });
     await this.#commit({ segment: own, checkpoint, at, attempt });
     if (this.#isLast) {
-      // Reads under way keep it as it is; nobody else will ask.
+      // Reads under way keep it as it is; nobody else will ask. The log behind it can go: the next
+      // opening would read it for nothing.
       this.#unloaded.add(segment.segmentId);
+      this.#context.onCommit();
       return;
     }
     await this.load(own, segment.deletes, segment.deletes.countAt(at));
@@ -222,7 +224,8 @@ export class Flusher {
   } {
     const { state, serviceTs } = this.#context;
     const next = state.open.find(({ segmentId, rows }) => {
-      return segmentId !== flushed?.segmentId && rows.rowCount > 0;
+      const gone = segmentId === flushed?.segmentId || this.#unloaded.has(segmentId);
+      return !gone && rows.rowCount > 0;
     });
     const first = next?.rows.view().chunks[0]?.timestamps[0];
     const at = first === undefined ? serviceTs() : first - 1n;
