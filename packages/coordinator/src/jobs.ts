@@ -13,7 +13,14 @@ import {
   type CollectionSchema,
   type Rng,
 } from '@elanus/core';
-import { adoptBuild, invoke, runBuild, type BuildJob } from '@elanus/protocol';
+import {
+  adoptBuild,
+  describeShards,
+  invoke,
+  runBuild,
+  type BuildJob,
+  type SegmentRecord,
+} from '@elanus/protocol';
 import { planBuild, type BuildPlan } from './build-plan.ts';
 import type { Catalog } from './catalog.ts';
 import { takeNumbers } from './counters.ts';
@@ -30,6 +37,10 @@ export interface JobsContext {
   readonly rng: Rng;
 }
 
+/** A shard that has had no write for so long is quiet: builds begin. */
+const QUIET_MS = 300;
+/** Bytes of segments without an index from which on builds run beside writes. */
+const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 const RETRY_MS = [500, 2_000, 10_000, 60_000] as const;
 
 /** See the file's header. */
@@ -86,9 +97,34 @@ export class Jobs {
         const segments = all.filter((segment) => segment.shard === shard);
         const plan = planBuild(segments, LIMITS.segmentBytesMax);
         if (plan === undefined) break;
+        const merges = plan.inputs.length > 1;
+        if (!merges && (await this.#mustWait({ schema, shard, segments }))) break;
         await this.#run(schema, shard, plan);
       }
     }
+  }
+
+  /**
+   * While a shard takes in rows, indexes wait: their builds would take processor, disk and memory
+   * from the writers. Not when so much waits that searches feel it; and merges never wait, so that
+   * segments stay few.
+   */
+  async #mustWait(input: {
+    readonly schema: CollectionSchema;
+    readonly shard: number;
+    readonly segments: readonly SegmentRecord[];
+  }): Promise<boolean> {
+    const { collectionId } = input.schema;
+    const bare = input.segments.filter(({ indexed }) => !indexed);
+    if (bare.reduce((sum, { bytes }) => sum + bytes, 0) >= WAITING_BYTES_MAX) return false;
+    const { shards } = (
+      await invoke(this.#context.bus, describeShards, { header: { collectionId } })
+    ).header;
+    const status = shards.find(({ shard }) => shard === input.shard);
+    const leftMs = QUIET_MS - (status?.idleMs ?? QUIET_MS);
+    if (leftMs <= 0) return false;
+    this.#context.clock.after(leftMs, () => this.kick());
+    return true;
   }
 
   async #run(schema: CollectionSchema, shard: number, plan: BuildPlan): Promise<void> {

@@ -138,6 +138,8 @@ export interface ShardStatus {
   }[];
   /** Rows in segments that wait for their index. */
   readonly unindexedRows: number;
+  /** Since the last record came. */
+  readonly idleMs: number;
   readonly memoryBytes: number;
 }
 

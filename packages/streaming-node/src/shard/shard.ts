@@ -171,6 +171,7 @@ export class Shard {
       unindexedRows: waiting
         .filter((segment) => segment.state === 'flushed')
         .reduce((sum, segment) => sum + segment.rows, 0),
+      idleMs: this.#clock.monoMs() - this.#lastWriteMs,
       memoryBytes: this.memoryBytes,
     };
   }
