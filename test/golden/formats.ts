@@ -9,6 +9,7 @@ import {
   decodeDeltaLog,
   decodeKeys,
   decodeManifest,
+  decodeScalars,
   decodeStats,
   decodeVectorChecksums,
   decodeVectorHeader,
@@ -21,7 +22,7 @@ import {
   VECTOR_HEADER_BYTES,
   type Manifest,
 } from '@elanus/format';
-import { decodeScalars, encodeScalarFiles } from '@elanus/format/scalars';
+import { encodeScalarFiles } from '@elanus/format/scalars';
 import {
   decodeMessage,
   decodeRecord,

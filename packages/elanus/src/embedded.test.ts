@@ -119,7 +119,7 @@ test('what closing flushes is not read from the log again', async () => {
   const docs = await db.collection('wide', wide);
   const rows = Array.from({ length: 500 }, (_, id) => ({
     id,
-    vec: new Array<number>(1_000).fill(id),
+    vec: Array.from({ length: 1_000 }, () => id),
   }));
   for (let part = 0; part < 5; part++) {
     await docs.insert(rows.map(({ id, vec }) => ({ id: part * 500 + id, vec })));

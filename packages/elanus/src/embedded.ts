@@ -42,7 +42,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
     const coordinator = await startCoordinator({ world, alone: true });
     ends.push(() => coordinator.stop());
     const { search, build } = world.pools;
-    const queryNode = startQueryNode({ world, kernels, pools: search, loadPool: build });
+    const queryNode = startQueryNode({ world, kernels, pools: search });
     ends.push(() => queryNode.stop());
     const dataNode = startDataNode({ world, kernels, pool: world.pools.build });
     ends.push(() => dataNode.stop());

@@ -1,5 +1,5 @@
 /**
- * A door of its own: Arrow is loaded by whoever encodes or decodes scalars, not by everyone who
+ * A door of its own: Arrow is loaded by whoever encodes scalars, not by everyone who reads them or
  * writes a manifest.
  */
 import { assert, columnBytes, type Column, type Field, type FieldId } from '@elanus/core';
@@ -61,5 +61,3 @@ function withoutFullBitmap(column: Column, rowCount: number): Column {
   if (tail !== 0 && ((valid[words] ?? 0) & tail) >>> 0 !== tail) return column;
   return { ...column, valid: undefined };
 }
-
-export { decodeScalars, type ScalarFile } from './arrow-batch.ts';

@@ -2,11 +2,12 @@
 import { createBitset, fieldId, setBit, type Column, type NumberColumn } from '@elanus/core';
 import { tableFromIPC } from 'apache-arrow';
 import { expect, test } from 'vitest';
-import { decodeScalars, encodeScalars } from './arrow-batch.ts';
+import { encodeScalars } from './arrow-batch.ts';
 import { addToBloom, createBloom, mayContain } from './bloom.ts';
 import { decodeDeltaLog, encodeDeltaLog } from './delta-log.ts';
 import { decodeKeys, encodeKeys, keyOrder } from './keys-file.ts';
 import { decodeManifest } from './manifest.ts';
+import { decodeScalars } from './scalar-decoder.ts';
 import { decodeStats, encodeStats, measureStats } from './stats.ts';
 import {
   checkVectorBlock,

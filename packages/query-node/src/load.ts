@@ -15,13 +15,13 @@ import {
 import {
   decodeManifest,
   decodeStats,
+  readScalars,
   readVectorHeader,
   readVectors,
   type Manifest,
   type ManifestIndex,
 } from '@elanus/format';
 import type { SegmentStats } from '@elanus/expr';
-import type { ScalarFile } from '@elanus/format/scalars';
 import { openIndexSteps, type IndexHandle } from '@elanus/index';
 import { bytesOf, rowsPerCall, type Kernels } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
@@ -33,8 +33,6 @@ export interface LoadContext {
   readonly objects: ObjectStore;
   readonly kernels: Kernels;
   readonly clock: Clock;
-  /** Decodes a scalar file, off the event loop. */
-  readonly decodeScalars: (bytes: Uint8Array, name: string) => Promise<ScalarFile>;
 }
 
 /** A segment in memory. */
@@ -105,18 +103,21 @@ async function loadChunk(
   manifest: Manifest,
   fields: readonly Field[],
 ): Promise<ChunkView> {
-  const { name } = manifest.scalars;
-  // Scalars are decoded on a thread while the vectors are read here.
-  const decoding = context.objects.get(name).then((bytes) => context.decodeScalars(bytes, name));
   const reading = manifest.vectors.map(async ({ field, file }) => {
     const id = fieldId(field);
     const cosine = fields.find((candidate) => candidate.id === id)?.metric === 'cosine';
     const rows = await loadVectors(context, file.name, { rows: manifest.rowCount, cosine });
     return [id, rows] as const;
   });
-  const [scalars, ...vectors] = await Promise.all([decoding, ...reading]);
+  const [scalars, ...vectors] = await Promise.all([
+    readScalars(context, manifest.scalars),
+    ...reading,
+  ]);
   if (scalars.rowCount !== manifest.rowCount) {
-    throw new ElanusError('file_corrupt', { path: name, why: 'row count differs' });
+    throw new ElanusError('file_corrupt', {
+      path: manifest.scalars.name,
+      why: 'row count differs',
+    });
   }
   const { columns, timestamps } = scalars;
   const { rowCount } = manifest;

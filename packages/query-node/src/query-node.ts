@@ -10,7 +10,6 @@ import {
   type CollectionSchema,
   type Pool,
 } from '@elanus/core';
-import type { ScalarFile } from '@elanus/format/scalars';
 import type { KernelChoice } from '@elanus/kernels';
 import {
   countSealed,
@@ -28,7 +27,6 @@ import {
   parseKey,
   ReadRunner,
   retrieveRows,
-  segmentThreads,
   type SegmentPlan,
   type SegmentRead,
 } from '@elanus/segment';
@@ -42,8 +40,6 @@ export interface QueryNodeOptions {
   readonly kernels: KernelChoice;
   /** Threads of reads. */
   readonly pools: readonly Pool[];
-  /** Threads of loads. */
-  readonly loadPool: Pool;
 }
 
 /** A running query node. */
@@ -66,7 +62,6 @@ export function startQueryNode(options: QueryNodeOptions): QueryNode {
 class SegmentHost {
   readonly #world: QueryNodeOptions['world'];
   readonly #runner: ReadRunner;
-  readonly #loadPool: Pool;
   readonly #held = new Map<number, LoadedSegment>();
   /** Loads of one segment run one after the other. */
   readonly #loading = new Map<number, Promise<LoadedSegment>>();
@@ -74,7 +69,6 @@ class SegmentHost {
   constructor(options: QueryNodeOptions) {
     this.#world = options.world;
     this.#runner = new ReadRunner(options.kernels, options.pools);
-    this.#loadPool = options.loadPool;
   }
 
   clear(): void {
@@ -106,12 +100,6 @@ class SegmentHost {
     ];
   }
 
-  /** Decodes scalars off the event loop: Arrow alone takes many turns to load. */
-  async #decode(bytes: Uint8Array, name: string): Promise<ScalarFile> {
-    const task = { entry: segmentThreads.load, name: 'decode', input: { bytes, name } };
-    return (await this.#loadPool.run(task)) as ScalarFile;
-  }
-
   /** Forgets a segment and gives its memory back; callers say so when no read needs it. */
   #release(segmentId: number): void {
     const held = this.#held.get(segmentId);
@@ -136,7 +124,6 @@ class SegmentHost {
           objects: this.#world.objects,
           clock: this.#world.clock,
           kernels: this.#runner.kernels,
-          decodeScalars: (bytes: Uint8Array, name: string) => this.#decode(bytes, name),
         };
         const loaded = await loadSegmentFiles(context, want, held);
         this.#held.set(id, loaded);

@@ -1,7 +1,8 @@
 // Thread entry of merges: joins the kept rows' scalars of several segments into one segment's
 // files.
 import { concatColumns, takeColumn, type Column, type Field, type FieldId } from '@elanus/core';
-import { decodeScalars, encodeScalarFiles, type EncodedScalars } from '@elanus/format/scalars';
+import { decodeScalars } from '@elanus/format';
+import { encodeScalarFiles, type EncodedScalars } from '@elanus/format/scalars';
 import { defaultColumn } from '@elanus/expr';
 
 /** Scalars of several segments, in timestamp order, to become one. */

@@ -3,12 +3,12 @@ import {
   decodeDeltaLog,
   decodeKeys,
   decodeManifest,
+  decodeScalars,
   decodeStats,
   readVectorHeader,
   type Manifest,
   type ManifestFile,
 } from '@elanus/format';
-import { decodeScalars } from '@elanus/format/scalars';
 import { readIndexHeader } from '@elanus/index';
 import type { SegmentRecord } from '@elanus/protocol';
 import type { Catalog } from './check-metadata.ts';
