@@ -11,6 +11,11 @@ export interface ServeOptions {
   readonly port?: number | undefined;
   /** Bearer token that callers must show. */
   readonly token?: string | undefined;
+  /**
+   * Origins of web pages that may call, as in `https://app.example`; `*` = every one, with a token
+   * only. Default none: browsers then keep answers from pages of other origins.
+   */
+  readonly cors?: readonly string[] | undefined;
   /** What an acknowledged write survives: power loss (default), or the end of the process only. */
   readonly durability?: 'power' | 'process' | undefined;
 }
@@ -27,15 +32,17 @@ export interface Server {
 /**
  * Serves a folder, or `':memory:'`, over HTTP: one process, one folder, many clients.
  *
- * @throws ElanusError insecure_bind, invalid_argument (address in use), and what opening throws
+ * @throws ElanusError insecure_bind, invalid_argument (address in use, `cors` that is no origin), and
+ * what opening throws
  */
 export async function serve(where: string, options: ServeOptions = {}): Promise<Server> {
   if (/^[a-z]+:\/\//.test(where)) {
     const hint = "Serve a folder, or ':memory:'.";
     throw new ElanusError('invalid_argument', { argument: 'where', got: where, hint });
   }
-  const { host, port, token, durability } = options;
-  const { startHttpServer } = await import('@elanus/proxy/http');
+  const { host, port, token, cors, durability } = options;
+  const { checkHttpOptions, startHttpServer } = await import('@elanus/proxy/http');
+  checkHttpOptions({ host, token, cors });
   const database = await openDatabase(where, { durability });
   try {
     const server = await startHttpServer({
@@ -45,6 +52,7 @@ export async function serve(where: string, options: ServeOptions = {}): Promise<
       host,
       port,
       token,
+      cors,
     });
     let stopping: Promise<void> | undefined;
     const stop = async (): Promise<void> => {

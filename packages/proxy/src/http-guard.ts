@@ -18,12 +18,16 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 /**
  * Checks who asks. With a token: the bearer token, in constant time. Without one the server listens
  * on loopback only, and then the names of the address and the origin must be this machine's: a web
- * page whose name was pointed at 127.0.0.1 is not a local caller.
+ * page whose name was pointed at 127.0.0.1 is not a local caller. `invited` says which other origins
+ * may call all the same.
  *
  * @throws ElanusError unauthenticated
  */
-export function gatekeeper(token: string | undefined): (req: IncomingMessage) => void {
-  if (token === undefined) return refuseStrangers;
+export function gatekeeper(
+  token: string | undefined,
+  invited: (origin: string) => boolean,
+): (req: IncomingMessage) => void {
+  if (token === undefined) return (req) => refuseStrangers(req, invited);
   const expected = digest(token);
   return (req) => {
     const given = /^Bearer +(.+)$/i.exec(req.headers.authorization ?? '')?.[1] ?? '';
@@ -33,9 +37,10 @@ export function gatekeeper(token: string | undefined): (req: IncomingMessage) =>
   };
 }
 
-function refuseStrangers(req: IncomingMessage): void {
+function refuseStrangers(req: IncomingMessage, invited: (origin: string) => boolean): void {
   const { host, origin } = req.headers;
-  if (isLocalUrl(`http://${host ?? ''}`) && (origin === undefined || isLocalUrl(origin))) return;
+  const known = origin === undefined || isLocalUrl(origin) || invited(origin);
+  if (known && isLocalUrl(`http://${host ?? ''}`)) return;
   const hint = 'Without a token only callers on this machine are served, by a local address.';
   throw new ElanusError('unauthenticated', { hint });
 }

@@ -142,6 +142,98 @@ describe('token', () => {
   });
 });
 
+describe('web pages', () => {
+  const app = 'https://app.example';
+  const ask1 = (url: string, method: string, headers: Record<string, string>): Promise<Response> =>
+    fetch(`${url}/trpc/health`, { method, headers });
+  const preflight = (url: string, origin: string): Promise<Response> =>
+    ask1(url, 'OPTIONS', {
+      origin,
+      'access-control-request-method': 'POST',
+      'access-control-request-headers': 'authorization,content-type,elanus-timeout-ms',
+    });
+  const allowed = (res: Response): string | null => res.headers.get('access-control-allow-origin');
+  const call = (url: string, origin: string, token = 'kite'): Promise<Response> =>
+    ask1(url, 'POST', {
+      origin,
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+    });
+
+  it('of other origins get no answer they may read, unless they are listed', async () => {
+    const { url } = await start({ token: 'kite' });
+    expect([(await preflight(url, app)).status, allowed(await preflight(url, app))]).toEqual([
+      401,
+      null,
+    ]);
+    const answer = await call(url, app);
+    expect([answer.status, allowed(answer)]).toEqual([200, null]);
+    expect(answer.headers.get('vary')).not.toContain('origin');
+  });
+
+  it('of listed origins ask first, without a token, and read what comes', async () => {
+    const { url } = await start({ token: 'kite', cors: ['https://b.example:8443', app] });
+    const asked = await preflight(url, app);
+    expect([asked.status, allowed(asked), await asked.text()]).toEqual([204, app, '']);
+    const may = asked.headers.get('access-control-allow-headers')?.split(', ');
+    expect(may).toEqual(
+      expect.arrayContaining(['authorization', 'content-type', 'elanus-timeout-ms']),
+    );
+    expect(asked.headers.get('access-control-allow-methods')).toContain('POST');
+    for (const [token, status] of [
+      ['kite', 200],
+      ['hawk', 401],
+    ] as const) {
+      const answer = await call(url, app, token);
+      expect([answer.status, allowed(answer)]).toEqual([status, app]);
+      expect(answer.headers.get('vary')).toContain('origin');
+    }
+    const question = await ask1(url, 'OPTIONS', { origin: app });
+    expect(question.status).toBe(401);
+  });
+
+  it('of origins that are not listed stay outside', async () => {
+    const { url } = await start({ token: 'kite', cors: [app] });
+    for (const origin of [
+      'https://evil.example',
+      'null',
+      `${app}.evil.example`,
+      'http://app.example',
+    ]) {
+      const asked = await preflight(url, origin);
+      expect([asked.status, allowed(asked)]).toEqual([401, null]);
+      const answer = await call(url, origin);
+      expect(allowed(answer)).toBe(null);
+      expect(answer.headers.get('vary')).toContain('origin');
+    }
+  });
+
+  it('of listed origins reach a local server without a token, by a local address only', async () => {
+    const { url, port } = await start({ cors: [app] });
+    expect((await preflight(url, app)).status).toBe(204);
+    expect((await call(url, app)).status).toBe(200);
+    expect((await call(url, 'https://evil.example')).status).toBe(401);
+    const rebound = await new Promise<number | undefined>((resolve) => {
+      const headers = { host: 'evil.example', origin: app };
+      request({ port, path: '/trpc/health', headers }, (res) => resolve(res.statusCode)).end();
+    });
+    expect(rebound).toBe(401);
+  });
+
+  it('of every origin, with a token only', async () => {
+    const { url } = await start({ token: 'kite', cors: ['*'] });
+    expect(allowed(await preflight(url, 'https://any.example'))).toBe('*');
+    const answer = await call(url, 'https://any.example');
+    expect([answer.status, allowed(answer)]).toEqual([200, '*']);
+    const open = await start({ cors: ['*'] }).catch((error: unknown) => error);
+    expect(isElanusError(open, 'invalid_argument')).toBe(true);
+    for (const bad of ['app.example', `${app}/`, `${app}/path`, 'null', '', 'https://*.example']) {
+      const failure = await start({ token: 'kite', cors: [bad] }).catch((error: unknown) => error);
+      expect([bad, isElanusError(failure, 'invalid_argument')]).toEqual([bad, true]);
+    }
+  });
+});
+
 describe('size', () => {
   const limits = { requestBytesMax: 1_000, inFlightBytesMax: 1_500 };
   const body = JSON.stringify({ collection: 'x'.repeat(1_000) });
@@ -281,6 +373,45 @@ describe('stop', () => {
     await started.promise;
     await server.stop(50);
     expect(await call).toBe('cut');
+  });
+
+  it('does not wait for callers who were answered, or who only dialled', async () => {
+    const server = await start({ token: 'kite', limits: { requestBytesMax: 1_000 } });
+    const dial = async (head: string): Promise<string> => {
+      const socket = connect(server.port, '127.0.0.1');
+      socket.on('error', () => undefined);
+      await new Promise((resolve) => socket.once('connect', resolve));
+      if (head === '') return '';
+      socket.write(`POST /trpc/health HTTP/1.1\r\nhost: localhost\r\n${head}`);
+      const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
+      return answer.toString('latin1').slice(9, 12);
+    };
+    const json = 'content-type: application/json\r\n';
+    const body = `content-length: 5000\r\n\r\n${'x'.repeat(200)}`;
+    // Each goes on to send, or might: none has sent the whole of its request.
+    expect(await dial(`${json}authorization: Bearer kite\r\n${body}`)).toBe('413');
+    expect(await dial(`${json}${body}`)).toBe('401');
+    await dial('');
+    const startedMs = performance.now();
+    await server.stop();
+    expect(performance.now() - startedMs).toBeLessThan(1_000);
+  });
+
+  it('lets a body that is on its way arrive', async () => {
+    const openCollection = (name: string) =>
+      Promise.reject(new ElanusError('collection_not_found', { name }));
+    const server = await start({ methods: { openCollection } });
+    const socket = connect(server.port, '127.0.0.1');
+    const body = '{"collection":"x"}';
+    const head = 'POST /trpc/collections.open HTTP/1.1\r\nhost: localhost\r\n';
+    socket.write(`${head}content-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`);
+    await expect.poll(() => server.inFlightBytes).toBe(body.length);
+    const stopped = server.stop();
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    socket.write(body);
+    const answer = await new Promise<Buffer>((resolve) => socket.once('data', resolve));
+    expect(answer.toString('latin1')).toContain('404 Not Found');
+    await stopped;
   });
 
   it('names a port that is taken', async () => {

@@ -10,6 +10,8 @@ import { createRouter } from '@elanus/api/router';
 import { ElanusError, LIMITS } from '@elanus/core';
 import { TRPCError } from '@trpc/server';
 import { nodeHTTPRequestHandler } from '@trpc/server/adapters/node-http';
+import { Connections } from './http-connections.ts';
+import { corsPolicy, type CorsPolicy } from './http-cors.ts';
 import { BodyMeter, gatekeeper, isLoopback, sendError, sendJson } from './http-guard.ts';
 
 /** How long callers may take; against those that open a connection and then dawdle. */
@@ -34,6 +36,8 @@ export interface HttpServerOptions {
   readonly port?: number | undefined;
   /** Bearer token that every caller but `/healthz` and `/readyz` must show. */
   readonly token?: string | undefined;
+  /** Origins of web pages that may call, `*` for every one (needs a token). Default none. */
+  readonly cors?: readonly string[] | undefined;
   readonly limits?: Partial<HttpLimits> | undefined;
   readonly timeouts?: Partial<HttpTimeouts> | undefined;
 }
@@ -66,6 +70,8 @@ const PORT = 19_530;
 const GRACE_MS = 10_000;
 /** While stopping: how soon a connection goes whose last call has been answered. */
 const IDLE_CHECK_MS = 20;
+/** While stopping: checks that a caller has who was answered and still sends. */
+const LINGER_CHECKS = 10;
 /** Deadline of a call whose caller named none. */
 const TIMEOUT_MS = 30_000;
 const TIMEOUT_MS_MAX = 3_600_000;
@@ -82,24 +88,41 @@ const TIMEOUTS_DEFAULT: HttpTimeouts = {
   keepAliveMs: 65_000,
 };
 
+/** What decides who may call. */
+export type HttpDoorOptions = Pick<HttpServerOptions, 'host' | 'token' | 'cors'>;
+
+/**
+ * Refuses settings that no server may run with, before anything is opened or made.
+ *
+ * @throws ElanusError insecure_bind (not loopback, no token), invalid_argument (`cors`)
+ */
+export function checkHttpOptions(options: HttpDoorOptions): void {
+  guardOf(options);
+}
+
+function guardOf({ host = HOST, token: given, cors = [] }: HttpDoorOptions): Omit<Guard, 'limits'> {
+  const token = given === '' ? undefined : given;
+  if (token === undefined && !isLoopback(host)) throw new ElanusError('insecure_bind', { host });
+  return { token, cors: corsPolicy(cors, token) };
+}
+
 /**
  * Serves a database until it is stopped.
  *
  * @throws ElanusError insecure_bind (not loopback, no token), invalid_argument (host or port that
- * cannot be listened on)
+ * cannot be listened on, `cors` that is no origin)
  */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { host = HOST, port = PORT } = options;
-  const token = options.token === '' ? undefined : options.token;
-  if (token === undefined && !isLoopback(host)) throw new ElanusError('insecure_bind', { host });
   const limits = { ...LIMITS_DEFAULT, ...options.limits };
-  const door = createDoor(options, { token, limits });
+  const door = createDoor(options, { ...guardOf(options), limits });
   const server = createServer({ connectionsCheckingInterval: 1_000, noDelay: true }, door.handle);
   const timeouts = { ...TIMEOUTS_DEFAULT, ...options.timeouts };
   server.headersTimeout = timeouts.headersMs;
   server.requestTimeout = timeouts.requestMs;
   server.keepAliveTimeout = timeouts.keepAliveMs;
   server.maxConnections = limits.connectionsMax;
+  door.connections.watch(server);
   await listen(server, { host, port });
   const address = server.address() as AddressInfo;
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
@@ -120,19 +143,21 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
 interface Door {
   readonly handle: (req: IncomingMessage, res: ServerResponse) => void;
   readonly meter: BodyMeter;
+  readonly connections: Connections;
   draining: boolean;
 }
 
 interface Guard {
   readonly token: string | undefined;
   readonly limits: HttpLimits;
+  readonly cors: CorsPolicy;
 }
 
 /** The doors of one server: who may come in, and where each path leads. */
-function createDoor(options: HttpServerOptions, { token, limits }: Guard): Door {
+function createDoor(options: HttpServerOptions, { token, limits, cors }: Guard): Door {
   const { database, version } = options;
   const router = createRouter({ database, newKey: options.newKey });
-  const checkCaller = gatekeeper(token);
+  const checkCaller = gatekeeper(token, cors.allows);
   const trpc = (req: IncomingMessage, res: ServerResponse, path: string): Promise<void> =>
     nodeHTTPRequestHandler({
       router,
@@ -142,6 +167,8 @@ function createDoor(options: HttpServerOptions, { token, limits }: Guard): Door 
       maxBodySize: limits.requestBytesMax,
       allowMethodOverride: true,
       createContext: () => contextOf(req),
+      // It writes `vary` anew, so what is set on the answer already would be lost.
+      responseMeta: () => ({ headers: new Headers(cors.vary.map((name) => ['vary', name])) }),
     });
   const route = (req: IncomingMessage, res: ServerResponse): void => {
     const path = pathOf(req);
@@ -158,11 +185,14 @@ function createDoor(options: HttpServerOptions, { token, limits }: Guard): Door 
   };
   const door: Door = {
     meter: new BodyMeter(limits),
+    connections: new Connections(),
     draining: false,
     handle: (req, res) => {
       if (door.draining) res.setHeader('connection', 'close');
       req.on('error', () => undefined);
+      door.connections.begin(req, res);
       door.meter.dropExcess(req);
+      if (cors.answer(req, res)) return;
       try {
         route(req, res);
       } catch (error) {
@@ -248,7 +278,10 @@ async function stop(server: Server, door: Door, graceMs: number): Promise<void> 
   const closed = new Promise<void>((resolve) => {
     server.close(() => resolve());
   });
-  const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS);
+  const idle = setInterval(() => {
+    server.closeIdleConnections();
+    door.connections.sweep(LINGER_CHECKS);
+  }, IDLE_CHECK_MS);
   const cut = setTimeout(() => server.closeAllConnections(), graceMs);
   server.closeIdleConnections();
   await closed;

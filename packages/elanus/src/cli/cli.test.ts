@@ -219,16 +219,21 @@ describe('rows', () => {
   });
 });
 
+/** What `serve --json` says of itself. */
+function firstLine(input: NodeJS.ReadableStream): Promise<{ readonly url: string }> {
+  return new Promise((resolve) => {
+    createInterface({ input }).once('line', (text) => {
+      resolve(JSON.parse(text) as { readonly url: string });
+    });
+  });
+}
+
 describe('serve', () => {
   it('serves the folder to other commands, with a token, until it is told to stop', async () => {
     await server?.stop();
     const args = ['serve', 'db', '--port', '0', '--host', '0.0.0.0', '--json'];
     const serving = start(args, { ELANUS_TOKEN: 'kite' });
-    const lines = createInterface({ input: serving.child.stdout });
-    const [line] = (await new Promise<string[]>((resolve) => {
-      lines.once('line', (text) => resolve([text]));
-    })) as [string];
-    const { url } = JSON.parse(line) as { url: string };
+    const { url } = await firstLine(serving.child.stdout);
     const local = url.replace('0.0.0.0', '127.0.0.1');
     const denied = await run(['collections', '--db', local, '--token', 'hawk']);
     expect(denied).toMatchObject({ code: 1, out: '' });
@@ -250,6 +255,29 @@ describe('serve', () => {
     const { code, err } = await run(['serve', 'open', '--host', '0.0.0.0', '--port', '0']);
     expect(code).toBe(1);
     expect(err).toContain('insecure_bind');
+    expect(existsSync(join(home, 'open'))).toBe(false);
+  });
+
+  it('serves memory alone, to listed web pages too, and leaves no file', async () => {
+    const origin = 'https://app.example';
+    const serving = start(['serve', ':memory:', '--port', '0', '--json', '--cors', origin]);
+    const { url } = await firstLine(serving.child.stdout);
+    const db = await elanus(url);
+    const books = await db.collection('books', FIELDS);
+    await books.insert([{ id: 1n, title: 'Kites', tags: [], vec: [1, 0] }]);
+    expect(await books.count()).toBe(1);
+    const page = await fetch(`${url}/trpc/collections.list`, { headers: { origin } });
+    expect(page.headers.get('access-control-allow-origin')).toBe(origin);
+    await db.close();
+    serving.child.kill('SIGTERM');
+    expect(await serving.done).toMatchObject({ code: 0, err: '' });
+    expect(existsSync(join(home, ':memory:'))).toBe(false);
+  });
+
+  it('refuses a list of web pages that holds no origin', async () => {
+    const { code, err } = await run(['serve', ':memory:', '--port', '0', '--cors', 'app.example']);
+    expect(code).toBe(1);
+    expect(err).toContain('https://app.example');
   });
 });
 

@@ -31,7 +31,7 @@ const HELP = [
   'Elanus: a vector database that starts as one import.',
   '',
   '  elanus demo                     see it work on 70,000 handwritten digits',
-  '  elanus serve ./data             serve a folder on this machine',
+  '  elanus serve ./data             serve a folder on this machine (:memory: keeps nothing)',
   '  elanus collections              what a database holds',
   '  elanus describe <name>          its fields, rows and index',
   '  elanus insert <name> rows.jsonl rows from JSON lines, or stdin',

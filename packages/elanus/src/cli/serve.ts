@@ -1,13 +1,18 @@
 import { defineCommand } from 'citty';
 import { usageError } from './failure.ts';
 import { jsonLine } from './json-value.ts';
+import { listOf } from './read-args.ts';
 import { note, print, styled } from './terminal.ts';
 
-/** `elanus serve`: a folder behind HTTP. */
+/** `elanus serve`: a folder, or memory alone, behind HTTP. */
 export const serve = defineCommand({
-  meta: { name: 'serve', description: 'Serve a folder over HTTP' },
+  meta: { name: 'serve', description: 'Serve a folder, or memory alone, over HTTP' },
   args: {
-    folder: { type: 'positional', description: 'Folder, or :memory:', default: './data' },
+    folder: {
+      type: 'positional',
+      description: 'Folder, or :memory: for one that keeps nothing',
+      default: './data',
+    },
     host: { type: 'string', description: 'Address to listen on', default: '127.0.0.1' },
     port: { type: 'string', description: 'Port; 0 takes a free one', default: '19530' },
     token: {
@@ -15,14 +20,21 @@ export const serve = defineCommand({
       description: 'Bearer token callers must show (ELANUS_TOKEN)',
       valueHint: 'token',
     },
+    cors: {
+      type: 'string',
+      description:
+        'Origins of web pages that may call, with commas; * = all, with a token (ELANUS_CORS)',
+      valueHint: 'https://app.example',
+    },
     json: { type: 'boolean', description: 'Print JSON', default: false },
   },
   run: async ({ args }) => {
     const { folder, host, json } = args;
     if (!/^\d{1,5}$/.test(args.port)) throw usageError('--port takes a number from 0 to 65535.');
     const token = args.token ?? process.env['ELANUS_TOKEN'];
+    const cors = listOf(args.cors ?? process.env['ELANUS_CORS'] ?? '');
     const { serve: startServer } = await import('../serve.ts');
-    const server = await startServer(folder, { host, port: Number(args.port), token });
+    const server = await startServer(folder, { host, port: Number(args.port), token, cors });
     const { url } = server;
     if (json) print(jsonLine({ url, folder, pid: process.pid }));
     else {
