@@ -16,13 +16,13 @@ import {
   LIMITS,
   TIMESTAMP_FIELD,
   createBitset,
+  didYouMean,
   dynamicField,
   setBit,
 } from '@elanus/core';
 import { fromBase64 } from './base64.ts';
 import type { Cells } from './cells.ts';
 import { bytesColumn, cellError, describe, scalarColumn } from './cells.ts';
-import { didYouMean } from './suggest.ts';
 
 /** A row as callers write it. */
 export type InputRow = Readonly<Record<string, unknown>>;

@@ -11,6 +11,7 @@ export { columnBytes, columnOf, columnRows, isPresent, numericArray } from './co
 export { numericBytes } from './column.ts';
 export type { Consistency } from './consistency.ts';
 export { BOUNDED_STALENESS_MS } from './consistency.ts';
+export { didYouMean, nearestName } from './did-you-mean.ts';
 export type { ErrorCode, ErrorDetails, ErrorKind, WireError } from './errors.ts';
 export { ElanusError, errorTable, fromWireError, isElanusError, toWireError } from './errors.ts';
 export type { Hits, Keys } from './hits.ts';

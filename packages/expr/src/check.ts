@@ -3,6 +3,7 @@ import {
   ElanusError,
   LIMITS,
   TIMESTAMP_FIELD,
+  didYouMean,
   dynamicField,
   fieldByName,
   DYNAMIC_FIELD,
@@ -21,7 +22,7 @@ import type {
 } from './ast.ts';
 import type { CheckedFilter, Node, Operand, PlainType } from './checked.ts';
 import { coerce, isWhole, operandType } from './coerce.ts';
-import { didYouMean, filterInvalid } from './failure.ts';
+import { filterInvalid } from './failure.ts';
 import { compileLike } from './like.ts';
 import { checkListLength } from './literal.ts';
 

@@ -1,7 +1,7 @@
 import type { CollectionSchema, Field } from '@elanus/core';
-import { ElanusError, LIMITS, TIMESTAMP_FIELD, fieldByName } from '@elanus/core';
+import { ElanusError, LIMITS, TIMESTAMP_FIELD, fieldByName, nearestName } from '@elanus/core';
 import type { CompareOp, Expr, Literal, LiteralExpr, PathExpr } from './ast.ts';
-import { filterInvalid, nearest } from './failure.ts';
+import { filterInvalid } from './failure.ts';
 import { isPlainObject, literalOf } from './literal.ts';
 
 /** Operators of the object form. */
@@ -134,7 +134,7 @@ function readConditions(reader: Reader, target: Target, value: unknown): Expr {
 }
 
 function unknownOperator(field: string, name: string, definition?: Field): Error {
-  const near = nearest(name, OBJECT_OPERATORS);
+  const near = nearestName(name, OBJECT_OPERATORS);
   const type = definition === undefined ? '' : ` (${definition.type})`;
   return filterInvalid(`\`${name}\` is no operator of \`${field}\`${type}`, {
     field,

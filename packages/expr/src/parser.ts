@@ -1,6 +1,6 @@
-import { LIMITS } from '@elanus/core';
+import { LIMITS, didYouMean } from '@elanus/core';
 import type { ArithOp, CompareOp, Expr, Literal, LiteralExpr, PathExpr } from './ast.ts';
-import { didYouMean, filterInvalid } from './failure.ts';
+import { filterInvalid } from './failure.ts';
 import { foldBinary, foldUnary } from './fold.ts';
 import type { Token } from './lexer.ts';
 import { tokenize } from './lexer.ts';
