@@ -32,8 +32,8 @@ export interface Server {
 /**
  * Serves a folder, or `':memory:'`, over HTTP: one process, one folder, many clients.
  *
- * @throws ElanusError insecure_bind, invalid_argument (address in use, `cors` that is no origin), and
- * what opening throws
+ * @throws ElanusError insecure_bind, invalid_argument (address in use, `cors` that is no origin),
+ * and what opening throws
  */
 export async function serve(where: string, options: ServeOptions = {}): Promise<Server> {
   if (/^[a-z]+:\/\//.test(where)) {

@@ -18,8 +18,8 @@ const digest = (text: string): Buffer => createHash('sha256').update(text).diges
 /**
  * Checks who asks. With a token: the bearer token, in constant time. Without one the server listens
  * on loopback only, and then the names of the address and the origin must be this machine's: a web
- * page whose name was pointed at 127.0.0.1 is not a local caller. `invited` says which other origins
- * may call all the same.
+ * page whose name was pointed at 127.0.0.1 is not a local caller. `invited` says which other
+ * origins may call all the same.
  *
  * @throws ElanusError unauthenticated
  */

@@ -208,7 +208,7 @@ describe('web pages', () => {
     }
   });
 
-  it('of listed origins reach a local server without a token, by a local address only', async () => {
+  it('of listed origins reach a local server without a token, by its own name', async () => {
     const { url, port } = await start({ cors: [app] });
     expect((await preflight(url, app)).status).toBe(204);
     expect((await call(url, app)).status).toBe(200);

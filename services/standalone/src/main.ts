@@ -39,7 +39,7 @@ function signalled(): Promise<string> {
   });
 }
 
-// Asked for before anything is opened: told to stop meanwhile, it closes the folder once it is open.
+// Asked for before anything is opened: told to stop meanwhile, it closes the folder once open.
 const stop = signalled();
 try {
   const { folder, ...options } = settings;
