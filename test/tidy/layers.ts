@@ -60,7 +60,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
       'format',
       'index',
     ].concat(ROLES),
-    ['citty', '@clack/prompts', 'piscina'],
+    ['citty', 'piscina'],
     ['*'],
   ),
   'services/standalone': layer(['elanus'], [], ['*']),
