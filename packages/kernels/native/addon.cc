@@ -16,7 +16,10 @@
 
 namespace {
 
-constexpr size_t MAX_ARGS = 20;
+constexpr size_t MAX_ARGS = 40;
+constexpr uint64_t MAX_GRAPH_ROWS = 0x7fffffffull;  // ids have 31 bits
+constexpr size_t MAX_ENTRIES = 65536;  // of the pool of a walk: ENTRIES_MAX of src/check.ts
+constexpr size_t GRAPH_NUMBERS = 10;
 constexpr size_t MAX_DIM = 32768;
 constexpr uint64_t MAX_ROWS = 0xffffffffull;
 
@@ -141,6 +144,67 @@ struct Args {
             "top: shorter than queries x limit");
     return t;
   }
+  // The scratch of a graph kernel: not shared, so that nobody writes to it during the call.
+  uint32_t* scratch(size_t i, size_t bytes) {
+    size_t n;
+    uint32_t* data = words(i, &n, "scratch: expected a Uint32Array");
+    if (!ok) return nullptr;
+    napi_value buffer = nullptr;
+    size_t length, offset;
+    napi_typedarray_type type;
+    bool own = false;
+    if (napi_get_typedarray_info(env, values[i], &type, &length, nullptr, &buffer, &offset) !=
+            napi_ok ||
+        napi_is_arraybuffer(env, buffer, &own) != napi_ok || !own)
+      typeError("scratch: expected memory that is not shared");
+    require(n >= bytes / 4 + (bytes % 4 != 0), "scratch: too short");
+    require((uintptr_t)data % 8 == 0, "scratch: expected a multiple of 8 bytes");
+    return data;
+  }
+  // A part of `length` bytes of the file that begins at a number of the graph's record.
+  uint8_t* part(uint8_t* file, size_t length, double at, uint64_t bytes) {
+    const bool sound = at >= 0 && at <= (double)length && at == (double)(uint64_t)at;
+    require(sound && bytes <= length - (sound ? (size_t)at : 0), "graph: outside of its memory");
+    if (!ok) return nullptr;
+    require(((uintptr_t)file + (size_t)at) % 4 == 0, "graph: parts begin at multiples of 4");
+    return file + (size_t)at;
+  }
+  // A graph: its memory and a record of numbers (src/native.ts). Every link is compared with the
+  // number of nodes when it is followed, so only the places of the parts matter here.
+  Graph graph(size_t i) {
+    Graph g = {};
+    size_t length, count;
+    uint8_t* file = bytes(i, &length, "graph: expected a Uint8Array");
+    const double* v = (const double*)array(i + 1, napi_float64_array, &count,
+                                           "graph: expected a Float64Array of numbers");
+    require(count >= GRAPH_NUMBERS, "graph: expected ten numbers");
+    if (!ok) return g;
+    double n[GRAPH_NUMBERS];
+    for (size_t k = 0; k < GRAPH_NUMBERS; k++) {
+      n[k] = v[k];
+      if (!(n[k] >= 0 && n[k] <= 9007199254740991.0)) n[k] = -1;
+      require(n[k] >= 0, "graph: expected whole numbers");
+    }
+    require(n[0] <= (double)MAX_GRAPH_ROWS && n[1] <= n[0], "graph: too many rows");
+    require(n[2] >= 64 && n[2] <= (double)MAX_DIM, "graph: stride out of range");
+    require(n[3] >= 2 && n[3] <= (double)GRAPH_DEGREE_MAX, "graph: degree out of range");
+    if (!ok) return g;
+    g.rows = (size_t)n[0];
+    g.nodes = (size_t)n[1];
+    g.stride = (size_t)n[2];
+    g.degree = (size_t)n[3];
+    g.inner = n[4] > 0;
+    require(g.stride % 64 == 0, "graph: stride out of range");
+    size_t upper = graphCount(g.nodes, g.degree, 1), linked = 0;
+    for (size_t l = 1; graphCount(g.nodes, g.degree, l) > 0; l++)
+      linked += graphCount(g.nodes, g.degree, l);
+    g.codes = part(file, length, n[5], (uint64_t)g.rows * g.stride);
+    g.terms = (uint32_t*)part(file, length, n[6], (uint64_t)g.rows * 4);
+    g.links = (uint32_t*)part(file, length, n[7], (uint64_t)g.rows * g.degree * 8);
+    g.upperRows = (uint32_t*)part(file, length, n[8], (uint64_t)upper * 4);
+    g.upperLinks = (uint32_t*)part(file, length, n[9], (uint64_t)linked * g.degree * 4);
+    return g;
+  }
   const uint32_t* bitset(size_t i, size_t to, const char* text) {
     if (!ok || isAbsent(i)) return nullptr;
     size_t n;
@@ -261,7 +325,7 @@ napi_value jsInverseNorms(napi_env env, napi_callback_info info) {
 }
 
 // (isa, dim, stride, rows, inverseNorms|null, from, to, low, inverseStep, codes, terms,
-//  norms|null)
+//  norms|null, innerTerms|null)
 napi_value jsEncodeSq8(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
@@ -289,6 +353,10 @@ napi_value jsEncodeSq8(napi_env env, napi_callback_info info) {
   if (!a.isAbsent(11)) {
     e.norms = a.floats(11, &n, "norms: expected a Float32Array");
     a.require(e.to <= n, "norms: shorter than `to` rows");
+  }
+  if (!a.isAbsent(12)) {
+    e.innerTerms = a.words(12, &n, "innerTerms: expected a Uint32Array");
+    a.require(e.to <= n, "innerTerms: shorter than `to` rows");
   }
   if (a.ok) table->encodeSq8(&e);
   return nothing();
@@ -324,6 +392,104 @@ napi_value jsScanSq8(napi_env env, napi_callback_info info) {
   s.top = a.top(12, 1);
   if (a.ok) table->scanSq8(&s);
   return nothing();
+}
+
+// (isa, graph, numbers, metric, dim, low, step, edge, queries, mode, ef, capacity, candidates,
+//  distancesMax, budget, allowed|null, min, max, rows, inverseNorms|null, rowBase, outcomes,
+//  scratch, limit, scores, rows, counts, tied): how many queries are decided
+napi_value jsSearchGraph(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  SearchGraph s = {};
+  size_t queries, rows, norms, outcomes;
+  s.graph = a.graph(1);
+  s.metric = (uint32_t)a.whole(3, 2, "metric: unknown");
+  s.dim = a.whole(4, MAX_DIM, "dim: expected 1 to 32768");
+  s.low = (float)a.real(5, "low: expected a number");
+  s.step = (float)a.real(6, "step: expected a number");
+  s.edge = (float)a.real(7, "edge: expected a number");
+  s.queries = a.floats(8, &queries, "queries: expected a Float32Array");
+  s.mode = (uint32_t)a.whole(9, GRAPH_TWO_HOP, "mode: unknown");
+  s.ef = a.whole(10, MAX_ENTRIES, "ef: out of range");
+  s.capacity = a.whole(11, MAX_ENTRIES, "capacity: out of range");
+  s.candidates = a.whole(12, MAX_ENTRIES, "candidates: out of range");
+  s.distancesMax = a.whole(13, MAX_ROWS, "distancesMax: out of range");
+  s.budget = a.whole(14, MAX_GRAPH_ROWS, "budget: out of range");
+  s.allowed = a.bitset(15, s.graph.rows, "allowed: expected a Uint32Array of one bit a row");
+  s.min = (float)a.real(16, "min: expected a number");
+  s.max = (float)a.real(17, "max: expected a number");
+  s.rows = a.floats(18, &rows, "rows: expected a Float32Array");
+  s.rowBase = (uint32_t)a.whole(20, MAX_ROWS, "rowBase: expected a row number");
+  s.outcomes = a.words(21, &outcomes, "outcomes: expected a Uint32Array");
+  if (!a.ok) return nothing();
+  a.require(s.dim >= 1 && s.dim <= s.graph.stride, "dim: expected 1 to stride");
+  a.require(queries % (s.dim ? s.dim : 1) == 0 && queries > 0, "queries: not a multiple of dim");
+  if (!a.ok) return nothing();
+  s.nq = queries / s.dim;
+  a.require(s.graph.rows <= rows / s.dim, "rows: fewer than the graph's");
+  a.require(s.rowBase + (uint64_t)s.graph.rows <= MAX_ROWS, "rowBase: row numbers pass 2^32");
+  a.require(s.nq <= MAX_GRAPH_ROWS && outcomes / GRAPH_OUTCOME_WORDS >= s.nq,
+            "outcomes: shorter than the queries");
+  a.require(s.ef >= 1 && s.capacity >= s.ef, "capacity: expected at least ef");
+  a.require(s.mode == GRAPH_ALL || s.allowed, "allowed: expected for this mode");
+  if (s.metric == METRIC_COSINE) {
+    s.inverseNorms = a.floats(19, &norms, "inverseNorms: expected a Float32Array");
+    a.require(norms >= s.graph.rows, "inverseNorms: fewer than the graph's rows");
+  }
+  s.scratch = a.scratch(22, graphScratchBytes(&s.graph, s.capacity, false));
+  s.top = a.top(23, s.nq);
+  return a.ok ? number(env, (double)table->searchGraph(&s)) : nothing();
+}
+
+// (isa, graph, numbers, order, roundStart, from, to, level, ef, budget, chosen, scratch): the first
+// position that is not done
+napi_value jsFindLinks(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  FindLinks f = {};
+  size_t order, chosen;
+  f.graph = a.graph(1);
+  f.order = a.words(3, &order, "order: expected a Uint32Array");
+  f.roundStart = a.whole(4, MAX_GRAPH_ROWS, "roundStart: expected a position");
+  f.from = a.whole(5, MAX_GRAPH_ROWS, "from: expected a position");
+  f.to = a.whole(6, MAX_GRAPH_ROWS, "to: expected a position");
+  f.level = a.whole(7, 31, "level: out of range");
+  f.ef = a.whole(8, MAX_ENTRIES, "ef: out of range");
+  f.budget = a.whole(9, MAX_GRAPH_ROWS, "budget: out of range");
+  f.chosen = a.words(10, &chosen, "chosen: expected a Uint32Array");
+  if (!a.ok) return nothing();
+  a.require(f.roundStart <= f.from && f.from <= f.to && f.to <= order, "order: too short");
+  a.require(f.to - f.from <= chosen / ((f.level + 1) * f.graph.degree), "chosen: too short");
+  a.require(f.level == 0 || graphCount(f.graph.nodes, f.graph.degree, f.level) > 0,
+            "level: not of this graph");
+  a.require(f.ef >= 1, "ef: out of range");
+  const size_t capacity = f.ef > GRAPH_BATCH ? f.ef : GRAPH_BATCH;
+  f.scratch = a.scratch(11, graphScratchBytes(&f.graph, capacity, true));
+  return a.ok ? number(env, (double)table->findLinks(&f)) : nothing();
+}
+
+// (isa, graph, numbers, layer, targets, starts, sources, from, targetCount, budget, scratch): the
+// first target that is not done
+napi_value jsMergeLinks(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  MergeLinks m = {};
+  size_t targets, starts;
+  m.graph = a.graph(1);
+  m.layer = a.whole(3, 31, "layer: out of range");
+  m.targets = a.words(4, &targets, "targets: expected a Uint32Array");
+  m.starts = a.words(5, &starts, "starts: expected a Uint32Array");
+  m.sources = a.words(6, &m.sourceCount, "sources: expected a Uint32Array");
+  m.from = a.whole(7, MAX_GRAPH_ROWS, "from: expected a target");
+  m.targetCount = a.whole(8, MAX_GRAPH_ROWS, "targetCount: out of range");
+  m.budget = a.whole(9, MAX_GRAPH_ROWS, "budget: out of range");
+  if (!a.ok) return nothing();
+  a.require(m.from <= m.targetCount && m.targetCount <= targets && m.targetCount < starts,
+            "targets: too short");
+  a.require(m.layer == 0 || graphCount(m.graph.nodes, m.graph.degree, m.layer) > 0,
+            "layer: not of this graph");
+  m.scratch = a.scratch(10, graphScratchBytes(&m.graph, GRAPH_BATCH, true));
+  return a.ok ? number(env, (double)table->mergeLinks(&m)) : nothing();
 }
 
 // (isa, values)
@@ -423,6 +589,9 @@ NAPI_MODULE_INIT() {
   define(env, exports, "inverseNorms", jsInverseNorms);
   define(env, exports, "encodeSq8", jsEncodeSq8);
   define(env, exports, "scanSq8", jsScanSq8);
+  define(env, exports, "searchGraph", jsSearchGraph);
+  define(env, exports, "findLinks", jsFindLinks);
+  define(env, exports, "mergeLinks", jsMergeLinks);
   define(env, exports, "firstNonFinite", jsFirstNonFinite);
   define(env, exports, "combine", jsCombine);
   define(env, exports, "popcount", jsPopcount);

@@ -297,6 +297,12 @@ LANES uint32_t codeTerm(const uint8_t* __restrict c, size_t dim) {
   return squares - 256u * sum;
 }
 
+LANES uint32_t codeSum(const uint8_t* __restrict c, size_t dim) {
+  uint32_t sum = 0;
+  for (size_t i = 0; i < dim; i++) sum += c[i];
+  return sum;
+}
+
 void encodeSq8(const EncodeSq8* a) {
   const size_t dim = a->dim, stride = a->stride;
   Tail tail = makeTail(dim & 15);
@@ -307,6 +313,7 @@ void encodeSq8(const EncodeSq8* a) {
     encodeRow(x, c, dim, {scale, a->low, a->inverseStep});
     for (size_t i = dim; i < stride; i++) c[i] = 0;
     a->terms[r] = codeTerm(c, dim);
+    if (a->innerTerms) a->innerTerms[r] = 0u - codeSum(c, dim);
     if (a->norms) a->norms[r] = squaredNorm(x, dim, tail);
   }
 }
@@ -335,6 +342,13 @@ void scanSq8(const ScanSq8* a) {
   }
   closeHeap(a->top, 0, h);
 }
+
+}  // namespace
+
+#include "graph-search.h"
+#include "graph-build.h"
+
+namespace {
 
 // ------------------------------------------------------------------------- values and bitsets
 // Not in the WASM module: there they would have to copy their arguments first.
@@ -392,8 +406,11 @@ EXPORT void inverse_norms(const float* rows, size_t dim, size_t count, float* ou
 }
 EXPORT void encode_sq8(const EncodeSq8* a) { encodeSq8(a); }
 EXPORT void scan_sq8(const ScanSq8* a) { scanSq8(a); }
+EXPORT size_t search_graph(const SearchGraph* a) { return searchGraph(a); }
+EXPORT size_t find_links(const FindLinks* a) { return findLinks(a); }
+EXPORT size_t merge_links(const MergeLinks* a) { return mergeLinks(a); }
 #else
 static const KernelTable table = {scanFloat32, rerankFloat32, inverseNorms, encodeSq8, scanSq8,
-                                  firstNonFinite, bitAnd, bitOr, bitAndNot, popcount};
+                                  searchGraph, findLinks, mergeLinks, firstNonFinite, bitAnd, bitOr, bitAndNot, popcount};
 extern "C" const KernelTable* ELANUS_TABLE() { return &table; }
 #endif

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 // Bumped whenever an argument or a result changes; src/native.ts and src/wasm.ts ask for it.
-#define ELANUS_KERNELS_ABI 1
+#define ELANUS_KERNELS_ABI 2
 
 enum Metric { METRIC_L2 = 0, METRIC_IP = 1, METRIC_COSINE = 2 };
 
@@ -58,6 +58,7 @@ struct EncodeSq8 {
   float low, inverseStep;
   uint8_t* codes;   // [>= to x stride]
   uint32_t* terms;  // [>= to] sum c^2 - 256 sum c, wrapping
+  uint32_t* innerTerms;  // [>= to] minus the sum of the codes, or null
   float* norms;     // [>= to] squared norm of the row, or null
 };
 
@@ -75,12 +76,109 @@ struct ScanSq8 {
   TopK top;
 };
 
+// A graph over coded rows: a base layer that holds every row and upper layers that hold a share of
+// them. Nodes of upper layers are numbered from the top one down, so that the nodes of a layer are
+// the first ones of the layer below: layer l has graphCount(nodes, degree, l) of them, and node 0 is
+// where every walk begins. A list of links ends at the first number that is no node, so that no
+// byte of a graph can lead outside of it.
+struct Graph {
+  size_t rows;    // below 2^31
+  size_t nodes;   // rows that the graph links; the others are twins of one of them
+  size_t stride;  // bytes of a row of codes, a multiple of 64
+  size_t degree;  // links of an upper node; a row has up to twice as many
+  uint32_t inner;             // keys are of inner products; else of distances
+  const uint8_t* codes;       // [rows x stride]
+  const uint32_t* terms;      // [rows]
+  uint32_t* links;            // [rows x 2 degree]
+  const uint32_t* upperRows;  // [nodes of layer 1] the row of each upper node
+  uint32_t* upperLinks;       // [nodes of layer 1 x degree], [nodes of layer 2 x degree], ...
+};
+
+enum GraphMode { GRAPH_ALL = 0, GRAPH_TEST = 1, GRAPH_TWO_HOP = 2 };
+// What became of a query.
+enum GraphOutcome { GRAPH_PENDING = 0, GRAPH_FOUND = 1, GRAPH_OUTSIDE = 2, GRAPH_GAVE_UP = 3 };
+#define GRAPH_OUTCOME_WORDS 4u   // outcome, candidates, distances, nodes visited
+#define GRAPH_STATE_WORDS 16u    // words at the start of the scratch; see graph.h
+#define GRAPH_BATCH 1024u        // distances that are computed together at most
+#define GRAPH_DEGREE_MAX 64u
+
+struct SearchGraph {
+  Graph graph;
+  uint32_t metric;
+  size_t dim;
+  float low, step;
+  float edge;            // largest number that the grid holds on either side (IP, COSINE)
+  const float* queries;  // [nq x dim]
+  size_t nq;
+  uint32_t mode;
+  size_t ef;         // results that a walk looks for
+  size_t capacity;   // nodes that a walk keeps, at least ef
+  size_t candidates;  // results that are scored exactly
+  size_t distancesMax;  // of one query, before it gives up
+  size_t budget;        // distances of this call
+  const uint32_t* allowed;  // [>= rows bits] or null
+  float min, max;           // inclusive bounds of the score
+  const float* rows;  // [rows x dim]; null = candidates stay in the scratch (WebAssembly)
+  const float* inverseNorms;
+  uint32_t rowBase;
+  TopK top;
+  uint32_t* outcomes;  // [nq x GRAPH_OUTCOME_WORDS]
+  uint32_t* scratch;   // graphScratchBytes, 8-byte aligned
+};
+
+struct FindLinks {
+  Graph graph;
+  const uint32_t* order;  // the row of each position from orderStart on; upper nodes come first
+  size_t orderStart;      // at most roundStart
+  size_t roundStart;      // positions before it are linked already
+  size_t from, to;        // positions to find links for, of one level
+  size_t level;           // highest layer of those positions
+  size_t ef;
+  size_t budget;
+  uint32_t* chosen;  // [(to - from) x (level + 1) x degree], base layer first
+  uint32_t* scratch;
+};
+
+struct MergeLinks {
+  Graph graph;
+  size_t layer;
+  const uint32_t* targets;  // [targetCount]
+  const uint32_t* starts;   // [targetCount + 1] where the sources of each target begin
+  size_t targetCount;
+  const uint32_t* sources;
+  size_t sourceCount;
+  size_t from;  // first target of this call
+  size_t budget;
+  uint32_t* scratch;
+};
+
+// Nodes of an upper layer.
+static inline size_t graphCount(size_t nodes, size_t degree, size_t layer) {
+  size_t count = nodes;
+  for (size_t l = 0; l < layer && count > 0; l++) count /= degree;
+  return layer == 1 && count == 0 && nodes > 0 ? 1 : count;
+}
+
+// Bytes of the scratch of a search (twin of src/graph.ts): state, prepared query, ids, rows and
+// keys of a batch, visited bits, pool. A build prepares the rows that it has chosen as well.
+static inline size_t graphScratchBytes(const Graph* g, size_t capacity, bool build) {
+  size_t prepared = g->stride * 2 * (build ? 2 * g->degree + 1 : 1);
+  size_t visited = (g->rows + 511) / 512 * 64;
+  return GRAPH_STATE_WORDS * 4 + prepared + GRAPH_BATCH * 12 + visited + (capacity + 1) * 8;
+}
+
 struct KernelTable {
   void (*scanFloat32)(const ScanFloat32*);
   void (*rerankFloat32)(const RerankFloat32*);
   void (*inverseNorms)(const float* rows, size_t dim, size_t from, size_t to, float* out);
   void (*encodeSq8)(const EncodeSq8*);
   void (*scanSq8)(const ScanSq8*);
+  // How many queries are decided; fewer than nq when the budget is spent: call again.
+  size_t (*searchGraph)(const SearchGraph*);
+  // The first position that is not done; `to` when all are.
+  size_t (*findLinks)(const FindLinks*);
+  // The first target that is not done; targetCount when all are.
+  size_t (*mergeLinks)(const MergeLinks*);
   ptrdiff_t (*firstNonFinite)(const float* values, size_t length);
   void (*bitAnd)(uint32_t* into, const uint32_t* other, size_t words);
   void (*bitOr)(uint32_t* into, const uint32_t* other, size_t words);

@@ -69,11 +69,16 @@ function findCompiler() {
   return candidates.find((one) => spawnSync(one, ['--version'], { stdio: 'ignore' }).status === 0);
 }
 
+/** Sources of the kernels; one of them is compiled for each instruction set. */
+const SOURCES = ['kernels.h', 'lanes.h', 'codes.h', 'graph.h', 'graph-search.h'].concat(
+  'graph-build.h',
+  'kernels.cc',
+);
+
 function hashOfSources() {
   const hash = createHash('sha256').update(`${name} ${process.env.CXX ?? ''}`);
-  const files = ['kernels.h', 'lanes.h', 'kernels.cc', 'checksum.h', 'checksum.cc', 'addon.cc'].map(
-    (file) => join(native, file),
-  );
+  const others = ['checksum.h', 'checksum.cc', 'addon.cc'];
+  const files = [...SOURCES, ...others].map((file) => join(native, file));
   for (const file of [...files, fileURLToPath(import.meta.url)]) hash.update(readFileSync(file));
   return hash.digest('hex');
 }

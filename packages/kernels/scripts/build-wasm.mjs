@@ -28,8 +28,11 @@ const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(home, 'native');
 const target = join(home, 'src', 'wasm-binary.ts');
 const hash = createHash('sha256').update([...FLAGS, ...LINK].join(' '));
-for (const file of ['kernels.h', 'lanes.h', 'kernels.cc'])
-  hash.update(readFileSync(join(native, file)));
+const SOURCES = ['kernels.h', 'lanes.h', 'codes.h', 'graph.h', 'graph-search.h'].concat(
+  'graph-build.h',
+  'kernels.cc',
+);
+for (const file of SOURCES) hash.update(readFileSync(join(native, file)));
 const sources = hash.digest('hex');
 
 if (process.argv.includes('--check')) {

@@ -15,26 +15,31 @@ export const DIM_MAX = 32_768;
 export const ENTRIES_MAX = 65_536;
 const ROW_MAX = 0xffffffff;
 
-function need(holds: boolean, text: string): void {
+/** Refuses what is out of range. @throws RangeError */
+export function need(holds: boolean, text: string): void {
   if (!holds) throw new RangeError(text);
 }
 
-function whole(value: number, max: number, name: string): void {
+/** A whole number from 0 to `max`. @throws TypeError | RangeError */
+export function whole(value: number, max: number, name: string): void {
   if (typeof value !== 'number') throw new TypeError(`${name}: expected a number`);
   need(Number.isInteger(value) && value >= 0 && value <= max, `${name}: out of range`);
 }
 
-function floats(value: unknown, least: number, name: string): void {
+/** A Float32Array of at least `least` numbers. @throws TypeError | RangeError */
+export function floats(value: unknown, least: number, name: string): void {
   if (!(value instanceof Float32Array)) throw new TypeError(`${name}: expected a Float32Array`);
   need(value.length >= least, `${name}: too short`);
 }
 
-function words(value: unknown, least: number, name: string): void {
+/** A Uint32Array of at least `least` numbers. @throws TypeError | RangeError */
+export function words(value: unknown, least: number, name: string): void {
   if (!(value instanceof Uint32Array)) throw new TypeError(`${name}: expected a Uint32Array`);
   need(value.length >= least, `${name}: too short`);
 }
 
-function memory(value: RowMemory, bytes: number, name: string): void {
+/** Memory of at least `bytes` bytes. @throws TypeError | RangeError */
+export function memory(value: RowMemory, bytes: number, name: string): void {
   if (!(value?.buffer instanceof SharedArrayBuffer)) {
     throw new TypeError(`${name}: expected memory from allocate()`);
   }
@@ -67,7 +72,8 @@ function bitset(allowed: Uint32Array | undefined, to: number): void {
   if (allowed !== undefined) words(allowed, Math.ceil(to / 32), 'allowed');
 }
 
-function checkBounds(bounds: ScoreBounds | undefined): void {
+/** Bounds that are numbers. @throws TypeError | RangeError */
+export function checkBounds(bounds: ScoreBounds | undefined): void {
   if (bounds === undefined) return;
   const { min, max } = bounds;
   if (typeof min !== 'number' || typeof max !== 'number') {
@@ -76,7 +82,8 @@ function checkBounds(bounds: ScoreBounds | undefined): void {
   need(!Number.isNaN(min) && !Number.isNaN(max), 'bounds: NaN');
 }
 
-function checkTop(top: TopK): void {
+/** A result that takes rows. @throws TypeError | RangeError */
+export function checkTop(top: TopK): void {
   if (typeof top !== 'object' || top === null) throw new TypeError('top: expected a TopK');
   whole(top.nq, ROW_MAX, 'top.nq');
   whole(top.limit, ENTRIES_MAX, 'top.limit');
@@ -132,10 +139,14 @@ export function checkEncodeSq8(args: EncodeSq8): void {
   dimension(args.dim);
   span(args.from, args.to);
   memory(args.rows, args.to * args.dim * 4, 'rows');
-  memory(args.codes, args.to * sq8Stride(args.dim), 'codes');
+  const stride = args.stride ?? sq8Stride(args.dim);
+  whole(stride, DIM_MAX, 'stride');
+  need(stride >= args.dim && stride % 16 === 0, 'stride: out of range');
+  memory(args.codes, args.to * stride, 'codes');
   words(args.terms, args.to, 'terms');
   if (args.inverseNorms !== undefined) floats(args.inverseNorms, args.to, 'inverseNorms');
   if (args.norms !== undefined) floats(args.norms, args.to, 'norms');
+  if (args.innerTerms !== undefined) words(args.innerTerms, args.to, 'innerTerms');
   need(Number.isFinite(args.low), 'low: expected a finite number');
   need(Number.isFinite(args.step) && args.step > 0, 'step: expected a positive number');
 }

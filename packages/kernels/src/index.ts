@@ -1,5 +1,25 @@
 export { DIM_MAX, ENTRIES_MAX } from './check.ts';
 export type {
+  FindLinks,
+  GraphMode,
+  GraphView,
+  MergeLinks,
+  ScratchShape,
+  SearchGraph,
+} from './graph.ts';
+export {
+  createGraphScratch,
+  DEGREE_MAX,
+  graphCount,
+  graphScratchBytes,
+  graphStride,
+  LEVEL_MAX,
+  OUTCOME,
+  OUTCOME_WORDS,
+  restartScratch,
+  ROUND_MAX,
+} from './graph.ts';
+export type {
   EncodeSq8,
   FloatRows,
   KernelChoice,

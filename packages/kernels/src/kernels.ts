@@ -1,5 +1,6 @@
 import type { Metric } from '@elanus/core';
 
+import type { FindLinks, MergeLinks, ScratchShape, SearchGraph } from './graph.ts';
 import type { RowMemory } from './memory.ts';
 import type { TopK } from './topk.ts';
 
@@ -69,8 +70,12 @@ export interface EncodeSq8 {
   readonly to: number;
   readonly low: number;
   readonly step: number;
-  /** [rows x sq8Stride(dim)] */
+  /** Bytes of a row of codes, a multiple of 16; default `sq8Stride(dim)`. */
+  readonly stride?: number | undefined;
+  /** [rows x stride] */
   readonly codes: RowMemory;
+  /** [rows] minus the sum of the codes, written when given: graphs need it for IP. */
+  readonly innerTerms?: Uint32Array | undefined;
   /** [rows] the part of the grid distance that only the row decides. */
   readonly terms: Uint32Array;
   /** [rows] squared norms of the rows, written when given: IP needs them. */
@@ -133,6 +138,19 @@ export interface Kernels {
   }): void;
   encodeSq8(args: EncodeSq8): void;
   scanSq8(args: ScanSq8): void;
+  /** Whether this machine walks a graph of that shape; else scan its codes. */
+  canWalk(shape: ScratchShape): boolean;
+  /**
+   * Searches a graph until all queries are decided (true) or one native call's worth of work is
+   * done (false: call again with the same arguments). Candidates are found by codes and scored
+   * exactly into `top`; `outcomes` says which queries it could not answer, and leaves their part
+   * of `top` alone.
+   */
+  searchGraph(args: SearchGraph): boolean;
+  /** Finds links of positions of a round; the first that is not done, `to` when all are. */
+  findLinks(args: FindLinks): number;
+  /** Merges new links into lists; the first target that is not done, `to` when all are. */
+  mergeLinks(args: MergeLinks): number;
   /** Index of the first NaN or infinity, -1 when there is none. */
   firstNonFinite(values: Float32Array): number;
   /** `into &= other`; equal lengths. */

@@ -13,12 +13,14 @@ import type { EncodeSq8, KernelIsa, Kernels, ListedRows } from './kernels.ts';
 import type { RerankFloat32, ScanFloat32, ScanSq8 } from './kernels.ts';
 import { bytesOf, floatsOf, memoryBytes } from './memory.ts';
 import type { RowMemory } from './memory.ts';
+import { findLinks, mergeLinks, searchGraph } from './native-graph.ts';
+import type { GraphAddon } from './native-graph.ts';
 import { rowsPerCall } from './rows-per-call.ts';
 import { sq8Stride } from './sq8.ts';
 import type { TopK } from './topk.ts';
 
 /** What the addon exports: see native/addon.cc for the order of the arguments. */
-export interface NativeAddon {
+export interface NativeAddon extends GraphAddon {
   readonly abi: number;
   /** Instruction sets by number; null = this machine has it not. */
   readonly isas: readonly (KernelIsa | null)[];
@@ -40,7 +42,7 @@ export interface NativeAddon {
 }
 
 /** The version of the addon's arguments that this file speaks (native/kernels.h). */
-const ABI = 1;
+const ABI = 2;
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;
 /** Memory from this size on lies on pages of 2 MB where the system has them. */
@@ -168,13 +170,14 @@ function scoreRows(
 function encodeSq8(addon: NativeAddon, isa: number, args: EncodeSq8): void {
   checkEncodeSq8(args);
   const { dim, low, terms } = args;
-  const stride = sq8Stride(dim);
+  const stride = args.stride ?? sq8Stride(dim);
   const rows = floatsOf(args.rows, args.to * dim);
   const codes = bytesOf(args.codes, args.to * stride);
   const inverse = Math.fround(1 / args.step);
   inPieces(args, rowsPerCall(dim, 1), (from, to) => {
     const head = [isa, dim, stride, rows, args.inverseNorms, from, to];
-    addon.encodeSq8(...head, Math.fround(low), inverse, codes, terms, args.norms);
+    const out = [codes, terms, args.norms, args.innerTerms];
+    addon.encodeSq8(...head, Math.fround(low), inverse, ...out);
   });
 }
 
@@ -224,6 +227,10 @@ export function createNativeKernels(addon: NativeAddon, isa: KernelIsa): Kernels
     },
     encodeSq8: (args) => encodeSq8(addon, code, args),
     scanSq8: (args) => scanSq8(addon, code, args),
+    canWalk: () => true,
+    searchGraph: (args) => searchGraph(addon, code, args),
+    findLinks: (args) => findLinks(addon, code, args),
+    mergeLinks: (args) => mergeLinks(addon, code, args),
     firstNonFinite: (values) => addon.firstNonFinite(code, values),
     and: (into, other) => combine(addon, { isa: code, operation: 0 }, { into, other }),
     or: (into, other) => combine(addon, { isa: code, operation: 1 }, { into, other }),

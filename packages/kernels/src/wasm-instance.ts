@@ -1,3 +1,4 @@
+import type { RowMemory } from './memory.ts';
 import { WASM_BINARY } from './wasm-binary.ts';
 
 /**
@@ -12,7 +13,7 @@ import { WASM_BINARY } from './wasm-binary.ts';
  */
 
 /** Version of the argument records (native/kernels.h). */
-const ABI = 1;
+const ABI = 2;
 const LOCKS_WORD = 256;
 const SLOTS = 16;
 const SLOTS_START = 4096;
@@ -24,6 +25,8 @@ export const TILE_QUERIES = 1024;
 export const TILE_ENTRIES = 65_536;
 /** Numbers of queries that a slot holds at once. */
 export const TILE_FLOATS = 32_768;
+/** Bytes of a slot for the scratch of a graph, its allowed rows and its round. */
+export const GRAPH_BYTES = 1_572_864;
 
 /** Byte offsets within a slot. */
 export const SLOT = (() => {
@@ -46,6 +49,7 @@ export const SLOT = (() => {
     queries: take(TILE_FLOATS * 4),
     scores: take(TILE_ENTRIES * 4),
     rows: take(TILE_ENTRIES * 4),
+    graph: take(GRAPH_BYTES),
     stackEnd: take(32_768) + 32_768,
     size: at,
   };
@@ -67,6 +71,9 @@ export interface WasmExports {
   inverse_norms(rows: number, dim: number, count: number, out: number): void;
   encode_sq8(args: number): void;
   scan_sq8(args: number): void;
+  search_graph(args: number): number;
+  find_links(args: number): number;
+  merge_links(args: number): number;
 }
 
 /** What this package uses of the global `WebAssembly`; there is no DOM library in the build. */
@@ -122,6 +129,20 @@ export function createInstances(): (memory: object) => WasmInstance {
     known.set(memory, instance);
     return instance;
   };
+}
+
+/** This thread's instance of each memory. */
+export type Instances = (memory: object) => WasmInstance;
+
+/** The instance of the memory of some rows. @throws TypeError when it is not WebAssembly's */
+export function instanceOf(instances: Instances, rows: RowMemory): WasmInstance {
+  if (rows.memory === undefined || rows.byteOffset < ROWS_START) {
+    throw new TypeError('memory: not made by the WebAssembly kernels');
+  }
+  if (rows.memory.buffer?.byteLength !== rows.buffer.byteLength) {
+    throw new TypeError('memory: not the one that holds the buffer');
+  }
+  return instances(rows.memory);
 }
 
 /** Rounds of waiting for a slot, a millisecond each, before the call is refused. */

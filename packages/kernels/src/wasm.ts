@@ -10,15 +10,16 @@ import {
 import type { EncodeSq8, Kernels, ListedRows, RerankFloat32 } from './kernels.ts';
 import type { ScanFloat32, ScanSq8 } from './kernels.ts';
 import { floatsOf } from './memory.ts';
-import type { RowMemory } from './memory.ts';
 import { andWords, andNotWords, countWords, firstNonFinite, orWords } from './plain.ts';
 import { rowsPerCall } from './rows-per-call.ts';
 import { sq8Stride } from './sq8.ts';
 import { offerTopK } from './topk.ts';
 import type { TopK } from './topk.ts';
+import { findLinks, mergeLinks, searchGraph, wasmCanWalk } from './wasm-graph.ts';
 import {
   createInstances,
   createWasmMemory,
+  instanceOf,
   ROWS_START,
   SLOT,
   TILE_ENTRIES,
@@ -28,21 +29,9 @@ import {
   withSlot,
   writeArgs,
 } from './wasm-instance.ts';
-import type { Field, WasmInstance, WasmSlot } from './wasm-instance.ts';
+import type { Field, Instances, WasmSlot } from './wasm-instance.ts';
 
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
-
-type Instances = (memory: object) => WasmInstance;
-
-function instanceOf(instances: Instances, rows: RowMemory): WasmInstance {
-  if (rows.memory === undefined || rows.byteOffset < ROWS_START) {
-    throw new TypeError('memory: not made by the WebAssembly kernels');
-  }
-  if (rows.memory.buffer?.byteLength !== rows.buffer.byteLength) {
-    throw new TypeError('memory: not the one that holds the buffer');
-  }
-  return instances(rows.memory);
-}
 
 /** Queries `[at, at + n)` of a result, and which of its heaps a slot holds. */
 interface Group {
@@ -239,7 +228,7 @@ function scoreRows(instances: Instances, args: ListedRows & { readonly out: Floa
 function encodeSq8(instances: Instances, args: EncodeSq8): void {
   checkEncodeSq8(args);
   const { dim } = args;
-  const stride = sq8Stride(dim);
+  const stride = args.stride ?? sq8Stride(dim);
   const source = floatsOf(args.rows, args.to * dim);
   const size = Math.min(TILE_ROWS, Math.floor(TILE_FLOATS / dim));
   const low = { float: args.low };
@@ -257,7 +246,9 @@ function encodeSq8(instances: Instances, args: EncodeSq8): void {
       const rows = [dim, stride, queries, scales, 0, end - at, low, inverse];
       const out = args.norms === undefined ? 0 : base + SLOT.out;
       const codes = args.codes.byteOffset + at * stride;
-      slot.exports.encode_sq8(writeArgs(slot, [...rows, codes, base + SLOT.terms, out]));
+      const sums = args.innerTerms === undefined ? 0 : base + SLOT.list;
+      slot.exports.encode_sq8(writeArgs(slot, [...rows, codes, base + SLOT.terms, sums, out]));
+      args.innerTerms?.set(slot.words.subarray(sums >> 2, (sums >> 2) + end - at), at);
       const terms = (base + SLOT.terms) >> 2;
       args.terms.set(slot.words.subarray(terms, terms + end - at), at);
       if (out !== 0) args.norms?.set(slot.floats.subarray(out >> 2, (out >> 2) + end - at), at);
@@ -320,6 +311,10 @@ export function createWasmKernels(): Kernels {
     inverseNorms: (args) => inverseNorms(instances, args),
     encodeSq8: (args) => encodeSq8(instances, args),
     scanSq8: (args) => scanSq8(instances, args),
+    canWalk: wasmCanWalk,
+    searchGraph: (args) => searchGraph(instances, args, (exact) => rerankFloat32(instances, exact)),
+    findLinks: (args) => findLinks(instances, args),
+    mergeLinks: (args) => mergeLinks(instances, args),
     firstNonFinite,
     and: andWords,
     or: orWords,

@@ -1,0 +1,106 @@
+import { ENTRIES_MAX, floats, need, whole, words, checkBounds, checkTop, memory } from './check.ts';
+import { DEGREE_MAX, graphCount, graphScratchBytes, LEVEL_MAX, OUTCOME_WORDS } from './graph.ts';
+import type { FindLinks, GraphView, MergeLinks, SearchGraph } from './graph.ts';
+
+/** The checks of the graph kernels' arguments: see check.ts. */
+
+const ROW_MAX = 0xffffffff;
+const NODE_MAX = 0x7fffffff;
+
+const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
+
+function checkGraph(graph: GraphView): void {
+  if (!isObject(graph)) throw new TypeError('graph: expected a GraphView');
+  const { rowCount, nodes, degree, stride } = graph;
+  whole(rowCount, NODE_MAX, 'graph.rowCount');
+  whole(nodes, rowCount, 'graph.nodes');
+  whole(stride, 32_768, 'graph.stride');
+  need(stride >= 64 && stride % 64 === 0, 'graph.stride: out of range');
+  whole(degree, DEGREE_MAX, 'graph.degree');
+  need(degree >= 2, 'graph.degree: out of range');
+  if (typeof graph.inner !== 'boolean') throw new TypeError('graph.inner: expected a boolean');
+  let upper = 0;
+  for (let l = 1; graphCount(nodes, degree, l) > 0; l++) upper += graphCount(nodes, degree, l);
+  const parts = [
+    ['codes', rowCount * stride],
+    ['terms', rowCount * 4],
+    ['links', rowCount * degree * 8],
+    ['upperRows', graphCount(nodes, degree, 1) * 4],
+    ['upperLinks', upper * degree * 4],
+  ] as const;
+  for (const [name, bytes] of parts) {
+    const at = graph[name];
+    whole(at, Number.MAX_SAFE_INTEGER, `graph.${name}`);
+    need(at % 4 === 0, `graph.${name}: expected a multiple of 4`);
+    memory(graph.memory, at + bytes, `graph.${name}`);
+  }
+}
+
+function checkScratch(scratch: Uint32Array, bytes: number): void {
+  words(scratch, Math.ceil(bytes / 4), 'scratch');
+  if (!(scratch.buffer instanceof ArrayBuffer)) throw new TypeError('scratch: shared memory');
+  need(scratch.byteOffset % 8 === 0, 'scratch: expected a multiple of 8 bytes');
+}
+
+function layerOf(graph: GraphView, layer: number, name: string): void {
+  whole(layer, LEVEL_MAX, name);
+  need(layer === 0 || graphCount(graph.nodes, graph.degree, layer) > 0, `${name}: out of range`);
+}
+
+/** Checks a search. @throws TypeError | RangeError */
+export function checkSearchGraph(args: SearchGraph): void {
+  const { graph, metric, dim, grid, top, queries } = args;
+  checkGraph(graph);
+  if (!['l2', 'ip', 'cosine'].includes(metric)) throw new TypeError('metric: unknown');
+  if (!['all', 'test', 'two-hop'].includes(args.mode)) throw new TypeError('mode: unknown');
+  whole(dim, graph.stride, 'dim');
+  need(dim >= 1, 'dim: out of range');
+  if (!isObject(grid)) throw new TypeError('grid: expected a grid');
+  need(Number.isFinite(grid.low), 'grid.low: expected a finite number');
+  need(Number.isFinite(grid.step) && grid.step > 0, 'grid.step: expected a positive number');
+  checkTop(top);
+  floats(queries, dim, 'queries');
+  need(queries.length === top.nq * dim, 'queries: expected top.nq x dim numbers');
+  whole(args.ef, ENTRIES_MAX, 'ef');
+  whole(args.capacity, ENTRIES_MAX, 'capacity');
+  need(args.ef >= 1 && args.capacity >= args.ef, 'capacity: expected at least ef');
+  whole(args.candidates, ENTRIES_MAX, 'candidates');
+  whole(args.distancesMax, ROW_MAX, 'distancesMax');
+  if (args.allowed !== undefined) words(args.allowed, Math.ceil(graph.rowCount / 32), 'allowed');
+  else if (args.mode !== 'all') throw new TypeError('allowed: expected for this mode');
+  checkBounds(args.bounds);
+  memory(args.rows, graph.rowCount * dim * 4, 'rows');
+  if (metric === 'cosine') floats(args.inverseNorms, graph.rowCount, 'inverseNorms');
+  whole(args.rowBase, ROW_MAX, 'rowBase');
+  need(args.rowBase + graph.rowCount <= ROW_MAX, 'rowBase: row numbers pass 2^32');
+  words(args.outcomes, top.nq * OUTCOME_WORDS, 'outcomes');
+  checkScratch(args.scratch, graphScratchBytes({ graph, capacity: args.capacity, build: false }));
+}
+
+/** Checks a round of a build. @throws TypeError | RangeError */
+export function checkFindLinks(args: FindLinks): void {
+  const { graph, order, roundStart, from, to, level } = args;
+  checkGraph(graph);
+  whole(to, NODE_MAX, 'to');
+  whole(from, to, 'from');
+  whole(roundStart, from, 'roundStart');
+  words(order, to, 'order');
+  layerOf(graph, level, 'level');
+  whole(args.ef, ENTRIES_MAX, 'ef');
+  need(args.ef >= 1, 'ef: out of range');
+  words(args.chosen, (to - roundStart) * (level + 1) * graph.degree, 'chosen');
+  checkScratch(args.scratch, graphScratchBytes({ graph, capacity: args.ef, build: true }));
+}
+
+/** Checks new links. @throws TypeError | RangeError */
+export function checkMergeLinks(args: MergeLinks): void {
+  const { graph, from, to } = args;
+  checkGraph(graph);
+  layerOf(graph, args.layer, 'layer');
+  whole(to, NODE_MAX, 'to');
+  whole(from, to, 'from');
+  words(args.targets, to, 'targets');
+  words(args.starts, to + 1, 'starts');
+  words(args.sources, 0, 'sources');
+  checkScratch(args.scratch, graphScratchBytes({ graph, capacity: 0, build: true }));
+}

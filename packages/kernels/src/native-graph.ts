@@ -1,0 +1,85 @@
+import { checkFindLinks, checkMergeLinks, checkSearchGraph } from './check-graph.ts';
+import { distancesPerCall } from './graph.ts';
+import type { FindLinks, GraphView, MergeLinks, SearchGraph } from './graph.ts';
+import { bytesOf, floatsOf, memoryBytes } from './memory.ts';
+
+/** The graph kernels of the addon: see native/addon.cc for the order of the arguments. */
+export interface GraphAddon {
+  searchGraph(...args: readonly unknown[]): number;
+  findLinks(...args: readonly unknown[]): number;
+  mergeLinks(...args: readonly unknown[]): number;
+}
+
+const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
+const MODE_CODE = { all: 0, test: 1, 'two-hop': 2 } as const;
+
+const known = new WeakMap<GraphView, readonly [Uint8Array, Float64Array]>();
+
+/** A graph as the addon takes it: its memory and ten numbers. */
+function graphOf(graph: GraphView): readonly [Uint8Array, Float64Array] {
+  const found = known.get(graph);
+  if (found !== undefined) return found;
+  const shape = [graph.rowCount, graph.nodes, graph.stride, graph.degree, graph.inner ? 1 : 0];
+  const parts = [graph.codes, graph.terms, graph.links, graph.upperRows, graph.upperLinks];
+  const bytes = bytesOf(graph.memory, memoryBytes(graph.memory));
+  const made = [bytes, Float64Array.of(...shape, ...parts)] as const;
+  known.set(graph, made);
+  return made;
+}
+
+/** One bounded call of a search: see `Kernels.searchGraph`. */
+export function searchGraph(addon: GraphAddon, isa: number, args: SearchGraph): boolean {
+  checkSearchGraph(args);
+  const { graph, grid, bounds, top } = args;
+  const [bytes, numbers] = graphOf(graph);
+  const decided = addon.searchGraph(
+    isa,
+    bytes,
+    numbers,
+    METRIC_CODE[args.metric],
+    args.dim,
+    grid.low,
+    grid.step,
+    Math.abs(grid.low),
+    args.queries,
+    MODE_CODE[args.mode],
+    args.ef,
+    args.capacity,
+    args.candidates,
+    args.distancesMax,
+    distancesPerCall(graph.stride),
+    args.mode === 'all' ? null : args.allowed,
+    bounds?.min ?? -Infinity,
+    bounds?.max ?? Infinity,
+    floatsOf(args.rows, graph.rowCount * args.dim),
+    args.inverseNorms,
+    args.rowBase,
+    args.outcomes,
+    args.scratch,
+    top.limit,
+    top.scores,
+    top.rows,
+    top.counts,
+    top.tied,
+  );
+  return decided === top.nq;
+}
+
+/** One bounded call of a round: see `Kernels.findLinks`. */
+export function findLinks(addon: GraphAddon, isa: number, args: FindLinks): number {
+  checkFindLinks(args);
+  const { order, roundStart, from, to, level, ef, scratch } = args;
+  const chosen = args.chosen.subarray((from - roundStart) * (level + 1) * args.graph.degree);
+  const budget = distancesPerCall(args.graph.stride);
+  const span = [order, roundStart, from, to, level, ef, budget];
+  return addon.findLinks(isa, ...graphOf(args.graph), ...span, chosen, scratch);
+}
+
+/** One bounded call of a merge: see `Kernels.mergeLinks`. */
+export function mergeLinks(addon: GraphAddon, isa: number, args: MergeLinks): number {
+  checkMergeLinks(args);
+  const { layer, targets, starts, sources, from, to, scratch } = args;
+  const budget = distancesPerCall(args.graph.stride);
+  const lists = [layer, targets, starts, sources, from, to, budget];
+  return addon.mergeLinks(isa, ...graphOf(args.graph), ...lists, scratch);
+}
