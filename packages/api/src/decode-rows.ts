@@ -15,6 +15,7 @@ import {
   isPresent,
 } from '@elanus/core';
 import { toBase64 } from './base64.ts';
+import { exactNumber } from './check-exact.ts';
 
 /** How columns become rows. */
 export interface DecodeOptions {
@@ -138,7 +139,7 @@ function scalarReader(
     case 'bool':
       return (row) => values[row] === 1;
     case 'int64':
-      if (field.as === 'number') return (row) => Number(values[row]);
+      if (field.as === 'number') return numberReader(values as BigInt64Array, field, json);
       if (json || field.as === 'string') return (row) => String(values[row]);
       return (row) => values[row];
     case 'timestamp':
@@ -146,6 +147,19 @@ function scalarReader(
     default:
       return (row) => values[row];
   }
+}
+
+/** JSON carries what no number holds as decimal digits, as it does all other 64-bit integers. */
+function numberReader(
+  values: BigInt64Array,
+  field: Field,
+  json: boolean,
+): (row: number) => number | string {
+  if (!json) return (row) => exactNumber(values[row] as bigint, field, row);
+  return (row) => {
+    const number = Number(values[row]);
+    return Number.isSafeInteger(number) ? number : String(values[row]);
+  };
 }
 
 function instant(ms: bigint, json: boolean): unknown {

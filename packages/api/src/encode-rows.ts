@@ -23,6 +23,7 @@ import {
 import { fromBase64 } from './base64.ts';
 import type { Cells } from './cells.ts';
 import { bytesColumn, cellError, describe, scalarColumn } from './cells.ts';
+import { checkExact } from './check-exact.ts';
 
 /** A row as callers write it. */
 export type InputRow = Readonly<Record<string, unknown>>;
@@ -79,12 +80,13 @@ export function fieldColumn(given: Cells, options: EncodeOptions): Column {
   return scalarColumn(field.type, cells, valid);
 }
 
-/** Bounds that hold over all columns: distinct keys, and bytes of a row. */
+/** What holds over all columns: values that can be read back, distinct keys, bytes of a row. */
 export function checkBatchBounds(
   batch: ColumnBatch,
   schema: CollectionSchema,
   firstRow: number,
 ): void {
+  checkExact(batch, schema.fields, firstRow);
   const key = schema.fields.find((field) => field.primary === true);
   const column = key === undefined ? undefined : batch.columns.get(key.id);
   if (key !== undefined && column !== undefined) checkDistinct(column, key, firstRow);

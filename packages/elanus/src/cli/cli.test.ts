@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { encodeRows } from '@elanus/api';
 import { t } from '@elanus/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { elanus } from '../open.ts';
+import { elanus, openDatabase } from '../open.ts';
 import { serve, type Server } from '../serve.ts';
 import { VERSION } from '../version.ts';
 
@@ -210,6 +211,33 @@ describe('rows', () => {
     const described = await run(['describe', 'books', '--db', at()]);
     expect(described.out).toContain('books: 2 rows');
     expect(described.out).toMatch(/vec +vector\(2, l2\)/);
+  });
+
+  it('are exported as they are, or not: a number is never rounded', async () => {
+    const Counts = { id: t.int64({ primary: true, as: 'number' }), vec: t.vector(1) };
+    const db = await elanus(join(home, 'counts'));
+    const counts = await db.collection('counts', Counts);
+    await counts.insert([{ id: Number.MAX_SAFE_INTEGER, vec: [1] }]);
+    const { schema } = counts;
+    await db.close();
+    const exported = await run(['export', 'counts', '--db', 'counts']);
+    expect(exported.out).toBe('{"id":9007199254740991,"vec":[1]}\n');
+    // Refused at the door today; planted behind it, as if it had been kept before.
+    const inside = await openDatabase(join(home, 'counts'));
+    const given = { ...schema, fields: schema.fields.map(({ as: _as, ...field }) => field) };
+    await inside.write({
+      collection: 'counts',
+      schemaVersion: schema.version,
+      batch: encodeRows([{ id: 2n ** 53n + 1n, vec: [2] }], given),
+      mode: 'insert',
+      onConflict: 'error',
+      idempotencyKey: 'planted',
+    });
+    await inside.close();
+    const refused = await run(['export', 'counts', '--db', 'counts']);
+    expect(refused).toMatchObject({ code: 1, out: '' });
+    expect(refused.err).toContain('9007199254740993');
+    expect(refused.err).toContain('value_out_of_range');
   });
 
   it('stop at a reader who has seen enough', async () => {

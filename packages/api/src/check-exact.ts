@@ -1,0 +1,75 @@
+import type { ColumnBatch, Field, NumberColumn } from '@elanus/core';
+import { ElanusError, isPresent } from '@elanus/core';
+
+/** Whole numbers that an int64 column can hold and its readers cannot. */
+interface Range {
+  readonly low: bigint;
+  readonly high: bigint;
+  readonly expected: string;
+  readonly hint: string;
+}
+
+/** What a JavaScript number holds exactly. */
+const EXACT: Range = {
+  low: BigInt(Number.MIN_SAFE_INTEGER),
+  high: BigInt(Number.MAX_SAFE_INTEGER),
+  expected: 'below 2^53 in size',
+  hint: "The field is read as a number, which is not exact beyond; declare it as 'bigint'.",
+};
+
+/** What a Date holds: 100 million days around 1970. */
+const INSTANTS: Range = {
+  low: -8_640_000_000_000_000n,
+  high: 8_640_000_000_000_000n,
+  expected: 'an instant that a Date can hold',
+  hint: 'Milliseconds since 1970, at most 8.64e15.',
+};
+
+/** The range that a field is read in; undefined when all 64 bits are read as they are. */
+function rangeOf(field: Field): Range | undefined {
+  if (field.type === 'timestamp') return INSTANTS;
+  return field.type === 'int64' && field.as === 'number' ? EXACT : undefined;
+}
+
+/**
+ * Refuses values that nobody could read back as they were written: nothing is ever rounded, so it
+ * is told before it is kept. One pass over columns of instants and of int64 read as numbers.
+ *
+ * @throws ElanusError value_out_of_range
+ */
+export function checkExact(batch: ColumnBatch, fields: readonly Field[], firstRow: number): void {
+  for (const field of fields) {
+    const range = rangeOf(field);
+    const column = batch.columns.get(field.id) as NumberColumn | undefined;
+    if (range === undefined || column === undefined) continue;
+    for (let row = 0; row < batch.rowCount; row++) {
+      const value = column.values[row] as bigint;
+      if ((value >= range.low && value <= range.high) || !isPresent(column, row)) continue;
+      throw outOfRange(range, { field, value, row: firstRow + row });
+    }
+  }
+}
+
+/** One value of a column. */
+interface Value {
+  readonly field: Field;
+  readonly value: bigint;
+  readonly row: number;
+}
+
+function outOfRange(range: Range, { field, value, row }: Value): ElanusError {
+  const { expected, hint } = range;
+  const details = { field: field.name, row, expected, got: String(value), hint };
+  return new ElanusError('value_out_of_range', details);
+}
+
+/**
+ * An int64 as the number that its field says it is read as: never a rounded one.
+ *
+ * @throws ElanusError value_out_of_range (kept before this was refused at the door)
+ */
+export function exactNumber(value: bigint, field: Field, row: number): number {
+  const number = Number(value);
+  if (Number.isSafeInteger(number)) return number;
+  throw outOfRange(EXACT, { field, value, row });
+}
