@@ -4,7 +4,10 @@ import { createTopK, floatsOf, rowsPerCall, trainSq8 } from '@elanus/kernels';
 import type { Kernels, TopK } from '@elanus/kernels';
 
 import type { VectorColumn } from './column.ts';
+import type { Crew } from './crew.ts';
 import { flatSteps } from './flat.ts';
+import { graphShape, graphSteps } from './hnsw-build.ts';
+import type { HnswParams } from './hnsw-build.ts';
 import { indexLayout, sealSteps } from './index-file.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
 import { NO_CODES, sq8Source } from './open.ts';
@@ -18,6 +21,12 @@ export interface IndexPlan {
   readonly kind: IndexKind;
   readonly metric: Metric;
   readonly column: VectorColumn;
+  /** HNSW only. */
+  readonly params?: HnswParams | undefined;
+  /** Memory of the file, when it was reserved before: see `prepareBuild`. */
+  readonly file?: IndexFile | undefined;
+  /** HNSW: threads that help. */
+  readonly crew?: Crew | undefined;
 }
 
 /** Numbers that the grid is trained on: sorting them takes about 5 ms. */
@@ -133,10 +142,13 @@ function* inverseNormSteps(
   }
 }
 
-function* encodeSteps(source: Sq8Source): Generator<undefined, void, undefined> {
-  const { kernels, codes, terms, norms, grid, inverseNorms } = source;
+function* encodeSteps(
+  source: Sq8Source,
+  innerTerms: Uint32Array | undefined,
+): Generator<undefined, void, undefined> {
+  const { kernels, codes, terms, norms, grid, inverseNorms, stride } = source;
   const { rows, rowCount, dim } = source.column;
-  const shape = { dim, rows, codes, terms, norms, inverseNorms, ...grid };
+  const shape = { dim, rows, codes, stride, terms, norms, inverseNorms, innerTerms, ...grid };
   const size = Math.max(1, Math.floor(rowsPerCall(dim, 1) / 4));
   for (let from = 0; from < rowCount; from += size) {
     kernels.encodeSq8({ ...shape, from, to: Math.min(rowCount, from + size) });
@@ -144,33 +156,60 @@ function* encodeSteps(source: Sq8Source): Generator<undefined, void, undefined> 
   }
 }
 
+/** What the header says before anything was measured. */
+function firstHeader(plan: IndexPlan): IndexHeader {
+  const { kind, metric, params } = plan;
+  const { dim, rowCount } = plan.column;
+  const graph = kind === 'HNSW' ? graphShape(params, rowCount) : undefined;
+  return { kind, metric, dim, rowCount, graph, ...NO_CODES };
+}
+
+/**
+ * Reserves the memory of an index file: a build that gets it as `file` allocates nothing large.
+ *
+ * @throws RangeError for parameters out of range, or without that much memory
+ */
+export function reserveFile(plan: IndexPlan): IndexFile {
+  const { bytes } = indexLayout(firstHeader(plan));
+  return { memory: plan.kernels.allocate(bytes), bytes };
+}
+
 /**
  * Builds an index file in steps of a few milliseconds. The rows must not change meanwhile.
- * Cost at 60,000 x 784 on one core: about half a second, a third of it calibration.
+ * Cost at 60,000 x 784 on one core: FLAT_SQ8 about half a second, HNSW about ten seconds.
  */
 export function* buildSteps(plan: IndexPlan): Generator<undefined, IndexFile, undefined> {
   const { kernels, kind, metric, column } = plan;
-  const { dim, rowCount } = column;
-  const shape = { kind, metric, dim, rowCount };
-  const layout = indexLayout(shape);
-  const file = { memory: kernels.allocate(layout.bytes), bytes: layout.bytes };
-  const at = file.memory.byteOffset + layout.sections.inverseNorms.offset;
+  const { rowCount } = column;
+  let header = firstHeader(plan);
+  const layout = indexLayout(header);
+  const { memory } = plan.file ?? reserveFile(plan);
+  const room = { memory, bytes: layout.bytes };
+  const at = memory.byteOffset + layout.sections.inverseNorms.offset;
   const inverseNorms =
-    metric === 'cosine' ? new Float32Array(file.memory.buffer, at, rowCount) : undefined;
+    metric === 'cosine' ? new Float32Array(memory.buffer, at, rowCount) : undefined;
   if (inverseNorms !== undefined) yield* inverseNormSteps(plan, inverseNorms);
-  let header: IndexHeader = { ...shape, ...NO_CODES };
-  if (kind === 'FLAT_SQ8' && rowCount > 0) {
+  if (kind !== 'FLAT' && rowCount > 0) {
     const grid = trainSq8(sampleOf(plan, inverseNorms), metric !== 'l2');
     yield;
     const flat = { kernels, metric, column, inverseNorms };
-    const coded = sq8Source(flat, file, { ...header, grid });
-    yield* encodeSteps(coded);
+    const coded = sq8Source(flat, room, { ...header, grid });
+    const { innerTerms } = layout.sections;
+    const sums = memory.byteOffset + innerTerms.offset;
+    const inner = innerTerms.bytes > 0 ? new Uint32Array(memory.buffer, sums, rowCount) : undefined;
+    yield* encodeSteps(coded, inner);
     const norm = coded.norms === undefined ? 1 : typicalNorm(coded.norms);
     const candidatesOfTen = yield* calibrate({ ...coded, typicalNorm: norm });
     header = { ...header, grid, typicalNorm: norm, candidatesOfTen };
+    if (kind === 'HNSW') {
+      const source = { ...coded, typicalNorm: norm, candidatesOfTen };
+      const { crew, params } = plan;
+      const task = { source, file: room, header, seed: params?.seed ?? 1, crew };
+      header = { ...header, graph: yield* graphSteps(task) };
+    }
   }
-  yield* sealSteps(file.memory, header);
-  return file;
+  yield* sealSteps(memory, header);
+  return { memory, bytes: indexLayout(header).bytes };
 }
 
 /** About how many steps a build takes. */
@@ -178,10 +217,12 @@ function stepsOf(plan: IndexPlan): number {
   const { dim, rowCount } = plan.column;
   const calls = rowCount / rowsPerCall(dim, 1);
   const norms = plan.metric === 'cosine' ? calls : 0;
-  const sealed = indexLayout({ kind: plan.kind, metric: plan.metric, dim, rowCount }).blocks;
+  const sealed = indexLayout(firstHeader(plan)).blocks;
   // Encoding takes four steps per call; calibration two passes of all its queries.
-  const coded = plan.kind === 'FLAT_SQ8' ? calls * (4 + 2 * CALIBRATION_QUERIES) : 0;
-  return Math.max(1, norms + coded + sealed);
+  const coded = plan.kind === 'FLAT' ? 0 : calls * (4 + 2 * CALIBRATION_QUERIES);
+  // Linking a row takes about this many distances, a step about that many.
+  const linked = plan.kind === 'HNSW' ? rowCount / 12 : 0;
+  return Math.max(1, norms + coded + linked + sealed);
 }
 
 /** How a build is watched and interrupted. */

@@ -2,7 +2,7 @@ import { crc32 } from '@elanus/kernels/checksum';
 
 import { ElanusError } from '@elanus/core';
 import type { Metric } from '@elanus/core';
-import { bytesOf, DIM_MAX, sq8Stride } from '@elanus/kernels';
+import { bytesOf, DEGREE_MAX, DIM_MAX, graphCount, graphStride, sq8Stride } from '@elanus/kernels';
 import type { RowMemory, Sq8Grid } from '@elanus/kernels';
 
 import type { IndexKind } from './vector-index.ts';
@@ -19,13 +19,18 @@ import type { IndexKind } from './vector-index.ts';
  *     24    metric, u32                 128 offset of the checksums, u64
  *     28    dim, u32                    136 bytes of the file, u64
  *     32    rows, u64                   144 crc32 of the checksums, u32
- *     40    low, step of the grid, f32  148 zeros        252 crc32 of bytes 0 to 251
- *     256   sections: codes, terms, squared norms, inverse norms; then crc32 of each block of the
- *           bytes from 256 to the checksums
+ *     40    low, step of the grid, f32  148 degree of the graph, u32
+ *                                        152 rows that it links, u32
+ *                                        156 efConstruction, u32
+ *                                        160 more sections: 5 x (offset u64, bytes u64)
+ *                                        240 zeros        252 crc32 of bytes 0 to 251
+ *     256   sections: codes, terms, squared norms, inverse norms, terms of inner products, links,
+ *           rows of upper nodes, links of upper nodes, recall curve; then crc32 of each block of
+ *           the bytes from 256 to the checksums
  *
  * A reader checks the header, then that every section is exactly as long as kind, rows and dim say
  * and lies inside the file, then all blocks. An unknown reader feature refuses the file; an unknown
- * writer feature does not.
+ * writer feature does not. Links are not looked at: a walk compares each with the number of nodes.
  */
 
 const MAGIC = 'ELANUSIX';
@@ -33,16 +38,27 @@ const MAGIC = 'ELANUSIX';
 export const INDEX_FILE_VERSION = 1;
 /** Bytes before the first section. */
 export const INDEX_HEADER_BYTES = 256;
-const READER_FEATURES = 0;
+/** Reader feature: the file holds a graph. */
+const GRAPH_FEATURE = 1;
 const BLOCK_BYTES = 256 * 1024;
 const ROWS_MAX = 0xfffffffe;
+/** Rows of an index with a graph: links have 31 bits. */
+export const GRAPH_ROWS_MAX = 0x7fffffff;
 /** Codes of the format: append only. */
-const KINDS: readonly IndexKind[] = ['FLAT', 'FLAT_SQ8'];
+const KINDS: readonly IndexKind[] = ['FLAT', 'FLAT_SQ8', 'HNSW'];
 const METRICS: readonly Metric[] = ['l2', 'ip', 'cosine'];
 const SECTIONS = ['codes', 'terms', 'norms', 'inverseNorms'] as const;
+const GRAPH_SECTIONS = ['innerTerms', 'links', 'upperRows', 'upperLinks', 'curve'] as const;
+/** Bytes of a recall curve: see recall-curve.ts. */
+export const CURVE_BYTES = 2048;
+/** Where the places of the sections lie in the header. */
+const TABLES = [
+  { names: SECTIONS, at: 64 },
+  { names: GRAPH_SECTIONS, at: 160 },
+] as const;
 
 /** A section of the file. */
-export type SectionName = (typeof SECTIONS)[number];
+export type SectionName = (typeof SECTIONS)[number] | (typeof GRAPH_SECTIONS)[number];
 
 interface Section {
   readonly offset: number;
@@ -55,6 +71,17 @@ export interface IndexShape {
   readonly metric: Metric;
   readonly dim: number;
   readonly rowCount: number;
+  /** HNSW only. */
+  readonly graph?: GraphShape | undefined;
+}
+
+/** The graph of an HNSW index. */
+export interface GraphShape {
+  /** M: links of an upper node; a row has up to twice as many. */
+  readonly degree: number;
+  /** Rows that are not twins of another; 0 = no graph was worth it. */
+  readonly nodes: number;
+  readonly efConstruction: number;
 }
 
 /** What the header says. */
@@ -75,29 +102,42 @@ export interface IndexLayout {
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-/** Lays out a file: the one place that knows which kind has which sections. */
-export function indexLayout(shape: IndexShape): IndexLayout {
-  const { kind, metric, dim, rowCount } = shape;
-  const coded = kind === 'FLAT_SQ8';
-  const sizes: Record<SectionName, number> = {
-    codes: coded ? rowCount * sq8Stride(dim) : 0,
+/** Bytes of a row of codes. */
+export function codeStride(shape: Pick<IndexShape, 'kind' | 'dim'>): number {
+  return shape.kind === 'HNSW' ? graphStride(shape.dim) : sq8Stride(shape.dim);
+}
+
+function sectionSizes(shape: IndexShape): Record<SectionName, number> {
+  const { kind, metric, rowCount, graph } = shape;
+  const coded = kind !== 'FLAT';
+  const { degree, nodes } = graph ?? { degree: 0, nodes: 0 };
+  let upper = 0;
+  for (let layer = 1; degree > 1 && graphCount(nodes, degree, layer) > 0; layer++) {
+    upper += graphCount(nodes, degree, layer);
+  }
+  return {
+    codes: coded ? rowCount * codeStride(shape) : 0,
     terms: coded ? rowCount * 4 : 0,
     norms: coded && metric === 'ip' ? rowCount * 4 : 0,
     inverseNorms: metric === 'cosine' ? rowCount * 4 : 0,
+    innerTerms: graph && metric === 'ip' ? rowCount * 4 : 0,
+    links: nodes > 0 ? rowCount * degree * 8 : 0,
+    upperRows: nodes > 0 ? graphCount(nodes, degree, 1) * 4 : 0,
+    upperLinks: upper * degree * 4,
+    curve: nodes > 0 ? CURVE_BYTES : 0,
   };
+}
+
+/** Lays out a file: the one place that knows which kind has which sections. */
+export function indexLayout(shape: IndexShape): IndexLayout {
+  const sizes = sectionSizes(shape);
   let at = INDEX_HEADER_BYTES;
-  const place = (name: SectionName): Section => {
+  const sections = {} as Record<SectionName, Section>;
+  for (const name of [...SECTIONS, ...GRAPH_SECTIONS]) {
     const bytes = sizes[name];
-    const section = { offset: bytes === 0 ? 0 : at, bytes };
+    sections[name] = { offset: bytes === 0 ? 0 : at, bytes };
     at += aligned(bytes);
-    return section;
-  };
-  const sections = {
-    codes: place('codes'),
-    terms: place('terms'),
-    norms: place('norms'),
-    inverseNorms: place('inverseNorms'),
-  };
+  }
   const blocks = Math.ceil((at - INDEX_HEADER_BYTES) / BLOCK_BYTES);
   const checksums = { offset: at, bytes: blocks * 4 };
   return { sections, checksums, blocks, bytes: at + blocks * 4 };
@@ -119,7 +159,8 @@ export function* sealSteps(
   header: IndexHeader,
 ): Generator<undefined, void, undefined> {
   const layout = indexLayout(header);
-  const sums = new DataView(memory.buffer, memory.byteOffset + layout.checksums.offset);
+  const at = memory.byteOffset + layout.checksums.offset;
+  const sums = new DataView(memory.buffer, at, layout.checksums.bytes);
   for (let block = 0; block < layout.blocks; block++) {
     sums.setUint32(block * 4, crc32(blockOf(memory, layout, block)), true);
     yield;
@@ -137,9 +178,17 @@ export function* sealSteps(
   view.setUint32(52, header.candidatesOfTen, true);
   view.setUint32(56, BLOCK_BYTES, true);
   view.setUint32(60, layout.blocks, true);
-  for (const [i, name] of SECTIONS.entries()) {
-    view.setBigUint64(64 + i * 16, BigInt(layout.sections[name].offset), true);
-    view.setBigUint64(72 + i * 16, BigInt(layout.sections[name].bytes), true);
+  if (header.graph !== undefined) {
+    view.setUint32(12, GRAPH_FEATURE, true);
+    view.setUint32(148, header.graph.degree, true);
+    view.setUint32(152, header.graph.nodes, true);
+    view.setUint32(156, header.graph.efConstruction, true);
+  }
+  for (const { names, at } of TABLES) {
+    for (const [i, name] of names.entries()) {
+      view.setBigUint64(at + i * 16, BigInt(layout.sections[name].offset), true);
+      view.setBigUint64(at + 8 + i * 16, BigInt(layout.sections[name].bytes), true);
+    }
   }
   view.setBigUint64(128, BigInt(layout.checksums.offset), true);
   view.setBigUint64(136, BigInt(layout.bytes), true);
@@ -186,7 +235,7 @@ function checkEnvelope(image: IndexImage): DataView {
     throw new ElanusError('format_too_new', { what: image.path, version, supported });
   }
   if (version < 1) refuse(image, 'no such version', 8);
-  if ((features & ~READER_FEATURES) !== 0) {
+  if ((features & ~GRAPH_FEATURE) !== 0) {
     const what = `${image.path}, reader features ${features}`;
     throw new ElanusError('format_too_new', { what, version, supported: INDEX_FILE_VERSION });
   }
@@ -205,7 +254,22 @@ function readShape(image: IndexImage, view: DataView): IndexHeader {
   const sound = Number.isFinite(grid.low) && Number.isFinite(grid.step) && grid.step > 0;
   if (!sound || !Number.isFinite(typicalNorm)) refuse(image, 'grid out of range', 40);
   const candidatesOfTen = view.getUint32(52, true);
-  return { kind, metric, dim, rowCount: Number(rows), grid, typicalNorm, candidatesOfTen };
+  const coded = { grid, typicalNorm, candidatesOfTen };
+  return { kind, metric, dim, rowCount: Number(rows), ...coded, graph: readGraph(image, view) };
+}
+
+function readGraph(image: IndexImage, view: DataView): GraphShape | undefined {
+  const kind = KINDS[view.getUint32(20, true)];
+  const featured = view.getUint32(12, true) === GRAPH_FEATURE;
+  if (featured !== (kind === 'HNSW')) refuse(image, 'a graph in a file of another kind', 12);
+  if (!featured) return undefined;
+  const degree = view.getUint32(148, true);
+  const nodes = view.getUint32(152, true);
+  const efConstruction = view.getUint32(156, true);
+  if (degree < 2 || degree > DEGREE_MAX) refuse(image, 'degree out of range', 148);
+  const rows = view.getBigUint64(32, true);
+  if (BigInt(nodes) > rows || nodes > GRAPH_ROWS_MAX) refuse(image, 'nodes out of range', 152);
+  return { degree, nodes, efConstruction };
 }
 
 /**
@@ -220,10 +284,12 @@ export function readIndexHeader(image: IndexImage): IndexHeader {
   const layout = indexLayout(header);
   const same = (at: number, expected: number): boolean =>
     view.getBigUint64(at, true) === BigInt(expected);
-  for (const [i, name] of SECTIONS.entries()) {
-    const section = layout.sections[name];
-    if (!same(64 + i * 16, section.offset) || !same(72 + i * 16, section.bytes)) {
-      refuse(image, `section ${name} is not where it must be`, 64 + i * 16);
+  for (const { names, at } of TABLES) {
+    for (const [i, name] of names.entries()) {
+      const section = layout.sections[name];
+      if (!same(at + i * 16, section.offset) || !same(at + 8 + i * 16, section.bytes)) {
+        refuse(image, `section ${name} is not where it must be`, at + i * 16);
+      }
     }
   }
   if (!same(128, layout.checksums.offset))

@@ -1,15 +1,18 @@
 import { ElanusError } from '@elanus/core';
 import type { Metric } from '@elanus/core';
 import { memoryAt } from '@elanus/kernels';
-import type { Kernels } from '@elanus/kernels';
+import type { GraphView, Kernels } from '@elanus/kernels';
 
 import { columnNorms } from './column.ts';
 import type { VectorColumn } from './column.ts';
 import { flatSteps } from './flat.ts';
 import type { FlatSource } from './flat.ts';
 import type { IndexHandle } from './handle.ts';
-import { indexLayout, readIndexHeader, verifySteps } from './index-file.ts';
+import { hnswSteps, ScratchShelf } from './hnsw-search.ts';
+import type { HnswSource } from './hnsw-search.ts';
+import { codeStride, indexLayout, readIndexHeader, verifySteps } from './index-file.ts';
 import type { IndexFile, IndexHeader, IndexImage, SectionName } from './index-file.ts';
+import { readCurve } from './recall-curve.ts';
 import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import type { IndexSearch, SearchWork, VectorIndex } from './vector-index.ts';
@@ -28,11 +31,44 @@ export function sq8Source(flat: FlatSource, file: IndexFile, header: IndexHeader
   return {
     ...flat,
     codes: memoryAt(file.memory, codes.offset),
+    stride: codeStride(header),
     terms: new Uint32Array(file.memory.buffer, at, header.rowCount),
     norms: header.metric === 'ip' ? floatSection(file, header, 'norms') : undefined,
     grid: header.grid,
     typicalNorm: header.typicalNorm,
     candidatesOfTen: header.candidatesOfTen,
+  };
+}
+
+/** The graph of a file; undefined when it has none. */
+export function graphOf(file: IndexFile, header: IndexHeader): GraphView | undefined {
+  const { graph, metric, rowCount } = header;
+  if (graph === undefined || graph.nodes === 0) return undefined;
+  const { sections } = indexLayout(header);
+  return {
+    memory: file.memory,
+    rowCount,
+    nodes: graph.nodes,
+    stride: codeStride(header),
+    degree: graph.degree,
+    inner: metric === 'ip',
+    codes: sections.codes.offset,
+    terms: metric === 'ip' ? sections.innerTerms.offset : sections.terms.offset,
+    links: sections.links.offset,
+    upperRows: sections.upperRows.offset,
+    upperLinks: sections.upperLinks.offset,
+  };
+}
+
+/** Where the parts of a graph index lie in its memory. */
+export function hnswSource(flat: FlatSource, file: IndexFile, header: IndexHeader): HnswSource {
+  const graph = graphOf(file, header);
+  const { curve } = indexLayout(header).sections;
+  return {
+    ...sq8Source(flat, file, header),
+    graph,
+    curve: graph === undefined ? [] : readCurve(file, curve.offset),
+    scratches: new ScratchShelf(),
   };
 }
 
@@ -54,6 +90,10 @@ export function openHandle(kernels: Kernels, handle: IndexHandle): VectorIndex {
   if (kind === 'FLAT_SQ8' && file !== undefined) {
     const source = sq8Source(flat, file, header);
     searchSteps = (args) => sq8Steps(source, args);
+  }
+  if (kind === 'HNSW' && file !== undefined) {
+    const source = hnswSource(flat, file, header);
+    searchSteps = (args) => hnswSteps(source, args);
   }
   return {
     kind,

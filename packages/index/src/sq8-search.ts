@@ -1,5 +1,5 @@
 import { largerIsBetter } from '@elanus/core';
-import { createTopK, ENTRIES_MAX, encodeQuerySq8, rowsPerCall, sq8Stride } from '@elanus/kernels';
+import { createTopK, ENTRIES_MAX, encodeQuerySq8, rowsPerCall } from '@elanus/kernels';
 import type { RowMemory, ScoreBounds, Sq8Grid, Sq8Query, TopK } from '@elanus/kernels';
 
 import { flatSteps, slotView, spanOf } from './flat.ts';
@@ -21,6 +21,8 @@ import type { IndexSearch, SearchWork } from './vector-index.ts';
 /** What a search over codes reads, besides the column. */
 export interface Sq8Source extends FlatSource {
   readonly codes: RowMemory;
+  /** Bytes of a row of codes. */
+  readonly stride: number;
   /** [rows] see `Kernels.encodeSq8` */
   readonly terms: Uint32Array;
   /** [rows] IP only: squared norms. */
@@ -51,25 +53,34 @@ export function candidatesFor(source: Sq8Source, limit: number): number {
  * |x|^2 - distance^2 orders the rows.
  */
 export function placeQuery(source: Sq8Source, query: Float32Array): Sq8Query {
-  if (source.metric === 'l2') return encodeQuerySq8(query, source.grid, 1);
+  const placed = encodeQuerySq8(query, source.grid, scaleOf(source, query));
+  if (placed.codes.length === source.stride) return placed;
+  const codes = new Int8Array(source.stride);
+  codes.set(placed.codes);
+  return { ...placed, codes };
+}
+
+function scaleOf(source: Sq8Source, query: Float32Array): number {
+  if (source.metric === 'l2') return 1;
   let square = 0;
   let largest = 0;
   for (const x of query) {
     square += x * x;
     largest = Math.max(largest, Math.abs(x));
   }
-  if (square === 0) return encodeQuerySq8(query, source.grid, 1);
+  if (square === 0) return 1;
   const edge = Math.abs(source.grid.low);
-  const scale = Math.min(source.typicalNorm / Math.sqrt(square), edge / largest);
-  return encodeQuerySq8(query, source.grid, scale);
+  return Math.min(source.typicalNorm / Math.sqrt(square), edge / largest);
 }
 
-function cutsBestSide(source: Sq8Source, bounds: ScoreBounds | undefined): boolean {
+/** Whether the best rows may lie outside of the bounds. */
+export function cutsBestSide(source: Sq8Source, bounds: ScoreBounds | undefined): boolean {
   if (bounds === undefined) return false;
   return largerIsBetter(source.metric) ? bounds.max !== Infinity : bounds.min > 0;
 }
 
-function allowedRows(source: Sq8Source, args: IndexSearch): number {
+/** How many rows a search may return. */
+export function allowedRows(source: Sq8Source, args: IndexSearch): number {
   const { from, to } = spanOf(args, source.column.rowCount);
   if (args.allowed === undefined) return to - from;
   return Math.min(to - from, source.kernels.popcount(args.allowed));
@@ -84,8 +95,9 @@ export function* scanCodes(
   const { kernels, codes, terms, norms, grid, column } = source;
   const { from, to } = spanOf(args, column.rowCount);
   const { placed, found } = stage;
-  const dim = column.dim;
-  const cached = Math.max(64, Math.floor(BLOCK_BYTES / sq8Stride(dim)));
+  // Codes are padded with zeros, in rows and queries, so their length serves as dimension.
+  const dim = source.stride;
+  const cached = Math.max(64, Math.floor(BLOCK_BYTES / dim));
   const size = placed.length === 1 ? rowsPerCall(dim, 1) : Math.min(cached, rowsPerCall(dim, 1));
   const weight = Math.fround(grid.step * grid.step);
   const fixed = { dim, codes, terms, norms, allowed: args.allowed, weight, rowBase: 0 };
@@ -132,7 +144,7 @@ function rerank(
 }
 
 /** One query of a search as a search of its own. */
-function alone(args: IndexSearch, slot: number, dim: number): IndexSearch {
+export function alone(args: IndexSearch, slot: number, dim: number): IndexSearch {
   const queries = args.queries.subarray(slot * dim, (slot + 1) * dim);
   return { ...args, queries, top: slotView(args.top, slot) };
 }

@@ -5,9 +5,10 @@ import type { IndexHandle } from './handle.ts';
 
 /**
  * FLAT: exact, over the float32 rows. FLAT_SQ8: candidates from 8-bit codes, then exact scores of
- * the candidates; a quarter of the memory traffic.
+ * the candidates; a quarter of the memory traffic. HNSW: a graph over the codes leads to the
+ * candidates, so that a search looks at a few thousand rows however many there are.
  */
-export type IndexKind = 'FLAT' | 'FLAT_SQ8';
+export type IndexKind = 'FLAT' | 'FLAT_SQ8' | 'HNSW';
 
 /** One search over an index; rows of the result are numbered from `rowBase`. */
 export interface IndexSearch {
@@ -26,18 +27,33 @@ export interface IndexSearch {
   readonly to?: number | undefined;
   /** Search exactly whatever the kind: recall 1, and the second pass that breaks ties by key. */
   readonly exact?: boolean | undefined;
-  /** Candidates per query that FLAT_SQ8 scores exactly; default from the index's calibration. */
+  /** Candidates per query that are scored exactly; default from the index's calibration. */
   readonly candidates?: number | undefined;
+  /** HNSW: share of the true neighbours to be found, 0 to 1; default `RECALL_DEFAULT`. */
+  readonly recall?: number | undefined;
+  /** HNSW: results that a walk looks for; default what the index measured for `recall`. */
+  readonly ef?: number | undefined;
 }
 
 /** What a search did, for `explain`. */
 export interface SearchWork {
-  /** 'exact' also when an approximate index fell back to it for every query. */
-  readonly plan: 'exact' | 'codes' | 'mixed';
+  /**
+   * How the queries were answered: by exact scan, scan of codes, a walk of the graph (through all
+   * rows; leaving out rows that are not allowed; stepping over them), or not all the same way.
+   */
+  readonly plan: 'exact' | 'codes' | 'mixed' | 'graph' | 'graph-test' | 'graph-two-hop';
   /** Row scores computed in full, over all queries. */
   readonly exactScores: number;
   /** Row scores computed from codes, over all queries. */
   readonly codeScores: number;
+  /** Walks: results that each looked for. */
+  readonly ef?: number | undefined;
+  /** Walks: nodes whose links were read, over all queries. */
+  readonly visited?: number | undefined;
+  /** Queries that a walk could not answer and a scan did. */
+  readonly fallbacks?: number | undefined;
+  /** Recall that the index measured for a walk like this one, without filter; absent = not known. */
+  readonly recall?: number | undefined;
 }
 
 /**

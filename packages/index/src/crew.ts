@@ -1,0 +1,166 @@
+import { assert } from '@elanus/core';
+import { graphCount, ROUND_MAX } from '@elanus/kernels';
+
+/**
+ * Threads that share out the rounds of a graph build. One leads: it opens a stage, everybody takes
+ * pieces of it, the leader takes pieces as well and waits until all are done. Helpers may come late
+ * or not at all. Everything lies in shared memory; which thread does which piece changes nothing.
+ */
+export interface Crew {
+  readonly control: Int32Array;
+  /** [rowCount] row of each position. */
+  readonly order: Uint32Array;
+  /** Links that the rows of a round chose. */
+  readonly chosen: Uint32Array;
+  /** Nodes that were chosen, where their new links begin, and these. */
+  readonly targets: Uint32Array;
+  readonly starts: Uint32Array;
+  readonly sources: Uint32Array;
+}
+
+/** What a stage is about. */
+export interface Stage {
+  readonly kind: 'find' | 'merge';
+  readonly roundStart: number;
+  readonly level: number;
+  readonly layer: number;
+  /** Positions of the round, or targets. */
+  readonly count: number;
+  readonly nodes: number;
+}
+
+const WORD = {
+  epoch: 0,
+  turn: 1,
+  done: 2,
+  kind: 3,
+  start: 4,
+  level: 5,
+  layer: 6,
+  count: 7,
+} as const;
+const WORD_NODES = 8;
+const WORDS = 16;
+const KINDS = ['idle', 'find', 'merge', 'ended'] as const;
+/** Pieces: a few milliseconds of work, and enough of them for all threads. */
+const PIECE = { find: 8, merge: 32 } as const;
+/** Stages of fewer pieces are not worth waking anybody. */
+const PIECES_MIN = 2;
+const EPOCH_MASK = 0x7fff;
+const WAIT_MS = 1000;
+/** Seconds without progress after which the leader takes a helper for dead. */
+const PATIENCE = 30;
+
+function shared(words: number): Uint32Array {
+  return new Uint32Array(new SharedArrayBuffer(Math.max(4, words * 4)));
+}
+
+/** Shared memory of a build: four bytes a row and 300 KB. */
+export function createCrew(rowCount: number, degree: number): Crew {
+  let layers = 1;
+  while (graphCount(rowCount, degree, layers) > 0) layers++;
+  const links = ROUND_MAX * degree;
+  return {
+    control: new Int32Array(new SharedArrayBuffer(WORDS * 4)),
+    order: shared(rowCount),
+    chosen: shared(links * layers),
+    targets: shared(links),
+    starts: shared(links + 1),
+    sources: shared(links),
+  };
+}
+
+function word(crew: Crew, at: number): number {
+  return Atomics.load(crew.control, at);
+}
+
+/** Takes the next piece of the open stage; undefined when none is left. */
+function take(crew: Crew, epoch: number): { stage: Stage; from: number; to: number } | undefined {
+  for (;;) {
+    const turn = word(crew, WORD.turn);
+    if (turn >>> 16 !== (epoch & EPOCH_MASK)) return undefined;
+    const kind = KINDS[word(crew, WORD.kind)] ?? 'idle';
+    const from = turn & 0xffff;
+    const count = word(crew, WORD.count);
+    if ((kind !== 'find' && kind !== 'merge') || from >= count) return undefined;
+    const to = Math.min(count, from + PIECE[kind]);
+    const stage = {
+      kind,
+      roundStart: word(crew, WORD.start),
+      level: word(crew, WORD.level),
+      layer: word(crew, WORD.layer),
+      count,
+      nodes: word(crew, WORD_NODES),
+    };
+    const next = ((epoch & EPOCH_MASK) << 16) | to;
+    // Whoever reads an old turn fails here: the stage it read belongs to that turn.
+    if (Atomics.compareExchange(crew.control, WORD.turn, turn, next) === turn) {
+      return { stage, from, to };
+    }
+  }
+}
+
+/** Does `[from, to)` of a stage in bounded steps; gives the first that is not done. */
+export type Work = (stage: Stage, from: number, to: number) => number;
+
+function* pieces(crew: Crew, epoch: number, work: Work): Generator<undefined, void, undefined> {
+  for (let piece = take(crew, epoch); piece !== undefined; piece = take(crew, epoch)) {
+    const { stage, from, to } = piece;
+    for (let at = from; at < to; ) {
+      at = work(stage, at, to);
+      yield;
+    }
+    Atomics.add(crew.control, WORD.done, to - from);
+    Atomics.notify(crew.control, WORD.done);
+  }
+}
+
+/** Leads a stage: returns when all of it is done. */
+export function* lead(crew: Crew, stage: Stage, work: Work): Generator<undefined, void, undefined> {
+  if (stage.count < PIECE[stage.kind] * PIECES_MIN) {
+    for (let at = 0; at < stage.count; ) {
+      at = work(stage, at, stage.count);
+      yield;
+    }
+    return;
+  }
+  assert(stage.count <= 0xffff, 'a stage fits its counter');
+  const { control } = crew;
+  const epoch = (word(crew, WORD.epoch) + 1) | 0;
+  Atomics.store(control, WORD.kind, KINDS.indexOf(stage.kind));
+  Atomics.store(control, WORD.start, stage.roundStart);
+  Atomics.store(control, WORD.level, stage.level);
+  Atomics.store(control, WORD.layer, stage.layer);
+  Atomics.store(control, WORD.count, stage.count);
+  Atomics.store(control, WORD_NODES, stage.nodes);
+  Atomics.store(control, WORD.done, 0);
+  Atomics.store(control, WORD.turn, (epoch & EPOCH_MASK) << 16);
+  Atomics.store(control, WORD.epoch, epoch);
+  Atomics.notify(control, WORD.epoch);
+  yield* pieces(crew, epoch, work);
+  let still = 0;
+  for (let done = word(crew, WORD.done); done < stage.count; ) {
+    Atomics.wait(control, WORD.done, done, WAIT_MS);
+    const now = word(crew, WORD.done);
+    still = now === done ? still + 1 : 0;
+    assert(still < PATIENCE, 'threads that help a build go on');
+    done = now;
+  }
+}
+
+/** Tells helpers that nothing more comes. */
+export function dismiss(crew: Crew): void {
+  Atomics.store(crew.control, WORD.kind, KINDS.indexOf('ended'));
+  Atomics.add(crew.control, WORD.epoch, 1);
+  Atomics.notify(crew.control, WORD.epoch);
+}
+
+/** Helps until the leader is done or `ended` says so; in a thread of its own. */
+export function help(crew: Crew, work: Work, ended: () => boolean): void {
+  while (!ended()) {
+    const epoch = word(crew, WORD.epoch);
+    if (KINDS[word(crew, WORD.kind)] === 'ended') return;
+    for (const _ of pieces(crew, epoch, work)) if (ended()) break;
+    Atomics.wait(crew.control, WORD.epoch, epoch, WAIT_MS);
+  }
+}

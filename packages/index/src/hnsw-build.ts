@@ -1,0 +1,163 @@
+import { assert } from '@elanus/core';
+import { bytesOf, createTopK, DEGREE_MAX, floatsOf, sortTopK } from '@elanus/kernels';
+import type { GraphView, TopK } from '@elanus/kernels';
+
+import { createCrew, dismiss } from './crew.ts';
+import type { Crew } from './crew.ts';
+import { chainTwins, linkSteps } from './graph-build.ts';
+import type { GraphBuild } from './graph-build.ts';
+import { findTwins, writeOrder } from './graph-order.ts';
+import type { LinkOrder } from './graph-order.ts';
+import { hnswSteps, ScratchShelf } from './hnsw-search.ts';
+import type { HnswSource } from './hnsw-search.ts';
+import { codeStride, GRAPH_ROWS_MAX, indexLayout } from './index-file.ts';
+import type { GraphShape, IndexFile, IndexHeader } from './index-file.ts';
+import { graphOf } from './open.ts';
+import { CURVE_EFS, CURVE_END, CURVE_LIMITS, writeCurve } from './recall-curve.ts';
+import type { CurvePoint } from './recall-curve.ts';
+import { sq8Steps } from './sq8-search.ts';
+import type { Sq8Source } from './sq8-search.ts';
+
+/** Parameters of a graph; the defaults are those of Milvus and hnswlib. */
+export interface HnswParams {
+  /** Links of an upper node, 2 to 64; a row has up to twice as many. Default 16. */
+  readonly M?: number | undefined;
+  /** Nodes that a row chooses its links from, at least M, at most 2048. Default 200. */
+  readonly efConstruction?: number | undefined;
+  /** Decides which rows are in the upper layers. Default 1. */
+  readonly seed?: number | undefined;
+}
+
+const EF_CONSTRUCTION_MAX = 2048;
+/** Rows that measure recall: a standard error of about half a percent. */
+const HELD_OUT = 256;
+/** At most this share of the rows is held out. */
+const HELD_OUT_SHARE = 20;
+/** Candidates of the true neighbours, in those that are known to hold them. */
+const TRUTH_WIDTH = 4;
+/** Codes that tell so little that a scan of them looks at most rows exactly need no graph. */
+const CANDIDATES_SHARE_MAX = 1 / 4;
+
+/** The graph that parameters ask for. @throws RangeError */
+export function graphShape(params: HnswParams | undefined, nodes: number): GraphShape {
+  const degree = params?.M ?? 16;
+  const efConstruction = params?.efConstruction ?? 200;
+  if (!Number.isInteger(degree) || degree < 2 || degree > DEGREE_MAX) {
+    throw new RangeError(`M: expected a whole number from 2 to ${DEGREE_MAX}`);
+  }
+  const sound = Number.isInteger(efConstruction) && efConstruction >= degree;
+  if (!sound || efConstruction > EF_CONSTRUCTION_MAX) {
+    throw new RangeError(
+      `efConstruction: expected a whole number from M to ${EF_CONSTRUCTION_MAX}`,
+    );
+  }
+  return { degree, nodes: Math.min(nodes, GRAPH_ROWS_MAX), efConstruction };
+}
+
+/** What a graph is added to: coded rows, in a file that has room for it. */
+export interface GraphTask {
+  readonly source: Sq8Source;
+  readonly file: IndexFile;
+  /** With all rows as nodes; the real number is known when twins are. */
+  readonly header: IndexHeader;
+  readonly seed: number;
+  readonly crew: Crew | undefined;
+}
+
+/** Links all rows, measures recall, chains twins; gives what the header says of the graph. */
+export function* graphSteps(task: GraphTask): Generator<undefined, GraphShape, undefined> {
+  const { source, file, header } = task;
+  const { graph } = header;
+  assert(graph !== undefined, 'a header of a graph');
+  const { rowCount } = header;
+  const few = { ...graph, nodes: 0 };
+  if (rowCount === 0 || source.candidatesOfTen > rowCount * CANDIDATES_SHARE_MAX) return few;
+  const stride = codeStride(header);
+  const codes = bytesOf(source.codes, rowCount * stride);
+  const first = yield* findTwins({ codes, rowCount, stride });
+  const crew = task.crew ?? createCrew(rowCount, graph.degree);
+  const heldOut = Math.min(HELD_OUT, Math.floor(rowCount / HELD_OUT_SHARE));
+  const order = writeOrder({ first, degree: graph.degree, seed: task.seed, heldOut }, crew.order);
+  yield;
+  const shape = { ...graph, nodes: order.nodes };
+  const view = graphOf(file, { ...header, graph: shape });
+  assert(view !== undefined, 'a graph of at least one row');
+  const { efConstruction } = graph;
+  const build: GraphBuild = { kernels: source.kernels, graph: view, efConstruction, crew };
+  try {
+    const known = order.nodes - order.heldOut;
+    yield* linkSteps(build, { from: 0, to: known });
+    const curve = yield* measure({ ...source, graph: view, first }, crew.order, order);
+    writeCurve(file, indexLayout({ ...header, graph: shape }).sections.curve.offset, curve);
+    yield* linkSteps(build, { from: known, to: order.nodes });
+  } finally {
+    dismiss(crew);
+  }
+  chainTwins(view, first);
+  return shape;
+}
+
+interface Measured extends Sq8Source {
+  readonly graph: GraphView;
+  readonly first: Uint32Array;
+}
+
+/** Rows that the graph knows so far: what walks can find, and so what the truth is taken from. */
+function knownRows(source: Measured, held: Uint32Array): Uint32Array {
+  const known = new Uint32Array(Math.ceil(source.column.rowCount / 32));
+  for (let row = 0; row < source.first.length; row++) {
+    if (source.first[row] === row) known[row >>> 5] = (known[row >>> 5] ?? 0) | (1 << (row & 31));
+  }
+  for (const row of held) known[row >>> 5] = (known[row >>> 5] ?? 0) & ~(1 << (row & 31));
+  return known;
+}
+
+/** Share of the first `limit` rows of the truth that were found. */
+function recallOf(found: TopK, truth: TopK, limit: number): number {
+  let hits = 0;
+  let all = 0;
+  for (let query = 0; query < truth.nq; query++) {
+    const own = query * found.limit;
+    const rows = new Set(found.rows.subarray(own, own + (found.counts[query] ?? 0)));
+    const from = query * truth.limit;
+    const count = Math.min(limit, truth.counts[query] ?? 0);
+    for (const row of truth.rows.subarray(from, from + count)) hits += rows.has(row) ? 1 : 0;
+    all += count;
+  }
+  return all === 0 ? 1 : hits / all;
+}
+
+/** Walks of all widths with the rows that were held out as queries. */
+function* measure(
+  source: Measured,
+  order: Uint32Array,
+  { nodes, heldOut }: LinkOrder,
+): Generator<undefined, CurvePoint[], undefined> {
+  const { dim, rows } = source.column;
+  const held = order.slice(nodes - heldOut, nodes);
+  if (heldOut === 0) return [];
+  const queries = new Float32Array(heldOut * dim);
+  for (const [i, row] of held.entries()) {
+    queries.set(floatsOf(rows, dim, row * dim * 4), i * dim);
+  }
+  const allowed = knownRows(source, held);
+  const most = Math.min(CURVE_LIMITS[1], nodes - heldOut);
+  const truth = createTopK(heldOut, most);
+  const candidates = source.candidatesOfTen * TRUTH_WIDTH + 4 * most;
+  yield* sq8Steps(source, { queries, allowed, candidates, top: truth });
+  sortTopK(truth, source.metric);
+  const walked: HnswSource = { ...source, curve: [], scratches: new ScratchShelf() };
+  const points: CurvePoint[] = [];
+  for (const limit of CURVE_LIMITS) {
+    if (limit > most) break;
+    for (const ef of CURVE_EFS) {
+      if (ef < limit) continue;
+      const top = createTopK(heldOut, limit);
+      const work = yield* hnswSteps(walked, { queries, top, ef });
+      const recall = recallOf(top, truth, limit);
+      points.push({ limit, ef, recall, distances: work.codeScores / heldOut });
+      if (recall >= CURVE_END) break;
+    }
+  }
+  return points;
+}

@@ -1,0 +1,212 @@
+import {
+  createGraphScratch,
+  ENTRIES_MAX,
+  graphScratchBytes,
+  OUTCOME,
+  OUTCOME_WORDS,
+  restartScratch,
+} from '@elanus/kernels';
+import type { GraphMode, GraphView, TopK } from '@elanus/kernels';
+
+import { RECALL_DEFAULT, widthFor, widthOf } from './recall-curve.ts';
+import type { RecallCurve, Width } from './recall-curve.ts';
+import { allowedRows, alone, candidatesFor, cutsBestSide, sq8Steps } from './sq8-search.ts';
+import type { Sq8Source } from './sq8-search.ts';
+import type { IndexSearch, SearchWork } from './vector-index.ts';
+
+/**
+ * Search of an HNSW index: a walk of the graph finds candidates by their codes, exact scores decide.
+ * A scan of the codes answers instead where it costs less (few rows, a strict filter) or where a
+ * walk could lose rows: parts of the rows, bounds that cut off the best side, a query outside the
+ * grid, fewer candidates than results. So there are never fewer than min(limit, allowed) results.
+ */
+
+/** What a walk reads, besides codes and column. */
+export interface HnswSource extends Sq8Source {
+  /** Undefined when codes tell so little on this data that no graph was built. */
+  readonly graph: GraphView | undefined;
+  readonly curve: RecallCurve;
+  readonly scratches: ScratchShelf;
+}
+
+/** Cost of a distance of a walk, in rows of a scan: random reads, and the pool (bench/index/hnsw). */
+const WALK_COST = 3;
+/** Cost of an allowed row of a scan when some rows are not allowed. */
+const SCATTERED_COST = 1.3;
+/** Cost of an exact score, in rows of a scan. */
+const EXACT_COST = 5;
+/** A walk that steps over rows needs at least this share of them allowed to hang together. */
+const TWO_HOP_SHARE_MIN = 0.03;
+/** A filtered walk may take so many times the distances that are likely; then a scan answers. */
+const PATIENCE = 6;
+/** Results of a walk that stands still without bounds: what range searches keep at most. */
+const RANGE_CAPACITY = 8192;
+/** Nodes that a two-hop walk begins with (native/graph.h), and room. */
+const SEED_ROOM = 16;
+
+/** How one search is going to be answered. */
+interface WalkPlan {
+  readonly mode: GraphMode;
+  readonly width: Width;
+  readonly capacity: number;
+  readonly candidates: number;
+  readonly distancesMax: number;
+}
+
+/** Scratches of a thread: a search that pauses keeps its own, another takes the next. */
+export class ScratchShelf {
+  readonly #free: Uint32Array[] = [];
+
+  take(graph: GraphView, capacity: number): Uint32Array {
+    const words = graphScratchBytes({ graph, capacity, build: false }) / 4;
+    const at = this.#free.findIndex((scratch) => scratch.length >= words);
+    const [found] = at < 0 ? [] : this.#free.splice(at, 1);
+    if (found === undefined) {
+      return createGraphScratch({ graph, capacity: Math.max(512, capacity), build: false });
+    }
+    restartScratch(found);
+    return found;
+  }
+
+  put(scratch: Uint32Array): void {
+    if (this.#free.length < 2) this.#free.push(scratch);
+  }
+}
+
+/** Distances that a filtered walk is likely to take, in those of an unfiltered one. */
+function penalty(mode: GraphMode, share: number): number {
+  if (mode === 'two-hop') return 1.5 * share ** -0.35;
+  return mode === 'test' ? share ** -0.6 : 1;
+}
+
+function walkMode(share: number, costOf: (mode: GraphMode) => number): GraphMode {
+  if (share >= 1) return 'all';
+  if (share < TWO_HOP_SHARE_MIN) return 'test';
+  return costOf('two-hop') < costOf('test') ? 'two-hop' : 'test';
+}
+
+function widthOfSearch(source: HnswSource, args: IndexSearch): Width | undefined {
+  const { limit } = args.top;
+  if (args.ef !== undefined) return widthOf(source.curve, limit, Math.max(args.ef, limit));
+  return widthFor(source.curve, limit, args.recall ?? RECALL_DEFAULT);
+}
+
+/** How to walk; undefined = scan. */
+function planWalk(source: HnswSource, args: IndexSearch): WalkPlan | undefined {
+  const { limit } = args.top;
+  const rows = allowedRows(source, args);
+  const width = widthOfSearch(source, args);
+  if (width === undefined || rows <= limit) return undefined;
+  const share = rows / source.column.rowCount;
+  const costOf = (mode: GraphMode): number => penalty(mode, share) * width.distances * WALK_COST;
+  const mode = walkMode(share, costOf);
+  const scored = args.candidates ?? candidatesFor(source, limit);
+  const candidates = Math.max(limit, Math.min(scored, width.ef));
+  const scan = rows * (share < 1 ? SCATTERED_COST : 1) + scored * EXACT_COST;
+  if (args.ef === undefined && scan <= costOf(mode) + candidates * EXACT_COST) return undefined;
+  const { ef } = width;
+  const room = mode === 'all' ? ef : mode === 'test' ? Math.ceil((ef / share) * 2) + 64 : 2 * ef;
+  const kept = args.bounds === undefined ? room : Math.max(room, RANGE_CAPACITY);
+  const capacity = Math.max(ef, Math.min(ENTRIES_MAX, kept + SEED_ROOM));
+  const patience = Math.min(PATIENCE * costOf(mode), 2 * scan) / WALK_COST;
+  const distancesMax = mode === 'all' ? 0xffffffff : Math.ceil(Math.max(1000, patience));
+  if (ef > ENTRIES_MAX) return undefined;
+  return {
+    mode,
+    width,
+    capacity: mode === 'all' && kept === ef ? ef : capacity,
+    candidates,
+    distancesMax,
+  };
+}
+
+/** Whether a walk can answer at all. */
+function canWalk(source: HnswSource, args: IndexSearch): boolean {
+  const { rowCount } = source.column;
+  const whole = (args.from ?? 0) === 0 && (args.to ?? rowCount) === rowCount;
+  return args.exact !== true && whole && !cutsBestSide(source, args.bounds);
+}
+
+/** Work of several queries together. */
+interface Sum {
+  exactScores: number;
+  codeScores: number;
+  visited: number;
+  fallbacks: number;
+}
+
+function unanswered(outcomes: Uint32Array, query: number, limit: number): boolean {
+  const at = query * OUTCOME_WORDS;
+  return outcomes[at] !== OUTCOME.found || (outcomes[at + 1] ?? 0) < limit;
+}
+
+/** Search in steps; see the head of this file. */
+export function* hnswSteps(
+  source: HnswSource,
+  args: IndexSearch,
+): Generator<undefined, SearchWork, undefined> {
+  const { graph, column, kernels } = source;
+  const { top, queries } = args;
+  if (queries.length !== top.nq * column.dim) throw new RangeError('queries: expected nq x dim');
+  const plan = graph && canWalk(source, args) ? planWalk(source, args) : undefined;
+  if (graph === undefined || plan === undefined) return yield* sq8Steps(source, args);
+  if (!kernels.canWalk({ graph, capacity: plan.capacity, build: false })) {
+    return yield* sq8Steps(source, args);
+  }
+  const outcomes = new Uint32Array(top.nq * OUTCOME_WORDS);
+  yield* walkSteps(source, { args, plan, graph, outcomes });
+  const sum = { exactScores: 0, codeScores: 0, visited: 0, fallbacks: 0 };
+  for (let query = 0; query < top.nq; query++) {
+    const at = query * OUTCOME_WORDS;
+    sum.codeScores += outcomes[at + 2] ?? 0;
+    sum.visited += outcomes[at + 3] ?? 0;
+    sum.exactScores += Math.min(outcomes[at + 1] ?? 0, plan.candidates);
+    if (unanswered(outcomes, query, top.limit)) yield* scanInstead(source, { args, query, sum });
+  }
+  return workOf(plan, top, sum);
+}
+
+function* walkSteps(
+  source: HnswSource,
+  walk: {
+    readonly args: IndexSearch;
+    readonly plan: WalkPlan;
+    readonly graph: GraphView;
+    readonly outcomes: Uint32Array;
+  },
+): Generator<undefined, void, undefined> {
+  const { kernels, metric, column, grid, inverseNorms, scratches } = source;
+  const { args, plan, graph, outcomes } = walk;
+  const { top, queries, allowed, bounds } = args;
+  const scratch = scratches.take(graph, plan.capacity);
+  try {
+    const { mode, capacity, candidates, distancesMax } = plan;
+    const shape = { graph, metric, dim: column.dim, grid, rows: column.rows, inverseNorms };
+    const how = { mode, ef: plan.width.ef, capacity, candidates, distancesMax, outcomes, scratch };
+    const asked = { queries, allowed, bounds, top, rowBase: args.rowBase ?? 0, ...how };
+    while (!kernels.searchGraph({ ...shape, ...asked })) yield;
+  } finally {
+    scratches.put(scratch);
+  }
+}
+
+function* scanInstead(
+  source: HnswSource,
+  one: { readonly args: IndexSearch; readonly query: number; readonly sum: Sum },
+): Generator<undefined, void, undefined> {
+  const { args, query, sum } = one;
+  const done = yield* sq8Steps(source, alone(args, query, source.column.dim));
+  sum.exactScores += done.exactScores;
+  sum.codeScores += done.codeScores;
+  sum.fallbacks++;
+}
+
+function workOf(plan: WalkPlan, top: TopK, sum: Sum): SearchWork {
+  const name = plan.mode === 'all' ? 'graph' : (`graph-${plan.mode}` as const);
+  return {
+    plan: sum.fallbacks > 0 ? (sum.fallbacks === top.nq ? 'codes' : 'mixed') : name,
+    ef: plan.width.ef,
+    recall: plan.mode === 'all' ? plan.width.recall : undefined,
+    ...sum,
+  };
+}
