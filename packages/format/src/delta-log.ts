@@ -46,8 +46,8 @@ export function decodeDeltaLog(bytes: Uint8Array, path: string, rowCount: number
     throw new ElanusError('file_corrupt', { path, why: 'not a delta log' });
   }
   const out = {
-    rows: Uint32Array.from(rows.values as Int32Array),
-    timestamps: BigUint64Array.from(timestamps.values as BigInt64Array),
+    rows: new Uint32Array(rows.values as Int32Array),
+    timestamps: new BigUint64Array(timestamps.values as BigInt64Array),
   };
   out.rows.forEach((row, i) => {
     const before = out.timestamps[i - 1] ?? 0n;

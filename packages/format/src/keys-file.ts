@@ -63,9 +63,9 @@ export function decodeKeys(bytes: Uint8Array, path: string, rowCount: number): K
   if (!fits || (keys?.kind !== 'int64' && keys?.kind !== 'varchar')) {
     throw new ElanusError('file_corrupt', { path, why: 'not a keys file of this segment' });
   }
-  const order = Uint32Array.from(rows.values as Int32Array);
-  if (order.some((row) => row >= rowCount)) {
-    throw new ElanusError('file_corrupt', { path, why: 'a key of no row' });
+  const order = new Uint32Array(rows.values as Int32Array);
+  for (const row of order) {
+    if (row >= rowCount) throw new ElanusError('file_corrupt', { path, why: 'a key of no row' });
   }
   return { keys, rows: order };
 }

@@ -11,8 +11,8 @@ import {
 /** Where vector files are read from. */
 export type VectorSource = Pick<ObjectStore, 'readInto' | 'stat'>;
 
-/** Blocks read at a time: 4 MiB. */
-const READ_BLOCKS = 8;
+/** Blocks read at a time and checked in one turn, 8 MiB: a read is several calls of the system. */
+const READ_BLOCKS = 16;
 
 /** Reads and checks a file's header and size. @throws file_corrupt, format_too_new */
 export async function readVectorHeader(

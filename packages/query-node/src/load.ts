@@ -22,7 +22,7 @@ import {
   type ManifestIndex,
 } from '@elanus/format';
 import type { SegmentStats } from '@elanus/expr';
-import { openIndexSteps, type IndexHandle } from '@elanus/index';
+import { openIndexSteps, type IndexHandle, type IndexImage } from '@elanus/index';
 import { bytesOf, rowsPerCall, type Kernels } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
 import { filterStats } from './prune.ts';
@@ -58,10 +58,18 @@ export async function loadSegmentFiles(
   if (manifest.rowCount !== record.rowCount) {
     throw new ElanusError('file_corrupt', { path: record.manifest, why: 'row count differs' });
   }
-  const chunk = held?.view.chunks[0] ?? (await loadChunk(context, manifest, want.fields));
+  // Everything is read at once: waiting for one file leaves time to check another.
+  const images = manifest.indexes.map((index) => readIndex(context, index).catch(withoutIndex));
+  for (const image of images) image.catch(() => undefined);
+  const [chunk, stats] = await Promise.all([
+    held?.view.chunks[0] ?? loadChunk(context, manifest, want.fields),
+    held?.stats ?? loadStats(context, manifest, want.fields),
+  ]);
   const indexes = new Map<FieldId, IndexHandle>();
-  for (const index of manifest.indexes) {
-    const handle = await loadIndex(context, index, chunk).catch(withoutIndex);
+  for (const [at, index] of manifest.indexes.entries()) {
+    const image = await images[at];
+    if (image === undefined) continue;
+    const handle = await openImage(context, image, { index, chunk }).catch(withoutIndex);
     if (handle !== undefined) indexes.set(fieldId(index.field), handle);
   }
   const view: SegmentView = {
@@ -71,7 +79,6 @@ export async function loadSegmentFiles(
     indexes,
   };
   const indexBytes = manifest.indexes.reduce((sum, index) => sum + index.file.size, 0);
-  const stats = held?.stats ?? (await loadStats(context, manifest, want.fields));
   return { record, manifest, view, stats, bytes: chunkBytes(manifest) + indexBytes };
 }
 
@@ -148,21 +155,25 @@ async function loadVectors(
   return { dim, memory, inverseNorms };
 }
 
-async function loadIndex(
+async function readIndex(context: LoadContext, index: ManifestIndex): Promise<IndexImage> {
+  const { name: path, size: bytes } = index.file;
+  const memory = context.kernels.allocate(bytes);
+  await context.objects.readInto(path, 0, bytesOf(memory, bytes));
+  return { memory, bytes, path };
+}
+
+async function openImage(
   context: LoadContext,
-  index: ManifestIndex,
-  chunk: ChunkView,
+  image: IndexImage,
+  of: { readonly index: ManifestIndex; readonly chunk: ChunkView },
 ): Promise<IndexHandle> {
-  const { objects, kernels, clock } = context;
-  const { name, size } = index.file;
-  const memory = kernels.allocate(size);
-  await objects.readInto(name, 0, bytesOf(memory, size));
-  const vectors = chunk.vectors.get(fieldId(index.field));
+  const { kernels, clock } = context;
+  const vectors = of.chunk.vectors.get(fieldId(of.index.field));
   if (vectors === undefined) {
-    throw new ElanusError('file_corrupt', { path: name, why: 'index of no vector field' });
+    throw new ElanusError('file_corrupt', { path: image.path, why: 'index of no vector field' });
   }
-  const column = { rows: vectors.memory, rowCount: chunk.rowCount, dim: vectors.dim };
-  const steps = openIndexSteps({ kernels, image: { memory, bytes: size, path: name }, column });
+  const column = { rows: vectors.memory, rowCount: of.chunk.rowCount, dim: vectors.dim };
+  const steps = openIndexSteps({ kernels, image, column });
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value.handle();

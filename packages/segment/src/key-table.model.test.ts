@@ -1,4 +1,5 @@
 // Goal: the key table is a map, whatever is set and deleted, for both kinds of keys.
+import { createBitset, setBit } from '@elanus/core';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { KeyTable, type RowLocation } from './key-table.ts';
@@ -43,6 +44,37 @@ test('with int64 keys', () => {
 
 test('with string keys', () => {
   check('varchar', fc.oneof(fc.string(), fc.nat(40).map(String)));
+});
+
+test('many int64 keys at once are the same as one by one', () => {
+  const batch = fc.record({
+    segmentId: location.map(({ segmentId }) => segmentId),
+    rows: fc.array(fc.record({ key: int64, row: fc.nat(99) }), { maxLength: 300 }),
+    hidden: fc.option(fc.array(fc.nat(99)), { nil: undefined }),
+    reserve: fc.nat(2_000),
+  });
+  fc.assert(
+    fc.property(fc.array(batch, { maxLength: 4 }), fc.nat(), (batches, salt) => {
+      const table = new KeyTable('int64', salt);
+      const single = new KeyTable('int64', salt);
+      const seen = new Set<bigint>();
+      for (const { segmentId, rows, hidden, reserve } of batches) {
+        const gone = hidden === undefined ? undefined : createBitset(100);
+        for (const row of hidden ?? []) if (gone !== undefined) setBit(gone, row);
+        for (const { key, row } of rows) {
+          seen.add(key);
+          if (!hidden?.includes(row)) single.set(key, { segmentId, row });
+        }
+        table.reserve(reserve);
+        const keys = BigInt64Array.from(rows, ({ key }) => key);
+        const places = Uint32Array.from(rows, ({ row }) => row);
+        table.setMany(keys, places, { segmentId, hidden: gone });
+        expect(table.count).toBe(single.count);
+      }
+      for (const key of seen) expect(table.get(key)).toEqual(single.get(key));
+    }),
+    { numRuns: 150 },
+  );
 });
 
 test('many keys, half of them taken out, and the memory they are said to cost', () => {

@@ -9,7 +9,7 @@ import type { Kernels } from '@elanus/kernels';
 import { invoke, loadSegment, type SegmentRecord, type ShardAssignment } from '@elanus/protocol';
 import { DeleteLog, keyIn } from '@elanus/segment';
 import { decodeRecovery } from './recovery-file.ts';
-import { ShardState } from './state.ts';
+import { ShardState, type FlushedSegment } from './state.ts';
 
 /** What recovery reads from. */
 export interface RecoverContext {
@@ -39,7 +39,10 @@ export async function recoverShard(
   if (checkpoint?.recovery !== undefined) {
     decodeRecovery(await context.objects.get(checkpoint.recovery), state.idempotency);
   }
-  await eachOf(assignment.segments, (record) => recoverSegment(context, state, record));
+  const flushed = await eachOf(assignment.segments, (record) => {
+    return recoverSegment(context, state, record);
+  });
+  for (const segment of flushed) state.segments.set(segment.segmentId, segment);
   state.rowCount = state.keys.count;
   return state;
 }
@@ -48,23 +51,29 @@ async function recoverSegment(
   context: RecoverContext,
   state: ShardState,
   record: SegmentRecord,
-): Promise<void> {
-  const { objects, bus } = context;
-  const { segmentId, rowCount } = record;
-  const { header, bodies } = await invoke(bus, loadSegment, {
-    header: { record, fields: state.schema.fields },
-  });
-  if (record.indexed && !header.indexed) state.indexesLost.push(record);
-  const timestamps = bodies[0];
-  assert(timestamps instanceof BigUint64Array, 'a node answers with timestamps');
-  const deletes = new DeleteLog();
-  if (record.delta !== undefined) {
-    const log = decodeDeltaLog(await objects.get(record.delta), record.delta, rowCount);
-    deletes.load(log.rows, log.timestamps);
-  }
-  const flushed = { state: 'flushed' as const, segmentId, record, deletes, timestamps };
-  state.segments.set(segmentId, { ...flushed, deletesPersisted: deletes.count });
+): Promise<FlushedSegment> {
+  const { segmentId } = record;
+  const header = { record, fields: state.schema.fields };
+  // Keys are put in place here while a query node loads the rows.
+  const loading = invoke(context.bus, loadSegment, { header });
+  loading.catch(() => undefined);
+  const deletes = await readDeletes(context, record);
   await recoverKeys(context, state, { record, deletes });
+  const loaded = await loading;
+  if (record.indexed && !loaded.header.indexed) state.indexesLost.push(record);
+  const timestamps = loaded.bodies[0];
+  assert(timestamps instanceof BigUint64Array, 'a node answers with timestamps');
+  const deletesPersisted = deletes.count;
+  return { state: 'flushed', segmentId, record, deletes, deletesPersisted, timestamps };
+}
+
+async function readDeletes({ objects }: RecoverContext, record: SegmentRecord): Promise<DeleteLog> {
+  const deletes = new DeleteLog();
+  const { delta, rowCount } = record;
+  if (delta === undefined) return deletes;
+  const log = decodeDeltaLog(await objects.get(delta), delta, rowCount);
+  deletes.load(log.rows, log.timestamps);
+  return deletes;
 }
 
 /** Points every key of a segment's visible rows at them. */
@@ -74,24 +83,37 @@ async function recoverKeys(
   from: { readonly record: SegmentRecord; readonly deletes: DeleteLog },
 ): Promise<void> {
   const { record, deletes } = from;
+  const { segmentId, rowCount } = record;
   const manifest = decodeManifest(await context.objects.get(record.manifest), record.manifest);
   const { name } = manifest.keys;
-  const { keys, rows } = decodeKeys(await context.objects.get(name), name, record.rowCount);
-  const hidden = deletes.bitset(2n ** 64n - 1n, record.rowCount);
-  for (let i = 0; i < rows.length; i++) {
-    const row = rows[i] ?? 0;
-    if (hidden === undefined || !hasBit(hidden, row)) {
-      state.keys.set(keyIn(keys, i), { segmentId: record.segmentId, row });
+  const { keys, rows } = decodeKeys(await context.objects.get(name), name, rowCount);
+  const hidden = deletes.bitset(2n ** 64n - 1n, rowCount);
+  state.keys.reserve(rowCount);
+  for (let at = 0; at < rowCount; at += KEYS_PER_TURN) {
+    if (at > 0) await context.clock.turn();
+    const end = Math.min(at + KEYS_PER_TURN, rowCount);
+    if (keys.kind === 'int64') {
+      const ints = (keys.values as BigInt64Array).subarray(at, end);
+      state.keys.setMany(ints, rows.subarray(at, end), { segmentId, hidden });
+      continue;
     }
-    if ((i + 1) % KEYS_PER_TURN === 0) await context.clock.turn();
+    for (let i = at; i < end; i++) {
+      const row = rows[i] ?? 0;
+      if (hidden !== undefined && hasBit(hidden, row)) continue;
+      state.keys.set(keyIn(keys, i), { segmentId, row });
+    }
   }
 }
 
-/** Runs `work` over all items, LOADS_MAX at a time, in order of start. */
-async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+/** Runs `work` over all items, LOADS_MAX at a time; the results stand in the items' order. */
+async function eachOf<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
   let next = 0;
   const lane = async (): Promise<void> => {
-    for (let item = items[next++]; item !== undefined; item = items[next++]) await work(item);
+    for (let at = next++, item = items[at]; item !== undefined; at = next++, item = items[at]) {
+      results[at] = await work(item);
+    }
   };
   await Promise.all(Array.from({ length: LOADS_MAX }, lane));
+  return results;
 }
