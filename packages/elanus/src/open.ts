@@ -1,10 +1,11 @@
-import { realpathSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { readdirSync, realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import type { Database } from '@elanus/api';
 import { connect, httpTransport, type ConnectOptions, type Db } from '@elanus/client';
 import { ElanusError } from '@elanus/core';
 import type { KernelChoice } from '@elanus/kernels';
-import { localWorld, memoryWorld } from '@elanus/runtime';
+import { warmReads } from '@elanus/query-node';
+import { localWorld, memoryWorld, type OpenWorld } from '@elanus/runtime';
 import { startEmbedded } from './embedded.ts';
 
 /** How to open a database; options of no use for the way chosen are refused. */
@@ -86,9 +87,35 @@ async function openFolder(path: string, options: ElanusOptions): Promise<Databas
 async function startFolder(path: string, options: ElanusOptions): Promise<Database> {
   const memoryBytes = memoryBudget(options.memory);
   const { durability = 'power' } = options;
-  const world = await localWorld(path, { durability });
+  let warming: Promise<void> | undefined;
+  const world = await localWorld(path, {
+    durability,
+    onPools: ({ pools, proc }) => {
+      if (hasObjects(path)) warming = warm(proc, pools.search);
+    },
+  });
   const kernels = kernelChoice(world.proc.setting('ELANUS_KERNELS'));
-  return startEmbedded({ world, durability, kernels, memoryBytes });
+  const database = await startEmbedded({ world, durability, kernels, memoryBytes });
+  await warming;
+  return database;
+}
+
+/** Reads over what is there will need a thread: it starts while all the rest is opened. */
+async function warm(proc: OpenWorld['proc'], pools: OpenWorld['pools']['search']): Promise<void> {
+  try {
+    await warmReads(kernelChoice(proc.setting('ELANUS_KERNELS')), pools);
+  } catch {
+    // What is wrong with it is told by the first read that needs it.
+  }
+}
+
+/** Whether a folder holds segments, by a look at it. */
+function hasObjects(path: string): boolean {
+  try {
+    return readdirSync(join(path, 'objects')).some((name) => !name.startsWith('.'));
+  } catch {
+    return false;
+  }
 }
 
 async function release(key: string, shared: Shared): Promise<void> {

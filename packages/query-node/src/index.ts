@@ -1,1 +1,2 @@
+export { warmReads } from './warm.ts';
 export { startQueryNode, type QueryNode, type QueryNodeOptions } from './query-node.ts';

@@ -40,6 +40,8 @@ export interface MemoryWorldOptions extends ThreadOptions {
 export interface LocalWorldOptions extends ThreadOptions {
   /** What acknowledged data survives. Default `power`. */
   readonly durability?: Durability;
+  /** Called once threads can be had, before the metadata is opened: time to warm them. */
+  readonly onPools?: (early: Pick<OpenWorld, 'pools' | 'proc'>) => void;
 }
 
 const SEARCH_QUEUE_MAX = 16_384;
@@ -145,14 +147,15 @@ export async function localWorld(
     const lock = lockFolder(folder, systemProc.pid);
     ends.add(() => lock.release());
     const fs = nodeFs(folder);
+    const pools = openPools(options, clock);
+    ends.add(() => closePools(pools));
+    options.onPools?.({ pools, proc: systemProc });
     const meta = await localMetaStore({ path: join(folder, 'meta.db'), clock, durability });
     ends.add(() => meta.close());
     const objects = await fileObjectStore({ fs, durability });
     ends.add(() => objects.close());
     const logs = localLogStore({ fs, durability });
     ends.add(() => logs.close());
-    const pools = openPools(options, clock);
-    ends.add(() => closePools(pools));
     await fs.syncFolder('');
     const bus = memoryBus(clock);
     const close = (): Promise<void> => ends.close();

@@ -224,10 +224,6 @@ export class Channel {
   async #recover(shards: readonly ShardAssignment[]): Promise<Map<string, ShardState>> {
     const { world } = this.#options;
     const { kernels } = this.#runner;
-    if (shards.some(({ segments }) => segments.length > 0)) {
-      // Reads over what is there will need threads: let them start while it is loaded.
-      void this.#runner.warm().catch(() => undefined);
-    }
     const states = new Map<string, ShardState>();
     for (const assignment of shards) {
       const state = await recoverShard({ ...world, kernels, salt: world.rng.u32() }, assignment);
