@@ -6,8 +6,9 @@
  * turn of ours that ran in it, microtasks included. Its length is taken as processor time of this
  * thread, which other processes do not stretch, and as wall time beside it. A round holds one turn
  * or more, so what is said of rounds bounds turns from above. Rounds in which nothing ran do not
- * count. The caller's own turn, in which the searches are begun, is told apart; the microtasks that
- * follow it are ours, and are the first round. Garbage collection is part of a round; how much of
+ * count. The caller's own work is told apart: the turn in which the searches are begun (the microtasks
+ * that follow it are ours, and are the first round), the turns in which it aborts, and the looks at
+ * memory. Garbage collection is part of a round; how much of
  * it was that is told by the engine's own marks.
  *
  * Memory: the second of two equal bursts has to give back what it took. The first one pays once for
@@ -74,8 +75,11 @@ const threadMs = (): number => {
   return (user + system) / 1e3;
 };
 
-/** Watches rounds of the event loop until it is stopped. */
-function watchRounds(): { readonly stop: () => Promise<Round[]> } {
+/** Watches rounds of the event loop until it is stopped; work of the caller does not count. */
+function watchRounds(): {
+  readonly stop: () => Promise<Round[]>;
+  readonly caller: (work: () => void) => void;
+} {
   const rounds: { readonly cpuMs: number; readonly from: number; readonly to: number }[] = [];
   const collections: { readonly at: number; readonly ms: number }[] = [];
   const observer = new PerformanceObserver((list) => {
@@ -85,11 +89,18 @@ function watchRounds(): { readonly stop: () => Promise<Round[]> } {
   });
   observer.observe({ entryTypes: ['gc'] });
   let watching = true;
+  let callerMs = 0;
+  const caller = (work: () => void): void => {
+    const from = threadMs();
+    work();
+    callerMs += threadMs() - from;
+  };
   let lastCpu = threadMs();
   let last = performance.now();
   const probe = (): void => {
     const [nowCpu, now] = [threadMs(), performance.now()];
-    const cpuMs = nowCpu - lastCpu;
+    const cpuMs = nowCpu - lastCpu - callerMs;
+    callerMs = 0;
     if (cpuMs >= ROUND_MS_MIN) rounds.push({ cpuMs, from: last, to: now });
     lastCpu = nowCpu;
     last = now;
@@ -106,7 +117,7 @@ function watchRounds(): { readonly stop: () => Promise<Round[]> } {
       return { cpuMs, wallMs: to - from, gcMs };
     });
   };
-  return { stop };
+  return { stop, caller };
 }
 
 function random(seed: number): () => number {
@@ -179,6 +190,7 @@ async function oneBurst(docs: Rows, options: BurstOptions): Promise<Burst> {
     if (isElanusError(error, 'cancelled')) cancelled++;
     else others.push(isElanusError(error) ? error.code : String(error));
   };
+  const aborts: { readonly atMs: number; readonly controller: AbortController }[] = [];
   const begin = performance.now();
   let pending: Promise<void>[] = [];
   for (let i = 0; i < options.searches; i++) {
@@ -190,19 +202,31 @@ async function oneBurst(docs: Rows, options: BurstOptions): Promise<Burst> {
       signal: controller.signal,
     });
     pending.push(search.then(() => void answered++, settle));
-    // Some at once, the others while they wait or run.
-    if (i % 2 === 1) setTimeout(() => controller.abort(), next() * options.searches * 0.05);
+    if (i % 2 === 1) aborts.push({ atMs: next() * options.searches * 0.05, controller });
   }
   const launchMs = performance.now() - begin;
   const rounds = watchRounds();
   let peak = before;
+  // Some are aborted at once, the others while they wait or run.
+  aborts.sort((a, b) => a.atMs - b.atMs);
+  const aborting = setInterval(() => {
+    rounds.caller(() => {
+      const due = aborts.findIndex(({ atMs }) => atMs > performance.now() - begin);
+      for (const { controller } of aborts.splice(0, due < 0 ? aborts.length : due)) {
+        controller.abort();
+      }
+    });
+  }, 5);
   const sampling = setInterval(() => {
-    const now = memory();
-    peak = { rss: Math.max(peak.rss, now.rss), heap: Math.max(peak.heap, now.heap) };
+    rounds.caller(() => {
+      const now = memory();
+      peak = { rss: Math.max(peak.rss, now.rss), heap: Math.max(peak.heap, now.heap) };
+    });
   }, 20);
   await Promise.all(pending);
   const totalMs = performance.now() - begin;
   clearInterval(sampling);
+  clearInterval(aborting);
   pending = [];
   const back = await memoryBack(before);
   const seen = { answered, cancelled, others, launchMs, totalMs };

@@ -45,6 +45,11 @@ export const LIMITS = {
   idempotencyWindowMs: 15 * 60_000,
   /** How far back a read at a timestamp may go. */
   retentionMs: 60 * 60_000,
+  /** Reads, and writes, of one proxy that are being answered; the others wait in line ... */
+  readsUnderWayMax: 64,
+  writesUnderWayMax: 256,
+  /** ... of at most so many, so that a flood is refused before memory runs out. */
+  callsInLineMax: 100_000,
   filterBytesMax: 64 * 1024,
   filterDepthMax: 128,
   filterNodesMax: 10_000,

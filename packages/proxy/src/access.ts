@@ -23,11 +23,10 @@ import {
   type Parcel,
   type ReadDemand,
 } from '@elanus/protocol';
+import { Turns } from './turns.ts';
 
 /** Schemas are asked again after this, and at once when a shard knows a newer one. */
 const SCHEMA_FRESH_MS = 1_000;
-/** Calls answered in one turn of the event loop may take this long together. */
-const TURN_MS = 2;
 /** A call without a deadline of its own. */
 const TIMEOUT_MS = 30_000;
 
@@ -41,13 +40,17 @@ export class Access {
   readonly clock: Clock;
   readonly #bus: Bus;
   readonly #schemas = new Map<string, CachedSchema>();
+  readonly #resolving = new Map<string, Promise<CachedSchema>>();
   #closed = false;
-  #turn: Promise<void> | undefined;
-  #turnAskedMs = 0;
+  /** The lines in front of this proxy. */
+  readonly reads: Turns;
+  readonly writes: Turns;
 
   constructor(bus: Bus, clock: Clock) {
     this.#bus = bus;
     this.clock = clock;
+    this.reads = new Turns(clock, LIMITS.readsUnderWayMax);
+    this.writes = new Turns(clock, LIMITS.writesUnderWayMax);
   }
 
   /** Later calls end in handle_closed. */
@@ -62,31 +65,11 @@ export class Access {
     call: ApiCall | undefined,
   ): Promise<Required<Parcel<Reply>>> {
     if (this.#closed) throw new ElanusError('handle_closed', {});
-    await this.#giveWay();
+    const turned = this.reads.pass();
+    if (turned !== undefined) await turned;
     const { signal, timeoutMs = TIMEOUT_MS } = call ?? {};
     const options: CallOptions = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
     return invoke(this.#bus, to, { ...request, options });
-  }
-
-  /**
-   * In process, a call may be answered without the event loop ever turning: a caller who awaits one
-   * after the other would starve timers, disks and every write. So a turn is asked for while calls
-   * come, and when it has not come for a while, the next call waits for it.
-   */
-  async #giveWay(): Promise<void> {
-    for (;;) {
-      const now = this.clock.monoMs();
-      if (this.#turn === undefined) {
-        this.#turnAskedMs = now;
-        this.#turn = this.clock.turn().then(() => {
-          this.#turn = undefined;
-        });
-        return;
-      }
-      if (now - this.#turnAskedMs <= TURN_MS) return;
-      // Many may have waited for this turn: those for whom it has no time left wait for the next.
-      await this.#turn;
-    }
   }
 
   /** The schema a name stands for. @throws collection_not_found */
@@ -94,21 +77,48 @@ export class Access {
     const cached = this.#schemas.get(name);
     const now = this.clock.monoMs();
     if (cached !== undefined && now - cached.atMs < SCHEMA_FRESH_MS) return cached.schema;
-    const { schema } = await this.#resolve(name, call);
-    this.#schemas.set(name, { schema, atMs: now });
-    return schema;
+    // One asks for all that come meanwhile; each gives up when it likes.
+    const resolving = this.#resolving.get(name) ?? this.#ask(name, now);
+    return (await this.#patiently(resolving, call)).schema;
+  }
+
+  #ask(name: string, atMs: number): Promise<CachedSchema> {
+    const asked = this.#resolve(name).then((schema) => ({ schema, atMs }));
+    this.#resolving.set(name, asked);
+    const over = (answer?: CachedSchema): void => {
+      if (this.#resolving.get(name) !== asked) return;
+      this.#resolving.delete(name);
+      if (answer !== undefined) this.#schemas.set(name, answer);
+    };
+    asked.then(over, () => over());
+    return asked;
+  }
+
+  /** What others asked for too, for as long as this caller waits. */
+  #patiently<T>(shared: Promise<T>, call: ApiCall | undefined): Promise<T> {
+    const { signal, timeoutMs = TIMEOUT_MS } = call ?? {};
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(new ElanusError('cancelled', {}));
+      if (signal?.aborted === true) giveUp();
+      signal?.addEventListener('abort', giveUp, { once: true });
+      const stop = this.clock.after(timeoutMs, () => {
+        reject(new ElanusError('deadline_exceeded', { timeoutMs }));
+      });
+      const settled = (): void => {
+        stop();
+        signal?.removeEventListener('abort', giveUp);
+      };
+      shared.then(resolve, reject).finally(settled);
+    });
   }
 
   /** Asks the catalog; when there is no such name, says which one is near. */
-  async #resolve(
-    name: string,
-    call: ApiCall | undefined,
-  ): Promise<{ readonly schema: CollectionSchema }> {
+  async #resolve(name: string): Promise<CollectionSchema> {
     try {
-      return (await this.call(resolveCollection, { header: { name } }, call)).header;
+      return (await this.call(resolveCollection, { header: { name } }, undefined)).header.schema;
     } catch (cause) {
       if (!isElanusError(cause, 'collection_not_found')) throw cause;
-      const { entries } = (await this.call(listCollections, { header: {} }, call)).header;
+      const { entries } = (await this.call(listCollections, { header: {} }, undefined)).header;
       const names = entries.flatMap(({ schema, aliases }) => [schema.name, ...aliases]);
       throw new ElanusError(cause.code, { name, hint: didYouMean(name, names) }, { cause });
     }
@@ -117,6 +127,7 @@ export class Access {
   /** Forgets what names stood for: the catalog has changed. */
   forget(): void {
     this.#schemas.clear();
+    this.#resolving.clear();
   }
 
   /**

@@ -52,17 +52,22 @@ export function createProxy(options: ProxyOptions): Database {
       return run();
     }
   };
+  type Run<T> = (call: Call | undefined) => Promise<T>;
+  const read = <T>(call: Call | undefined, run: Run<T>): Promise<T> =>
+    access.reads.run(call, (left) => fresh(() => run(left)));
+  const write = <T>(call: Call | undefined, run: Run<T>): Promise<T> =>
+    access.writes.run(call, (left) => fresh(() => run(left)));
   let closing: Promise<void> | undefined;
   return {
     ...catalogMethods(access),
-    write: (request, call) => fresh(() => writes.write(request, call)),
-    delete: (request, call) => fresh(() => writes.delete(request, call)),
-    search: (request, call) => fresh(() => reads.search(request, call)),
-    query: (request, call) => fresh(() => reads.query(request, call)),
-    get: (request, call) => fresh(() => reads.get(request, call)),
-    count: (request, call) => fresh(() => reads.count(request, call)),
-    scan: (request, call) => fresh(() => reads.scan(request, call)),
-    explain: (request, call) => fresh(() => reads.explain(request, call)),
+    write: (request, call) => write(call, (left) => writes.write(request, left)),
+    delete: (request, call) => write(call, (left) => writes.delete(request, left)),
+    search: (request, call) => read(call, (left) => reads.search(request, left)),
+    query: (request, call) => read(call, (left) => reads.query(request, left)),
+    get: (request, call) => read(call, (left) => reads.get(request, left)),
+    count: (request, call) => read(call, (left) => reads.count(request, left)),
+    scan: (request, call) => read(call, (left) => reads.scan(request, left)),
+    explain: (request, call) => read(call, (left) => reads.explain(request, left)),
     reserveIds: async ({ collection, count }, call) => {
       await access.schema(collection, call);
       if (!Number.isInteger(count) || count < 1 || count > LIMITS.writeRowsMax) {

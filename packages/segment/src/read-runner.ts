@@ -4,6 +4,7 @@
  */
 import type { Pool } from '@elanus/core';
 import { loadKernels, type KernelChoice, type Kernels } from '@elanus/kernels';
+import { narrowReads } from './narrow.ts';
 import { searchSegments, type SearchOutput, type SearchTask } from './search.ts';
 import { countRows, selectRows, type Selection, type SelectTask } from './select.ts';
 import { segmentThreads } from './threads.ts';
@@ -31,6 +32,11 @@ export class ReadRunner {
     this.#pools = pools;
   }
 
+  /** How many reads run at once on threads. */
+  get threads(): number {
+    return this.#pools.reduce((sum, { threads }) => sum + threads, 0);
+  }
+
   /** Starts a thread, so that the first long read does not wait for it. */
   async warm(): Promise<void> {
     await this.#run('count', { reads: [], filter: undefined }, undefined);
@@ -46,20 +52,27 @@ export class ReadRunner {
     const short = work <= INLINE_WORK_MAX && task.limit * task.nq <= 1_000;
     const filtered = task.filter !== undefined && rows > INLINE_FILTER_ROWS_MAX;
     if (short && !filtered) return { output: searchSegments(this.kernels, task), where: 'inline' };
-    const output = (await this.#run('search', task, signal)) as SearchOutput;
+    const { filter, keyField, field } = task;
+    const reads = narrowReads(task.reads, { filter, keyField, vectors: field });
+    const output = (await this.#run('search', { ...task, reads }, signal)) as SearchOutput;
     return { output, where: 'pool' };
   }
 
   /** Selects rows by key; see `selectRows`. */
   async select(task: SelectTask, signal?: AbortSignal): Promise<Selection> {
     if (rowsOf(task) <= INLINE_SELECT_ROWS_MAX) return selectRows(task);
-    return (await this.#run('select', task, signal)) as Selection;
+    const { filter, keyField } = task;
+    const reads = narrowReads(task.reads, { filter, keyField, vectors: undefined });
+    return (await this.#run('select', { ...task, reads }, signal)) as Selection;
   }
 
   /** Counts rows; see `countRows`. */
   async count(task: Pick<SelectTask, 'reads' | 'filter'>, signal?: AbortSignal): Promise<number> {
     if (task.filter === undefined || rowsOf(task) <= INLINE_FILTER_ROWS_MAX) return countRows(task);
-    return (await this.#run('count', task, signal)) as number;
+    const { filter } = task;
+    const needs = { filter, keyField: undefined, vectors: undefined };
+    const reads = narrowReads(task.reads, needs);
+    return (await this.#run('count', { filter, reads }, signal)) as number;
   }
 
   #run(name: string, task: unknown, signal: AbortSignal | undefined): Promise<unknown> {

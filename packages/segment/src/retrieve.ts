@@ -30,34 +30,48 @@ export function retrieveRows(
   withTimestamp: boolean,
 ): ColumnBatch {
   const { view, rows } = input;
-  const runs = splitByChunk(view, rows);
+  const { runs, order } = splitByChunk(view, rows);
   const columns = new Map<FieldId, Column>();
   for (const field of fields) {
     const parts = runs.map((run) => readField(run.chunk, field, run.rows));
-    columns.set(field.id, parts.length === 0 ? defaultColumn(field, 0) : concatColumns(parts));
+    const joined = parts.length === 0 ? defaultColumn(field, 0) : concatColumns(parts);
+    columns.set(field.id, order === undefined ? joined : takeColumn(joined, order));
   }
-  if (withTimestamp) columns.set(TIMESTAMP_FIELD_ID, timestamps(runs, rows.length));
+  if (withTimestamp) {
+    const joined = timestamps(runs, rows.length);
+    columns.set(TIMESTAMP_FIELD_ID, order === undefined ? joined : takeColumn(joined, order));
+  }
   return { rowCount: rows.length, columns };
 }
 
+/** Rows of one chunk. */
 interface Run {
   readonly chunk: ChunkView;
   /** Rows within the chunk. */
   readonly rows: Uint32Array;
 }
 
-/** Consecutive rows of one chunk, order kept. */
-function splitByChunk(view: SegmentView, rows: Uint32Array): Run[] {
-  const runs: Run[] = [];
-  let from = 0;
-  while (from < rows.length) {
-    const chunk = chunkOf(view, rows[from] ?? 0);
-    let to = from;
-    while (to < rows.length && chunkOf(view, rows[to] ?? 0) === chunk) to++;
-    runs.push({ chunk, rows: rows.subarray(from, to).map((row) => row - chunk.rowBase) });
-    from = to;
+/** Rows by chunk, and where each asked row then stands; no order when it is the one asked. */
+function splitByChunk(
+  view: SegmentView,
+  rows: Uint32Array,
+): { readonly runs: readonly Run[]; readonly order: Uint32Array | undefined } {
+  if (rows.length === 0) return { runs: [], order: undefined };
+  const places = new Map<ChunkView, number[]>();
+  for (let i = 0; i < rows.length; i++) {
+    const chunk = chunkOf(view, rows[i] ?? 0);
+    const known = places.get(chunk);
+    if (known === undefined) places.set(chunk, [i]);
+    else known.push(i);
   }
-  return runs;
+  const order = new Uint32Array(rows.length);
+  const runs: Run[] = [];
+  let at = 0;
+  for (const [chunk, positions] of places) {
+    runs.push({ chunk, rows: Uint32Array.from(positions, (i) => (rows[i] ?? 0) - chunk.rowBase) });
+    for (const i of positions) order[i] = at++;
+  }
+  return { runs, order: runs.length === 1 ? undefined : order };
 }
 
 function readField(chunk: ChunkView, field: Field, rows: Uint32Array): Column {

@@ -55,6 +55,7 @@ import type { Wal } from '../wal/wal.ts';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
 import type { ShardState } from '../shard/state.ts';
 import type { Distribution } from './distribution.ts';
+import { SearchBatches } from './search-batch.ts';
 
 /** What reading needs. */
 export interface ReadContext {
@@ -112,12 +113,21 @@ export interface ShardSelect {
 export class ShardReads {
   readonly #context: ReadContext;
 
+  readonly #batches: SearchBatches;
+
   constructor(context: ReadContext) {
     this.#context = context;
+    const run = (search: ShardSearch, signal: AbortSignal) => this.#search(search, signal);
+    const { clock, runner } = context;
+    this.#batches = new SearchBatches({ run, clock, batchesMax: runner.threads });
   }
 
   /** Best rows per query, with their fields. */
   search(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
+    return this.#batches.search(search, signal);
+  }
+
+  #search(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
     return this.#pinned(search.demand, async (snapshot, waitMs) => {
       const { clock } = this.#context;
       const filter = this.#filter(search.filter);

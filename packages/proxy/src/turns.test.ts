@@ -1,0 +1,96 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import type { Clock } from '@elanus/core';
+import { isElanusError } from '@elanus/core';
+import { systemClock } from '@elanus/runtime';
+import { expect, it } from 'vitest';
+import { Turns } from './turns.ts';
+
+/** A clock on which every look takes a moment, so that turns fill up. */
+function slowClock(stepMs: number): Clock {
+  let now = 0;
+  return {
+    wallMs: () => now,
+    monoMs: () => (now += stepMs),
+    after: (delayMs, fire) => systemClock.after(delayMs, fire),
+    turn: () => systemClock.turn(),
+  };
+}
+
+const codeOf = async (pending: Promise<unknown>): Promise<string> => {
+  const error: unknown = await pending.then(
+    () => undefined,
+    (cause: unknown) => cause,
+  );
+  return isElanusError(error) ? error.code : String(error);
+};
+
+it('answers all, in order, a few in each turn of the loop', async () => {
+  const turns = new Turns(slowClock(0.1), 1_000);
+  const begun: number[] = [];
+  let loops = 0;
+  const most: number[] = [];
+  let done = false;
+  const watch = (async () => {
+    while (!done) {
+      const before = begun.length;
+      await turn();
+      most.push(begun.length - before);
+      loops++;
+    }
+  })();
+  await Promise.all(
+    Array.from({ length: 500 }, (_, i) =>
+      turns.run(undefined, () => {
+        begun.push(i);
+        return Promise.resolve();
+      }),
+    ),
+  );
+  done = true;
+  await watch;
+  expect(begun).toEqual(Array.from({ length: 500 }, (_, i) => i));
+  expect(loops).toBeGreaterThan(20);
+  expect(Math.max(...most)).toBeLessThan(50);
+});
+
+it('has no more under way than it may', async () => {
+  const turns = new Turns(systemClock, 3);
+  let underWay = 0;
+  let most = 0;
+  const one = async (): Promise<void> => {
+    most = Math.max(most, ++underWay);
+    await turn();
+    underWay--;
+  };
+  await Promise.all(Array.from({ length: 40 }, () => turns.run(undefined, one)));
+  expect(most).toBe(3);
+});
+
+it('who gives up in line is answered, and nobody else', async () => {
+  const turns = new Turns(systemClock, 1);
+  let release = (): void => undefined;
+  const first = turns.run(undefined, () => new Promise<void>((resolve) => (release = resolve)));
+  const controller = new AbortController();
+  const aborted = turns.run({ signal: controller.signal }, () => Promise.resolve('never'));
+  const late = turns.run({ timeoutMs: 20 }, () => Promise.resolve('never'));
+  const patient = turns.run({ timeoutMs: 5_000 }, (call) => Promise.resolve(call?.timeoutMs));
+  controller.abort();
+  expect(await codeOf(aborted)).toBe('cancelled');
+  expect(await codeOf(late)).toBe('deadline_exceeded');
+  const already = AbortSignal.abort();
+  expect(await codeOf(turns.run({ signal: already }, () => Promise.resolve()))).toBe('cancelled');
+  release();
+  await first;
+  // What it waited is taken off its time.
+  const left = await patient;
+  expect(left).toBeLessThanOrEqual(4_985);
+  expect(left).toBeGreaterThan(1_000);
+});
+
+it('goes on after a call that fails', async () => {
+  const turns = new Turns(systemClock, 1);
+  const failing = turns.run(undefined, () => Promise.reject(new Error('no')));
+  const next = turns.run(undefined, () => Promise.resolve('yes'));
+  await expect(failing).rejects.toThrow('no');
+  expect(await next).toBe('yes');
+});

@@ -1,0 +1,146 @@
+/**
+ * The line in front of the proxy. In process, a call may be answered without the event loop ever
+ * turning, and thousands may be begun in one turn: they would starve timers, disks and each other.
+ * So calls go on at once while the turn has time left and few are under way; else they wait in line,
+ * and each turn takes in as many as fit. Whoever gives up in line is answered in a turn as well,
+ * ahead of those who wait.
+ */
+import type { Call } from '@elanus/api';
+import { ElanusError, LIMITS, type Clock } from '@elanus/core';
+
+/** What calls of one turn may take together, in milliseconds; then the next turn's begin. */
+const TURN_MS = 1;
+/** Microtasks a call is given before the next one begins. */
+const STEPS = 4;
+/** A call without a deadline of its own. */
+const TIMEOUT_MS = 30_000;
+const RETRY_AFTER_MS = 100;
+
+interface Waiting {
+  readonly go: () => void;
+  readonly giveUp: () => void;
+}
+
+/** See the file's header. */
+export class Turns {
+  readonly #clock: Clock;
+  readonly #underWayMax: number;
+  readonly #line = new Set<Waiting>();
+  readonly #givenUp: Waiting[] = [];
+  #underWay = 0;
+  /** When calls of this turn began; undefined: the loop has turned since. */
+  #begunMs: number | undefined;
+
+  /** `underWayMax`: calls that are being answered at once. */
+  constructor(clock: Clock, underWayMax: number) {
+    this.#clock = clock;
+    this.#underWayMax = underWayMax;
+  }
+
+  /**
+   * Runs a call when it is its turn, with what is left of its time.
+   * @throws ElanusError cancelled, deadline_exceeded while it waits; exhausted when too many do
+   */
+  async run<T>(call: Call | undefined, run: (call: Call | undefined) => Promise<T>): Promise<T> {
+    const entered = this.#enter(call);
+    const left = entered === undefined ? call : await entered;
+    this.#underWay++;
+    try {
+      return await run(left);
+    } finally {
+      this.#underWay--;
+      if (this.#line.size > 0) this.#isOpen(this.#clock.monoMs());
+    }
+  }
+
+  /**
+   * For steps within a call: undefined when it may go on at once, else resolves when this turn is
+   * over. @throws never
+   */
+  pass(): Promise<void> | undefined {
+    const now = this.#clock.monoMs();
+    if (this.#isOpen(now)) return undefined;
+    return now - (this.#begunMs ?? now) <= TURN_MS ? undefined : this.#clock.turn();
+  }
+
+  #enter(call: Call | undefined): Promise<Call> | undefined {
+    const now = this.#clock.monoMs();
+    const open = this.#isOpen(now) || now - (this.#begunMs ?? now) <= TURN_MS;
+    if (open && this.#line.size === 0 && !this.#isFull) return undefined;
+    if (this.#line.size < LIMITS.callsInLineMax) return this.#wait(call, now);
+    const what = 'calls in line';
+    return Promise.reject(new ElanusError('exhausted', { what, retryAfterMs: RETRY_AFTER_MS }));
+  }
+
+  /** Whether nothing has begun since the loop turned; from now on something has. */
+  #isOpen(now: number): boolean {
+    if (this.#begunMs !== undefined) return false;
+    this.#begunMs = now;
+    void this.#turn();
+    return true;
+  }
+
+  #wait(call: Call | undefined, now: number): Promise<Call> {
+    const { signal, timeoutMs = TIMEOUT_MS } = call ?? {};
+    return new Promise((resolve, reject) => {
+      const give = (error: () => ElanusError): void => {
+        if (!this.#line.delete(waiting)) return;
+        leave();
+        this.#givenUp.push({ ...waiting, giveUp: () => reject(error()) });
+        this.#isOpen(this.#clock.monoMs());
+      };
+      const onAbort = (): void => give(() => new ElanusError('cancelled', {}));
+      const stopTimer = this.#clock.after(timeoutMs, () => {
+        give(() => new ElanusError('deadline_exceeded', { timeoutMs }));
+      });
+      const leave = (): void => {
+        stopTimer();
+        signal?.removeEventListener('abort', onAbort);
+      };
+      const go = (): void => {
+        leave();
+        resolve({ ...call, timeoutMs: Math.max(1, timeoutMs - (this.#clock.monoMs() - now)) });
+      };
+      const waiting: Waiting = { go, giveUp: onAbort };
+      this.#line.add(waiting);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      if (signal?.aborted === true) onAbort();
+    });
+  }
+
+  /** Turns the loop until nobody waits, or all who wait do so for others to end. */
+  async #turn(): Promise<void> {
+    do {
+      await this.#clock.turn();
+      await this.#serve();
+    } while (this.#givenUp.length > 0 || (this.#line.size > 0 && !this.#isFull));
+    this.#begunMs = undefined;
+  }
+
+  get #isFull(): boolean {
+    return this.#underWay >= this.#underWayMax;
+  }
+
+  /** Answers who gave up, then lets calls go on, while this turn has time for them. */
+  async #serve(): Promise<void> {
+    const begun = this.#clock.monoMs();
+    this.#begunMs = begun;
+    for (let waiting = this.#givenUp.pop(); waiting !== undefined; waiting = this.#givenUp.pop()) {
+      waiting.giveUp();
+      await steps();
+      if (this.#clock.monoMs() - begun > TURN_MS) return;
+    }
+    for (const waiting of this.#line) {
+      if (this.#isFull) return;
+      this.#line.delete(waiting);
+      waiting.go();
+      await steps();
+      if (this.#clock.monoMs() - begun > TURN_MS) return;
+    }
+  }
+}
+
+/** What was begun runs here, step by step, until it waits for somebody else. */
+async function steps(): Promise<void> {
+  for (let step = 0; step < STEPS; step++) await Promise.resolve();
+}
