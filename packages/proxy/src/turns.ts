@@ -1,9 +1,9 @@
 /**
  * The line in front of the proxy. In process, a call may be answered without the event loop ever
  * turning, and thousands may be begun in one turn: they would starve timers, disks and each other.
- * So calls go on at once while the turn has time left and few are under way; else they wait in line,
- * and each turn takes in as many as fit. Whoever gives up in line is answered in a turn as well,
- * ahead of those who wait.
+ * So calls go on at once while the turn has time left and few are under way; else they wait in
+ * line, and each turn takes in as many as fit. Whoever gives up in line is answered in a turn as
+ * well, ahead of those who wait.
  */
 import type { Call } from '@elanus/api';
 import { ElanusError, LIMITS, type Clock } from '@elanus/core';
