@@ -149,7 +149,7 @@ function* encodeSteps(
   const { kernels, codes, terms, norms, grid, inverseNorms, stride } = source;
   const { rows, rowCount, dim } = source.column;
   const shape = { dim, rows, codes, stride, terms, norms, inverseNorms, innerTerms, ...grid };
-  const size = Math.max(1, Math.floor(rowsPerCall(dim, 1) / 4));
+  const size = Math.max(1, Math.floor(rowsPerCall(dim, 1) / 16));
   for (let from = 0; from < rowCount; from += size) {
     kernels.encodeSq8({ ...shape, from, to: Math.min(rowCount, from + size) });
     yield;
@@ -218,8 +218,8 @@ function stepsOf(plan: IndexPlan): number {
   const calls = rowCount / rowsPerCall(dim, 1);
   const norms = plan.metric === 'cosine' ? calls : 0;
   const sealed = indexLayout(firstHeader(plan)).blocks;
-  // Encoding takes four steps per call; calibration two passes of all its queries.
-  const coded = plan.kind === 'FLAT' ? 0 : calls * (4 + 2 * CALIBRATION_QUERIES);
+  // Encoding takes sixteen steps per call; calibration two passes of all its queries.
+  const coded = plan.kind === 'FLAT' ? 0 : calls * (16 + 2 * CALIBRATION_QUERIES);
   // Linking a row takes about this many distances, a step about that many.
   const linked = plan.kind === 'HNSW' ? rowCount / 12 : 0;
   return Math.max(1, norms + coded + linked + sealed);

@@ -486,6 +486,7 @@ napi_value jsMergeLinks(napi_env env, napi_callback_info info) {
   if (!a.ok) return nothing();
   a.require(m.from <= m.targetCount && m.targetCount <= targets && m.targetCount < starts,
             "targets: too short");
+  a.require(a.ok && m.starts[m.targetCount] <= m.sourceCount, "sources: too short");
   a.require(m.layer == 0 || graphCount(m.graph.nodes, m.graph.degree, m.layer) > 0,
             "layer: not of this graph");
   m.scratch = a.scratch(10, graphScratchBytes(&m.graph, GRAPH_BATCH, true));

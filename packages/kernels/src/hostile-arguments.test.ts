@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
+import { graphScratchBytes } from './graph.ts';
 import type { Kernels } from './kernels.ts';
 import { availableIsas, loadKernels } from './load.ts';
 import { floatsOf } from './memory.ts';
@@ -74,6 +75,47 @@ function rightArguments(kernels: Kernels): Record<string, Record<string, unknown
     inverseNorms: { dim: DIM, rows, ...span, out: new Float32Array(ROWS) },
     encodeSq8: { dim: DIM, rows, inverseNorms, ...span, low: 0, step: 1, ...coded },
     scanSq8: { ...codeSpan, ...weighed },
+    ...graphArguments(kernels),
+  };
+}
+
+const LINKED = 40;
+
+/** Right arguments of the graph kernels: 40 rows of 20 numbers, all linked to their neighbours. */
+function graphArguments(kernels: Kernels): Record<string, Record<string, unknown>> {
+  const links = LINKED * 68;
+  const memory = kernels.allocate(links + LINKED * 64 + 1024);
+  const words = new Uint32Array(memory.buffer, memory.byteOffset + links, LINKED * 16);
+  for (let i = 0; i < words.length; i++) words[i] = (Math.floor(i / 16) + (i % 16)) % LINKED;
+  const parts = { codes: 0, terms: LINKED * 64, links };
+  const upper = { upperRows: links + LINKED * 64, upperLinks: links + LINKED * 64 + 64 };
+  const shape = { rowCount: LINKED, nodes: LINKED, stride: 64, degree: 8, inner: false };
+  const graph = { memory, ...shape, ...parts, ...upper };
+  const rows = kernels.allocate(LINKED * DIM * 4);
+  const scratchOf = (capacity: number, build: boolean) =>
+    new Uint32Array(graphScratchBytes({ graph, capacity, build }) / 4);
+  const where = { graph, metric: 'cosine', dim: DIM, grid: { low: -2, step: 0.02 }, rows };
+  const how = { mode: 'test', ef: 9, capacity: 20, candidates: 9, distancesMax: 5000 };
+  const allowed = new Uint32Array(2).fill(0xffffffff);
+  const asked = { queries: new Float32Array(DIM * 2).fill(1), allowed, rowBase: 0 };
+  const bounds = { min: -5, max: 5 };
+  const inverseNorms = new Float32Array(LINKED);
+  const scratch = scratchOf(20, false);
+  const into = { top: createTopK(2, 5), outcomes: new Uint32Array(8), scratch };
+  const round = { roundStart: 5, from: 6, to: 9, level: 0, ef: 20 };
+  const order = Uint32Array.from({ length: 9 }, (_, i) => i);
+  const lists = { targets: Uint32Array.of(3, 4), starts: Uint32Array.of(0, 1, 2) };
+  const merged = { layer: 0, ...lists, sources: Uint32Array.of(8, 9), from: 0, to: 2 };
+  return {
+    searchGraph: { ...where, ...how, ...asked, bounds, inverseNorms, ...into },
+    findLinks: {
+      graph,
+      order,
+      ...round,
+      chosen: new Uint32Array(32),
+      scratch: scratchOf(20, true),
+    },
+    mergeLinks: { graph, ...merged, scratch: scratchOf(0, true) },
   };
 }
 
@@ -111,6 +153,36 @@ describe.each(availableIsas())('%s', (isa) => {
           expectRefusal(refusal(() => methods[name]?.(args)));
         }
       }
+    }
+  });
+
+  test('a graph that lies about itself is refused or harmless', () => {
+    for (const name of ['searchGraph', 'findLinks', 'mergeLinks']) {
+      const right = graphArguments(kernels)[name] ?? {};
+      const graph = right['graph'] as Record<string, unknown>;
+      const sizes = [0, 1, 3, 63, 4096, 65_537, LINKED * 64 + 8, 2 ** 31 - 1];
+      for (const key of Object.keys(graph)) {
+        for (const wrong of [...HOSTILE, ...sizes]) {
+          const args = { ...graphArguments(kernels)[name], graph: { ...graph, [key]: wrong } };
+          expectRefusal(refusal(() => methods[name]?.(args)));
+        }
+      }
+    }
+  });
+
+  test('numbers of a graph search out of every range are refused or harmless', () => {
+    const numbers = fc.constantFrom(0, 1, 2, 5, 8, 9, 20, 39, 40, 41, 512, 65_536, 65_537, 2 ** 31);
+    for (const name of ['searchGraph', 'findLinks', 'mergeLinks']) {
+      const keys = Object.entries(graphArguments(kernels)[name] ?? {});
+      const names = keys.filter(([, value]) => typeof value === 'number').map(([key]) => key);
+      const lies = fc.dictionary(fc.constantFrom(...names), numbers);
+      fc.assert(
+        fc.property(lies, (some) => {
+          const args = { ...graphArguments(kernels)[name], ...some };
+          expectRefusal(refusal(() => methods[name]?.(args)));
+        }),
+        { numRuns: 60 },
+      );
     }
   });
 
@@ -161,6 +233,7 @@ describe.each(availableIsas())('%s', (isa) => {
 
 const FUNCTIONS = [
   ...(['scanFloat32', 'rerankFloat32', 'scoreRows', 'inverseNorms', 'encodeSq8'] as const),
+  ...(['searchGraph', 'findLinks', 'mergeLinks'] as const),
   ...(['scanSq8', 'firstNonFinite', 'combine', 'popcount', 'alignment'] as const),
 ];
 
@@ -192,6 +265,8 @@ function rightCalls(addon: NativeAddon): readonly NativeCall[] {
   return calls;
 }
 
+const GRAPH_FUNCTIONS: readonly string[] = ['searchGraph', 'findLinks', 'mergeLinks'];
+
 function testNativeDoor(addon: NativeAddon): void {
   /** Plausible and hostile arguments mixed, so that some calls get far. */
   const argument = fc.oneof(
@@ -215,12 +290,37 @@ function testNativeDoor(addon: NativeAddon): void {
 
   test.each(FUNCTIONS)('%s survives any arguments', (name) => {
     fc.assert(
-      fc.property(fc.array(argument, { maxLength: 22 }), (args) => {
+      fc.property(fc.array(argument, { maxLength: 30 }), (args) => {
         const call = addon[name] as (...args: readonly unknown[]) => unknown;
         expectRefusal(refusal(() => call(...args)));
       }),
       { numRuns: 3000 },
     );
+  });
+
+  test('right calls of the graph kernels with some arguments replaced', () => {
+    const calls = rightCalls(addon).filter((call) => GRAPH_FUNCTIONS.includes(call.name));
+    expect(calls).toHaveLength(3);
+    const replaced = fc.array(fc.tuple(fc.nat(29), argument), { minLength: 1, maxLength: 3 });
+    const record = fc.array(fc.constantFrom(0, 1, 39, 40, 41, 63, 64, 2720, 1e9, -1, 0.5, NaN), {
+      minLength: 10,
+      maxLength: 10,
+    });
+    for (const { name, args } of calls) {
+      const call = addon[name as 'searchGraph'];
+      fc.assert(
+        fc.property(replaced, record, fc.nat(1023), (some, numbers, which) => {
+          const changed = [...args];
+          const right = changed[2] as Float64Array;
+          changed[2] = right.map((value, i) => ((which >> i) & 1 ? (numbers[i] ?? 0) : value));
+          expectRefusal(refusal(() => call(...changed)));
+          changed[2] = right;
+          for (const [at, value] of some) changed[at % args.length] = value;
+          expectRefusal(refusal(() => call(...changed)));
+        }),
+        { numRuns: 2000 },
+      );
+    }
   });
 
   test('an array one element short is refused', () => {
@@ -231,7 +331,9 @@ function testNativeDoor(addon: NativeAddon): void {
       for (const [i, value] of args.entries()) {
         // A shorter list of rows is a right list.
         const isList = value instanceof Uint32Array && value.length === 3;
-        if (!ArrayBuffer.isView(value) || isList || name === 'alignment') continue;
+        // The memory of a graph may have room behind its last part.
+        const isMemory = value instanceof Uint8Array && GRAPH_FUNCTIONS.includes(name);
+        if (!ArrayBuffer.isView(value) || isList || isMemory || name === 'alignment') continue;
         const short = (value as Float32Array).subarray(0, (value as Float32Array).length - 1);
         expect(() => call(...args.with(i, short)), `${name}, ${i}`).toThrow(RangeError);
         tried++;
