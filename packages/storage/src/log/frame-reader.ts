@@ -4,15 +4,20 @@ import type { Frame } from './frame.ts';
 import { findFrame, frameBytes, readFrame } from './frame.ts';
 
 /** Bytes read at once: what one turn of the event loop checks. */
-const WINDOW_BYTES = 512 * 1024;
+const READ_BYTES = 512 * 1024;
 
 /** The largest payload of a frame that we wrote. */
 const PAYLOAD_MAX = RECORD_BYTES_MAX;
 
-/** Reads frames one after the other through a window; never holds more than one window. */
+/**
+ * Reads frames one after the other through a window, whose memory is used again and again: fresh
+ * pages cost more than the copy into them.
+ */
 export class FrameReader {
   readonly #handle: FileHandle;
   readonly #end: number;
+  #memory: Buffer = Buffer.alloc(0);
+  /** What has been read of the file, a part of the memory. */
   #view: Buffer = Buffer.alloc(0);
   #base: number;
   #at = 0;
@@ -29,7 +34,7 @@ export class FrameReader {
     return this.#base + this.#at;
   }
 
-  /** The buffer that the last frame's offsets refer to. */
+  /** The buffer that the last frame's offsets refer to; the next frame may overwrite it. */
   get window(): Buffer {
     return this.#view;
   }
@@ -73,12 +78,17 @@ export class FrameReader {
   async #fill(need: number): Promise<boolean> {
     const offset = this.offset;
     const have = Math.max(0, this.#view.length - this.#at);
-    const want = Math.min(Math.max(need, WINDOW_BYTES), this.#end - offset);
+    const want = Math.min(Math.max(need, have + READ_BYTES), this.#end - offset);
     if (want < need || want <= have) return false;
-    const next = Buffer.allocUnsafeSlow(want);
-    if (have > 0) this.#view.copy(next, 0, this.#at);
-    const got = await this.#handle.read(next.subarray(have), offset + have);
-    this.#view = next.subarray(0, have + got);
+    const from = Math.min(this.#at, this.#view.length);
+    if (want > this.#memory.length) {
+      this.#memory = Buffer.allocUnsafeSlow(want);
+      this.#view.copy(this.#memory, 0, from);
+    } else {
+      this.#memory.copyWithin(0, from, from + have);
+    }
+    const got = await this.#handle.read(this.#memory.subarray(have, want), offset + have);
+    this.#view = this.#memory.subarray(0, have + got);
     this.#base = offset;
     this.#at = 0;
     return have + got >= need;
