@@ -309,6 +309,31 @@ describe('serve', () => {
   });
 });
 
+describe('doctor', () => {
+  it('mends what it can, says what it cannot, and ends with 1 then', async () => {
+    const db = await elanus(join(home, 'sick'));
+    await db.collection('books', FIELDS);
+    await db.close();
+    const sound = await run(['doctor', 'sick', '--repair']);
+    expect(sound).toMatchObject({ code: 0, err: '' });
+    expect(sound.out).toMatch(/^sound$/m);
+    writeFileSync(join(home, 'sick/objects/stray.bin'), 'no object');
+    const found = await run(['doctor', 'sick']);
+    expect(found).toMatchObject({ code: 1 });
+    expect(found.out).toContain('--repair removes it');
+    const mended = await run(['doctor', 'sick', '--repair', '--json']);
+    expect(mended).toMatchObject({ code: 0 });
+    expect(JSON.parse(mended.out)).toMatchObject({ repairs: [{ what: 'stray.bin' }], damage: [] });
+    const path = join(home, 'sick/meta.db');
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0x5a, 4_096, bytes.length));
+    const lost = await run(['doctor', 'sick', '--repair']);
+    expect(lost).toMatchObject({ code: 1 });
+    expect(lost.out).toMatch(/^1 damaged, and not repaired$/m);
+    expect(lost.out).toContain('restore it from a backup');
+  });
+});
+
 describe('the file of rows', () => {
   it('is not changed by reading it', () => {
     expect(readFileSync(join(home, 'rows.jsonl'), 'utf8').split('\n')).toHaveLength(3);

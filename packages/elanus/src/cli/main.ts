@@ -38,7 +38,7 @@ const HELP = [
   '  elanus search <name> --id 7     rows nearest to a vector or a stored row',
   "  elanus query <name> --filter 'year >= 2020'",
   '  elanus export <name>            all rows as JSON lines',
-  '  elanus doctor ./data            check every byte at rest',
+  '  elanus doctor ./data            check every byte at rest (--repair: mend what can be)',
   '',
   'Commands on collections take --db <folder or URL> and --json; all take --help.',
 ];

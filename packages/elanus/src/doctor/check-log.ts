@@ -1,7 +1,7 @@
 import { ElanusError, type LogStore } from '@elanus/core';
 import { replay } from '@elanus/streaming-node';
 import type { Catalog } from './check-metadata.ts';
-import type { Findings } from './findings.ts';
+import type { Checked, Findings } from './findings.ts';
 
 const CURE =
   'Rows of flushed segments are whole; those that are only in the log from here on are lost: ' +
@@ -13,9 +13,10 @@ export async function checkLog(
   catalog: Catalog | undefined,
   findings: Findings,
 ): Promise<void> {
-  const names = await findings.try('log', CURE, () => logs.list());
+  const of = (what: string): Checked => ({ part: 'log', what, cure: CURE });
+  const names = await findings.try(of('log'), () => logs.list());
   for (const name of names ?? []) {
-    await findings.try(`log/${name}`, CURE, () => checkStream(logs, name, { catalog, findings }));
+    await findings.try(of(`log/${name}`), () => checkStream(logs, name, { catalog, findings }));
   }
 }
 

@@ -37,7 +37,7 @@ export async function checkMetadata(
     for (const name of [META, `${META}-wal`]) {
       if (existsSync(join(folder, name))) copyFileSync(join(folder, name), join(copy, name));
     }
-    return await findings.try(META, CURE, async () => {
+    return await findings.try({ part: 'metadata', what: META, cure: CURE }, async () => {
       checkPages(join(copy, META));
       const path = join(copy, META);
       const meta = await localMetaStore({ path, clock: systemClock, durability: 'process' });

@@ -12,7 +12,7 @@ import {
 import { readIndexHeader } from '@elanus/index';
 import type { SegmentRecord } from '@elanus/protocol';
 import type { Catalog } from './check-metadata.ts';
-import type { Examined, Findings } from './findings.ts';
+import type { Examined, Findings, Part } from './findings.ts';
 
 /** Walks over all objects, tells how far it is. */
 export interface ObjectCheck {
@@ -21,16 +21,21 @@ export interface ObjectCheck {
   readonly onProgress: (done: Examined) => void;
 }
 
-const CURES = {
+const CURES: Readonly<Record<Exclude<Part, 'metadata' | 'log'>, string>> = {
   manifest: 'It names the files of its segment: restore it from a backup.',
   scalars: 'Fields of these rows are lost: restore it from a backup.',
   vectors: 'Vectors of these rows are lost: restore it from a backup.',
   delta: 'Deleted rows may come back: restore it from a backup.',
-  keys: 'No row is lost: it can be rebuilt from the segment.',
-  stats: 'No row is lost: it can be rebuilt from the segment.',
-  index: 'No row is lost: the index can be rebuilt from the vectors.',
-  recovery: 'No row is lost: only retries of earlier writes are not recognised.',
-} as const;
+  keys: 'No row is lost: --repair makes it anew from the scalars of the segment.',
+  stats: 'No row is lost: --repair makes it anew from the scalars of the segment.',
+  index: 'No row is lost: the database builds it anew when it is opened.',
+  recovery:
+    'No row is lost: --repair drops it 15 minutes after its last write; retries of writes older ' +
+    'than that are refused anyway.',
+  unnamed: 'Nothing names it: --repair removes it.',
+};
+/** While a manifest cannot be read, nobody knows which files it names. */
+const KEEP = 'It may belong to a segment whose manifest is damaged: keep it.';
 
 /**
  * Reads every object and compares checksums; then reads what the metadata names by the decoders of
@@ -42,7 +47,10 @@ export async function checkObjects(
 ): Promise<void> {
   const { objects, findings, onProgress } = check;
   const named = new Set<string>();
-  for (const segment of catalog?.segments ?? []) await checkSegment(check, segment, named);
+  let known = catalog !== undefined;
+  for (const segment of catalog?.segments ?? []) {
+    known = (await checkSegment(check, segment, named)) && known;
+  }
   for (const { recovery } of catalog?.checkpoints ?? []) {
     if (recovery !== undefined) await checkFile(check, { name: recovery, part: 'recovery' }, named);
   }
@@ -53,15 +61,16 @@ export async function checkObjects(
     onProgress({ objects: findings.objects, bytes: findings.objectBytes });
     if (named.has(name)) continue;
     strays++;
-    const cure = 'Nothing names it: it can be removed.';
-    await findings.try(name, catalog === undefined ? '' : cure, () => objects.verify(name));
+    const of = { part: 'unnamed', what: name, cure: known ? CURES.unnamed : KEEP } as const;
+    await findings.try(of, () => objects.verify(name));
   }
-  if (strays > 0 && catalog !== undefined) {
-    findings.notes.push(`${strays} objects are named by nobody; the database removes them itself`);
+  if (strays > 0) {
+    const why = known ? 'the database removes them itself' : 'keep them: a list is damaged';
+    findings.notes.push(`${strays} objects are named by nobody; ${why}`);
   }
 }
 
-interface Checked {
+interface CheckedFile {
   readonly name: string;
   readonly part: keyof typeof CURES;
   /** What the manifest says of it. */
@@ -71,11 +80,11 @@ interface Checked {
   readonly look?: () => Promise<unknown>;
 }
 
-async function checkFile(check: ObjectCheck, one: Checked, named: Set<string>): Promise<void> {
+async function checkFile(check: ObjectCheck, one: CheckedFile, named: Set<string>): Promise<void> {
   const { name, part, file, decode, look } = one;
   const { objects, findings } = check;
   named.add(name);
-  await findings.try(name, CURES[part], async () => {
+  await findings.try({ part, what: name, cure: CURES[part] }, async () => {
     if (file !== undefined) {
       const stat = await objects.stat(name);
       if (stat === undefined) throw new ElanusError('object_not_found', { name });
@@ -89,11 +98,12 @@ async function checkFile(check: ObjectCheck, one: Checked, named: Set<string>): 
   });
 }
 
+/** False = its manifest cannot be read, so that nobody knows its files. */
 async function checkSegment(
   check: ObjectCheck,
   segment: SegmentRecord,
   named: Set<string>,
-): Promise<void> {
+): Promise<boolean> {
   const { objects, findings } = check;
   const { manifest: name, delta, rowCount } = segment;
   named.add(name);
@@ -101,14 +111,16 @@ async function checkSegment(
     const decode = (bytes: Uint8Array): unknown => decodeDeltaLog(bytes, delta, rowCount);
     await checkFile(check, { name: delta, part: 'delta', decode }, named);
   }
-  const manifest = await findings.try(name, CURES.manifest, async () =>
+  const of = { part: 'manifest', what: name, cure: CURES.manifest } as const;
+  const manifest = await findings.try(of, async () =>
     decodeManifest(await objects.get(name), name),
   );
-  if (manifest === undefined) return;
+  if (manifest === undefined) return false;
   for (const one of filesOf(manifest, objects)) await checkFile(check, one, named);
+  return true;
 }
 
-function filesOf(manifest: Manifest, objects: ObjectStore): Checked[] {
+function filesOf(manifest: Manifest, objects: ObjectStore): CheckedFile[] {
   const { scalars, keys, stats, vectors, indexes, rowCount } = manifest;
   const rowsOf = (name: string, rows: number): void => {
     if (rows === rowCount) return;
@@ -134,12 +146,12 @@ function filesOf(manifest: Manifest, objects: ObjectStore): Checked[] {
       file: stats,
       decode: (bytes) => rowsOf(stats.name, decodeStats(bytes, stats.name).rowCount),
     },
-    ...vectors.map(({ file }): Checked => {
+    ...vectors.map(({ file }): CheckedFile => {
       const look = async (): Promise<void> =>
         rowsOf(file.name, (await readVectorHeader(objects, file.name)).rowCount);
       return { name: file.name, part: 'vectors', file, look };
     }),
-    ...indexes.map(({ file }): Checked => {
+    ...indexes.map(({ file }): CheckedFile => {
       const decode = (bytes: Uint8Array): void => rowsOf(file.name, indexRows(bytes, file.name));
       return { name: file.name, part: 'index', file, decode };
     }),

@@ -1,7 +1,22 @@
 import { isElanusError } from '@elanus/core';
 
+/** What is damaged; `unnamed` = an object that nothing names. */
+export type Part =
+  | 'metadata'
+  | 'log'
+  | 'manifest'
+  | 'scalars'
+  | 'vectors'
+  | 'delta'
+  | 'keys'
+  | 'stats'
+  | 'index'
+  | 'recovery'
+  | 'unnamed';
+
 /** Something that is not as it was written. */
 export interface Damage {
+  readonly part: Part;
   /** What it is: an object's name, a stream of the log, the metadata. */
   readonly what: string;
   readonly why: string;
@@ -28,6 +43,9 @@ export interface Examined {
   readonly objects: number;
   readonly bytes: number;
 }
+
+/** What is checked, and what is to be said when it is damaged. */
+export type Checked = Omit<Damage, 'why'>;
 
 /** Where the checks write what they find. */
 export class Findings {
@@ -57,17 +75,12 @@ export class Findings {
     };
   }
 
-  /** Adds a failure as damage. */
-  add(what: string, error: unknown, cure: string): void {
-    this.damage.push({ what, why: reasonOf(error), cure });
-  }
-
   /** Runs a check; what it throws is damage. Undefined then. */
-  async try<T>(what: string, cure: string, check: () => Promise<T>): Promise<T | undefined> {
+  async try<T>(of: Checked, check: () => Promise<T>): Promise<T | undefined> {
     try {
       return await check();
     } catch (error) {
-      this.add(what, error, cure);
+      this.damage.push({ ...of, why: reasonOf(error) });
       return undefined;
     }
   }
