@@ -105,8 +105,8 @@ export class Jobs {
   }
 
   /**
-   * While a shard takes in rows, indexes wait: their builds would take processor, disk and memory
-   * from the writers. Not when so much waits that searches feel it; and merges never wait, so that
+   * While a shard takes in rows or flushes them, indexes wait: their builds would take processor,
+   * disk and memory from the writers. Not when so much waits that searches feel it; and merges never wait, so that
    * segments stay few.
    */
   async #mustWait(input: {
@@ -121,7 +121,9 @@ export class Jobs {
       await invoke(this.#context.bus, describeShards, { header: { collectionId } })
     ).header;
     const status = shards.find(({ shard }) => shard === input.shard);
-    const leftMs = QUIET_MS - (status?.idleMs ?? QUIET_MS);
+    if (status === undefined) return false;
+    const { idleMs, unflushedSegments } = status;
+    const leftMs = unflushedSegments > 0 ? QUIET_MS : QUIET_MS - idleMs;
     if (leftMs <= 0) return false;
     this.#context.clock.after(leftMs, () => this.kick());
     return true;

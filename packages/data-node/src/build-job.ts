@@ -32,6 +32,7 @@ import type { EncodedScalars } from '@elanus/format/scalars';
 import { indexThreads, type IndexFile } from '@elanus/index';
 import { bytesOf, floatsOf, loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
 import type { BuildJob, SegmentRecord } from '@elanus/protocol';
+import type { Lease, Resident } from '@elanus/runtime';
 import { dataThreads } from './threads.ts';
 
 /** What a job runs on. */
@@ -39,6 +40,7 @@ export interface BuildPorts {
   readonly objects: ObjectStore;
   readonly pool: Pool;
   readonly kernels: KernelChoice;
+  readonly resident: Resident<RowMemory>;
 }
 
 /** A job's result: what the shard commits. */
@@ -87,15 +89,24 @@ class BuildRun {
     const manifest = decodeManifest(await this.#get(record.manifest), record.manifest);
     const indexes: ManifestIndex[] = [];
     for (const { field, file } of manifest.vectors) {
-      const header = await readVectorHeader(this.#ports.objects, file.name);
-      const memory = loadKernels(this.#ports.kernels).allocate(Math.max(4, header.dataBytes));
-      const target = bytesOf(memory, header.dataBytes);
-      await readVectors(this.#ports.objects, { name: file.name, header, target });
-      indexes.push(await this.#buildIndex(field, memory, manifest.rowCount));
-      loadKernels(this.#ports.kernels).discard(memory);
+      const rows = this.#ports.resident.lease(file.name) ?? (await this.#readRows(file.name));
+      try {
+        indexes.push(await this.#buildIndex(field, rows.value, manifest.rowCount));
+      } finally {
+        rows.release();
+      }
     }
     const next = await this.#putManifest({ ...manifest, indexes });
     return { output: { ...record, manifest: next.name, indexed: true }, origins: undefined };
+  }
+
+  /** Rows of a file in memory of their own. */
+  async #readRows(name: string): Promise<Lease<RowMemory>> {
+    const { objects, kernels } = this.#ports;
+    const header = await readVectorHeader(objects, name);
+    const value = loadKernels(kernels).allocate(Math.max(4, header.dataBytes));
+    await readVectors(objects, { name, header, target: bytesOf(value, header.dataBytes) });
+    return { value, release: () => loadKernels(kernels).discard(value) };
   }
 
   /** Joins the inputs' kept rows, in order, into one segment. */

@@ -1,8 +1,8 @@
 /** The data node: runs jobs. It serves no reads and commits nothing. */
 import type { Pool } from '@elanus/core';
-import type { KernelChoice } from '@elanus/kernels';
+import type { KernelChoice, RowMemory } from '@elanus/kernels';
 import { runBuild, serveCall } from '@elanus/protocol';
-import type { World } from '@elanus/runtime';
+import type { Resident, World } from '@elanus/runtime';
 import { buildJob } from './build-job.ts';
 
 /** What a data node is made of. */
@@ -10,6 +10,8 @@ export interface DataNodeOptions {
   readonly world: Pick<World, 'bus' | 'objects'>;
   readonly kernels: KernelChoice;
   readonly pool: Pool;
+  /** Rows that a query node of this process holds: built over where they lie. */
+  readonly resident: Resident<RowMemory>;
 }
 
 /** A running data node. */
@@ -20,11 +22,11 @@ export interface DataNode {
 
 /** Starts taking jobs. */
 export function startDataNode(options: DataNodeOptions): DataNode {
-  const { world, kernels, pool } = options;
+  const { world, kernels, pool, resident } = options;
   const ended = new AbortController();
   const end = serveCall(world.bus, runBuild, async ({ header }, signal) => {
     const either = AbortSignal.any([signal, ended.signal]);
-    const ports = { objects: world.objects, pool, kernels };
+    const ports = { objects: world.objects, pool, kernels, resident };
     return { header: await buildJob(ports, header, either) };
   });
   return {

@@ -4,12 +4,12 @@
  * owner, which recovers what was left; closing goes back in the other order.
  */
 import type { Database } from '@elanus/api';
-import type { KernelChoice } from '@elanus/kernels';
+import { loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
 import { startCoordinator } from '@elanus/coordinator';
 import { startDataNode } from '@elanus/data-node';
 import { createProxy } from '@elanus/proxy';
 import { startQueryNode } from '@elanus/query-node';
-import type { OpenWorld } from '@elanus/runtime';
+import { Resident, type OpenWorld } from '@elanus/runtime';
 import { startStreamingNode } from '@elanus/streaming-node';
 import { VERSION } from './version.ts';
 
@@ -42,9 +42,10 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
     const coordinator = await startCoordinator({ world, alone: true });
     ends.push(() => coordinator.stop());
     const { search, build } = world.pools;
-    const queryNode = startQueryNode({ world, kernels, pools: search });
+    const resident = new Resident<RowMemory>((rows) => loadKernels(kernels).discard(rows));
+    const queryNode = startQueryNode({ world, kernels, pools: search, resident });
     ends.push(() => queryNode.stop());
-    const dataNode = startDataNode({ world, kernels, pool: world.pools.build });
+    const dataNode = startDataNode({ world, kernels, pool: world.pools.build, resident });
     ends.push(() => dataNode.stop());
     const streamingNode = await startStreamingNode({
       world,

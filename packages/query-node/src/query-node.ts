@@ -10,7 +10,7 @@ import {
   type CollectionSchema,
   type Pool,
 } from '@elanus/core';
-import type { KernelChoice } from '@elanus/kernels';
+import type { KernelChoice, RowMemory } from '@elanus/kernels';
 import {
   countSealed,
   describeNode,
@@ -21,7 +21,7 @@ import {
   selectSealed,
   serveCall,
 } from '@elanus/protocol';
-import type { World } from '@elanus/runtime';
+import type { Resident, World } from '@elanus/runtime';
 import {
   packKeys,
   parseKey,
@@ -40,6 +40,8 @@ export interface QueryNodeOptions {
   readonly kernels: KernelChoice;
   /** Threads of reads. */
   readonly pools: readonly Pool[];
+  /** Rows that this process holds, by the name of their object. */
+  readonly resident: Resident<RowMemory>;
 }
 
 /** A running query node. */
@@ -62,6 +64,7 @@ export function startQueryNode(options: QueryNodeOptions): QueryNode {
 class SegmentHost {
   readonly #world: QueryNodeOptions['world'];
   readonly #runner: ReadRunner;
+  readonly #resident: Resident<RowMemory>;
   readonly #held = new Map<number, LoadedSegment>();
   /** Loads of one segment run one after the other. */
   readonly #loading = new Map<number, Promise<LoadedSegment>>();
@@ -69,6 +72,7 @@ class SegmentHost {
   constructor(options: QueryNodeOptions) {
     this.#world = options.world;
     this.#runner = new ReadRunner(options.kernels, options.pools);
+    this.#resident = options.resident;
   }
 
   clear(): void {
@@ -104,11 +108,17 @@ class SegmentHost {
   #release(segmentId: number): void {
     const held = this.#held.get(segmentId);
     this.#held.delete(segmentId);
-    for (const chunk of held?.view.chunks ?? []) {
-      for (const { memory } of chunk.vectors.values()) this.#runner.kernels.discard(memory);
-    }
+    for (const { file } of held?.manifest.vectors ?? []) this.#resident.drop(file.name);
     for (const { file } of held?.view.indexes.values() ?? []) {
       if (file !== undefined) this.#runner.kernels.discard(file.memory);
+    }
+  }
+
+  /** From here on others of this process find the rows by the names of their objects. */
+  #hold({ manifest, view }: LoadedSegment): void {
+    for (const { field, file } of manifest.vectors) {
+      const rows = view.chunks[0]?.vectors.get(fieldId(field));
+      if (rows !== undefined) this.#resident.hold(file.name, rows.memory);
     }
   }
 
@@ -127,6 +137,7 @@ class SegmentHost {
         };
         const loaded = await loadSegmentFiles(context, want, held);
         this.#held.set(id, loaded);
+        if (held === undefined) this.#hold(loaded);
         return loaded;
       });
     this.#loading.set(id, next);

@@ -8,5 +8,7 @@ export { inlinePool } from './pool/inline.ts';
 export type { PoolOptions } from './pool/piscina.ts';
 export { piscinaPool } from './pool/piscina.ts';
 export { systemProc } from './proc/system.ts';
+export type { Lease } from './resident.ts';
+export { Resident } from './resident.ts';
 export { systemRng } from './rng/system.ts';
 export type { OpenWorld, World, WorldPools } from './world.ts';
