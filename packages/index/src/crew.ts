@@ -47,6 +47,8 @@ const PIECE = { find: 8, merge: 32 } as const;
 /** Stages of fewer pieces are not worth waking anybody. */
 const PIECES_MIN = 2;
 const EPOCH_MASK = 0x7fff;
+/** The place of a stage that is not open: behind every piece. */
+const CLOSED = 0xffff;
 const WAIT_MS = 1000;
 /** Seconds without progress after which the leader takes a helper for dead. */
 const PATIENCE = 30;
@@ -103,15 +105,21 @@ function take(crew: Crew, epoch: number): { stage: Stage; from: number; to: numb
 /** Does `[from, to)` of a stage in bounded steps; gives the first that is not done. */
 export type Work = (stage: Stage, from: number, to: number) => number;
 
-function* pieces(crew: Crew, epoch: number, work: Work): Generator<undefined, void, undefined> {
+/** Does pieces until none is left; 'done' after each. A piece that was taken must be done. */
+function* pieces(
+  crew: Crew,
+  epoch: number,
+  work: Work,
+): Generator<'step' | 'done', void, undefined> {
   for (let piece = take(crew, epoch); piece !== undefined; piece = take(crew, epoch)) {
     const { stage, from, to } = piece;
     for (let at = from; at < to; ) {
       at = work(stage, at, to);
-      yield;
+      yield 'step';
     }
     Atomics.add(crew.control, WORD.done, to - from);
     Atomics.notify(crew.control, WORD.done);
+    yield 'done';
   }
 }
 
@@ -124,9 +132,12 @@ export function* lead(crew: Crew, stage: Stage, work: Work): Generator<undefined
     }
     return;
   }
-  assert(stage.count <= 0xffff, 'a stage fits its counter');
+  assert(stage.count < CLOSED, 'a stage fits its counter');
   const { control } = crew;
   const epoch = (word(crew, WORD.epoch) + 1) | 0;
+  const turn = (epoch & EPOCH_MASK) << 16;
+  // Closed while the stage is written: nobody takes a piece of the old one with the new numbers.
+  Atomics.store(control, WORD.turn, turn | CLOSED);
   Atomics.store(control, WORD.kind, KINDS.indexOf(stage.kind));
   Atomics.store(control, WORD.start, stage.roundStart);
   Atomics.store(control, WORD.level, stage.level);
@@ -134,10 +145,10 @@ export function* lead(crew: Crew, stage: Stage, work: Work): Generator<undefined
   Atomics.store(control, WORD.count, stage.count);
   Atomics.store(control, WORD_NODES, stage.nodes);
   Atomics.store(control, WORD.done, 0);
-  Atomics.store(control, WORD.turn, (epoch & EPOCH_MASK) << 16);
+  Atomics.store(control, WORD.turn, turn);
   Atomics.store(control, WORD.epoch, epoch);
   Atomics.notify(control, WORD.epoch);
-  yield* pieces(crew, epoch, work);
+  for (const _ of pieces(crew, epoch, work)) yield;
   let still = 0;
   for (let done = word(crew, WORD.done); done < stage.count; ) {
     Atomics.wait(control, WORD.done, done, WAIT_MS);
@@ -160,7 +171,7 @@ export function help(crew: Crew, work: Work, ended: () => boolean): void {
   while (!ended()) {
     const epoch = word(crew, WORD.epoch);
     if (KINDS[word(crew, WORD.kind)] === 'ended') return;
-    for (const _ of pieces(crew, epoch, work)) if (ended()) break;
+    for (const at of pieces(crew, epoch, work)) if (at === 'done' && ended()) return;
     Atomics.wait(crew.control, WORD.epoch, epoch, WAIT_MS);
   }
 }

@@ -38,9 +38,14 @@ const TRUTH_WIDTH = 4;
 /** Codes that tell so little that a scan of them looks at most rows exactly need no graph. */
 const CANDIDATES_SHARE_MAX = 1 / 4;
 
+/** M of the parameters, or its default. */
+export function graphDegree(params: HnswParams | undefined): number {
+  return params?.M ?? 16;
+}
+
 /** The graph that parameters ask for. @throws RangeError */
 export function graphShape(params: HnswParams | undefined, nodes: number): GraphShape {
-  const degree = params?.M ?? 16;
+  const degree = graphDegree(params);
   const efConstruction = params?.efConstruction ?? 200;
   if (!Number.isInteger(degree) || degree < 2 || degree > DEGREE_MAX) {
     throw new RangeError(`M: expected a whole number from 2 to ${DEGREE_MAX}`);

@@ -39,6 +39,8 @@ const EXACT_COST = 5;
 const TWO_HOP_SHARE_MIN = 0.03;
 /** A filtered walk may take so many times the distances that are likely; then a scan answers. */
 const PATIENCE = 6;
+/** Of the share that a filter lets through, what must be met around a query for a two-hop walk. */
+const AROUND = 0.3;
 /** Results of a walk that stands still without bounds: what range searches keep at most. */
 const RANGE_CAPACITY = 8192;
 /** Nodes that a two-hop walk begins with (native/graph.h), and room. */
@@ -51,6 +53,7 @@ interface WalkPlan {
   readonly capacity: number;
   readonly candidates: number;
   readonly distancesMax: number;
+  readonly leastShare: number;
 }
 
 /** Scratches of a thread: a search that pauses keeps its own, another takes the next. */
@@ -87,8 +90,10 @@ function walkMode(share: number, costOf: (mode: GraphMode) => number): GraphMode
 
 function widthOfSearch(source: HnswSource, args: IndexSearch): Width | undefined {
   const { limit } = args.top;
+  const recall = args.recall ?? RECALL_DEFAULT;
+  if (!(recall > 0 && recall <= 1)) throw new RangeError('recall: expected more than 0, at most 1');
   if (args.ef !== undefined) return widthOf(source.curve, limit, Math.max(args.ef, limit));
-  return widthFor(source.curve, limit, args.recall ?? RECALL_DEFAULT);
+  return widthFor(source.curve, limit, recall);
 }
 
 /** How to walk; undefined = scan. */
@@ -117,6 +122,7 @@ function planWalk(source: HnswSource, args: IndexSearch): WalkPlan | undefined {
     capacity: mode === 'all' && kept === ef ? ef : capacity,
     candidates,
     distancesMax,
+    leastShare: mode === 'two-hop' ? share * AROUND : 0,
   };
 }
 
@@ -168,7 +174,7 @@ export function* hnswSteps(
 
 function* walkSteps(
   source: HnswSource,
-  walk: {
+  walking: {
     readonly args: IndexSearch;
     readonly plan: WalkPlan;
     readonly graph: GraphView;
@@ -176,13 +182,13 @@ function* walkSteps(
   },
 ): Generator<undefined, void, undefined> {
   const { kernels, metric, column, grid, inverseNorms, scratches } = source;
-  const { args, plan, graph, outcomes } = walk;
+  const { args, plan, graph, outcomes } = walking;
   const { top, queries, allowed, bounds } = args;
   const scratch = scratches.take(graph, plan.capacity);
   try {
-    const { mode, capacity, candidates, distancesMax } = plan;
+    const { width, ...walk } = plan;
     const shape = { graph, metric, dim: column.dim, grid, rows: column.rows, inverseNorms };
-    const how = { mode, ef: plan.width.ef, capacity, candidates, distancesMax, outcomes, scratch };
+    const how = { ...walk, ef: width.ef, outcomes, scratch };
     const asked = { queries, allowed, bounds, top, rowBase: args.rowBase ?? 0, ...how };
     while (!kernels.searchGraph({ ...shape, ...asked })) yield;
   } finally {

@@ -1,17 +1,18 @@
 import { isElanusError } from '@elanus/core';
-import { bytesOf, floatsOf, loadKernels } from '@elanus/kernels';
+import { bytesOf, createTopK, floatsOf, loadKernels } from '@elanus/kernels';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { crc32 } from 'node:zlib';
 
 import { buildIndex, buildSteps } from './build.ts';
 import type { VectorColumn } from './column.ts';
-import { INDEX_HEADER_BYTES, indexLayout, readIndexHeader } from './index-file.ts';
+import { INDEX_HEADER_BYTES, indexLayout, readIndexHeader, sealSteps } from './index-file.ts';
 import { openIndex } from './open.ts';
 import type { IndexKind } from './vector-index.ts';
 
 const kernels = loadKernels();
 const METRICS = ['l2', 'ip', 'cosine'] as const;
+const KINDS = ['FLAT', 'FLAT_SQ8', 'HNSW'] as const;
 
 function columnOf(rowCount: number, dim: number): VectorColumn {
   const rows = kernels.allocate(Math.max(4, rowCount * dim * 4));
@@ -56,11 +57,11 @@ function reseal(bytes: Uint8Array): Uint8Array {
   return bytes;
 }
 
-describe('a file', () => {
-  const sound = fileOf('FLAT_SQ8', 'ip');
+describe.each(['FLAT_SQ8', 'HNSW'] as const)('a file, %s', (sealed) => {
+  const sound = fileOf(sealed, 'ip');
 
   test('opens with what was built', () => {
-    for (const kind of ['FLAT', 'FLAT_SQ8'] as const) {
+    for (const kind of KINDS) {
       for (const metric of METRICS) {
         const bytes = fileOf(kind, metric);
         const index = openBytes(bytes);
@@ -96,12 +97,12 @@ describe('a file', () => {
   test('whose header lies under a right checksum is refused, never followed', () => {
     const edges = fc.constantFrom(0, 1, 255, 256, 0x7fffffff, 0x80000000, 0xffffffff);
     fc.assert(
-      fc.property(fc.integer({ min: 2, max: 36 }), fc.oneof(edges, fc.nat()), (word, value) => {
+      fc.property(fc.integer({ min: 2, max: 59 }), fc.oneof(edges, fc.nat()), (word, value) => {
         const bytes = sound.slice();
         const view = new DataView(bytes.buffer);
         const field = word * 4;
-        // Writer features, low, step, norm, candidates: any value in range is a legal file.
-        if (field === 16 || (field >= 40 && field < 56)) return;
+        // Writer features, low, step, norm, candidates, efConstruction: any value in range is a legal file.
+        if (field === 16 || (field >= 40 && field < 56) || field === 156) return;
         if (view.getUint32(field, true) === value) return;
         view.setUint32(field, value, true);
         expect(codeOf(() => openBytes(reseal(bytes)))).toMatch(/file_corrupt|format_too_new/);
@@ -151,13 +152,47 @@ describe('a file', () => {
   });
 });
 
+test('a graph of nonsense under right checksums answers with rows that there are', () => {
+  const random = fc.oneof(fc.nat(299), fc.nat(), fc.constantFrom(0xffffffff, 0x7fffffff, 300));
+  const words = fc.array(random, { minLength: 64, maxLength: 64 });
+  const sections = ['links', 'upperRows', 'upperLinks', 'curve', 'terms', 'codes'] as const;
+  fc.assert(
+    fc.property(words, fc.constantFrom(...sections), fc.constantFrom(...METRICS), (some, at, m) => {
+      const bytes = fileOf('HNSW', m);
+      const memory = kernels.allocate(bytes.length);
+      bytesOf(memory, bytes.length).set(bytes);
+      const image = { memory, bytes: bytes.length, path: 'x.index' };
+      const header = readIndexHeader(image);
+      const { offset, bytes: size } = indexLayout(header).sections[at];
+      const into = new Uint32Array(memory.buffer, memory.byteOffset + offset, size / 4);
+      for (let i = 0; i < into.length; i++) into[i] = some[i % some.length] ?? 0;
+      for (const _ of sealSteps(memory, header)) continue;
+      const index = openIndex({ kernels, column, image });
+      const queries = floatsOf(column.rows, 20);
+      for (const ef of [undefined, 20]) {
+        const top = createTopK(2, 10);
+        index.search({ queries, top, ef });
+        expect([...top.counts]).toEqual([10, 10]);
+        expect(top.rows.every((row) => row < 300)).toBe(true);
+        expect(new Set(top.rows.subarray(0, 10)).size).toBe(10);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
 test('any layout has aligned sections that do not overlap', () => {
-  const kind = fc.constantFrom('FLAT' as const, 'FLAT_SQ8' as const);
+  const kind = fc.constantFrom(...KINDS);
+  const nodes = fc.double({ min: 0, max: 1, noNaN: true });
+  const degree = fc.integer({ min: 2, max: 64 });
   const metric = fc.constantFrom(...METRICS);
   const rowCount = fc.nat(5_000_000);
   const dim = fc.integer({ min: 1, max: 32_768 });
   fc.assert(
-    fc.property(fc.record({ kind, metric, dim, rowCount }), (shape) => {
+    fc.property(fc.record({ kind, metric, dim, rowCount, nodes, degree }), (drawn) => {
+      const linked = Math.floor(drawn.nodes * drawn.rowCount);
+      const graph = { degree: drawn.degree, nodes: linked, efConstruction: 100 };
+      const shape = drawn.kind === 'HNSW' ? { ...drawn, graph } : drawn;
       const layout = indexLayout(shape);
       let end = INDEX_HEADER_BYTES;
       for (const section of Object.values(layout.sections)) {

@@ -262,10 +262,13 @@ function readGraph(image: IndexImage, view: DataView): GraphShape | undefined {
   const kind = KINDS[view.getUint32(20, true)];
   const featured = view.getUint32(12, true) === GRAPH_FEATURE;
   if (featured !== (kind === 'HNSW')) refuse(image, 'a graph in a file of another kind', 12);
-  if (!featured) return undefined;
   const degree = view.getUint32(148, true);
   const nodes = view.getUint32(152, true);
   const efConstruction = view.getUint32(156, true);
+  if (!featured) {
+    if ((degree | nodes | efConstruction) !== 0) refuse(image, 'numbers of a graph', 148);
+    return undefined;
+  }
   if (degree < 2 || degree > DEGREE_MAX) refuse(image, 'degree out of range', 148);
   const rows = view.getBigUint64(32, true);
   if (BigInt(nodes) > rows || nodes > GRAPH_ROWS_MAX) refuse(image, 'nodes out of range', 152);

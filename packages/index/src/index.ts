@@ -1,12 +1,22 @@
 export type { BuildControl, IndexPlan } from './build.ts';
-export { buildIndex, buildSteps } from './build.ts';
+export { buildIndex, buildSteps, reserveFile } from './build.ts';
 export type { VectorColumn } from './column.ts';
+export type { Crew } from './crew.ts';
+export type { HnswParams } from './hnsw-build.ts';
 export { columnNorms } from './column.ts';
 export type { IndexHandle } from './handle.ts';
-export type { IndexFile, IndexHeader, IndexImage, IndexShape } from './index-file.ts';
+export type {
+  GraphShape,
+  IndexFile,
+  IndexHeader,
+  IndexImage,
+  IndexShape,
+} from './index-file.ts';
 export { INDEX_FILE_VERSION, indexLayout, readIndexHeader } from './index-file.ts';
 export type { OpenIndex } from './open.ts';
 export { flatIndex, openHandle, openIndex, openIndexSteps } from './open.ts';
 export type { IndexKind, IndexSearch, SearchWork, VectorIndex } from './vector-index.ts';
+export { RECALL_DEFAULT } from './recall-curve.ts';
 export { indexThreads } from './threads.ts';
 export type { BuildTask } from './threads/build.ts';
+export { sharedTask } from './shared-task.ts';

@@ -395,7 +395,7 @@ napi_value jsScanSq8(napi_env env, napi_callback_info info) {
 }
 
 // (isa, graph, numbers, metric, dim, low, step, edge, queries, mode, ef, capacity, candidates,
-//  distancesMax, budget, allowed|null, min, max, rows, inverseNorms|null, rowBase, outcomes,
+//  distancesMax, leastShare, budget, allowed|null, min, max, rows, inverseNorms|null, rowBase, outcomes,
 //  scratch, limit, scores, rows, counts, tied): how many queries are decided
 napi_value jsSearchGraph(napi_env env, napi_callback_info info) {
   Args a(env, info);
@@ -414,13 +414,14 @@ napi_value jsSearchGraph(napi_env env, napi_callback_info info) {
   s.capacity = a.whole(11, MAX_ENTRIES, "capacity: out of range");
   s.candidates = a.whole(12, MAX_ENTRIES, "candidates: out of range");
   s.distancesMax = a.whole(13, MAX_ROWS, "distancesMax: out of range");
-  s.budget = a.whole(14, MAX_GRAPH_ROWS, "budget: out of range");
-  s.allowed = a.bitset(15, s.graph.rows, "allowed: expected a Uint32Array of one bit a row");
-  s.min = (float)a.real(16, "min: expected a number");
-  s.max = (float)a.real(17, "max: expected a number");
-  s.rows = a.floats(18, &rows, "rows: expected a Float32Array");
-  s.rowBase = (uint32_t)a.whole(20, MAX_ROWS, "rowBase: expected a row number");
-  s.outcomes = a.words(21, &outcomes, "outcomes: expected a Uint32Array");
+  s.leastShare = (float)a.real(14, "leastShare: expected a number");
+  s.budget = a.whole(15, MAX_GRAPH_ROWS, "budget: out of range");
+  s.allowed = a.bitset(16, s.graph.rows, "allowed: expected a Uint32Array of one bit a row");
+  s.min = (float)a.real(17, "min: expected a number");
+  s.max = (float)a.real(18, "max: expected a number");
+  s.rows = a.floats(19, &rows, "rows: expected a Float32Array");
+  s.rowBase = (uint32_t)a.whole(21, MAX_ROWS, "rowBase: expected a row number");
+  s.outcomes = a.words(22, &outcomes, "outcomes: expected a Uint32Array");
   if (!a.ok) return nothing();
   a.require(s.dim >= 1 && s.dim <= s.graph.stride, "dim: expected 1 to stride");
   a.require(queries % (s.dim ? s.dim : 1) == 0 && queries > 0, "queries: not a multiple of dim");
@@ -433,11 +434,11 @@ napi_value jsSearchGraph(napi_env env, napi_callback_info info) {
   a.require(s.ef >= 1 && s.capacity >= s.ef, "capacity: expected at least ef");
   a.require(s.mode == GRAPH_ALL || s.allowed, "allowed: expected for this mode");
   if (s.metric == METRIC_COSINE) {
-    s.inverseNorms = a.floats(19, &norms, "inverseNorms: expected a Float32Array");
+    s.inverseNorms = a.floats(20, &norms, "inverseNorms: expected a Float32Array");
     a.require(norms >= s.graph.rows, "inverseNorms: fewer than the graph's rows");
   }
-  s.scratch = a.scratch(22, graphScratchBytes(&s.graph, s.capacity, false));
-  s.top = a.top(23, s.nq);
+  s.scratch = a.scratch(23, graphScratchBytes(&s.graph, s.capacity, false));
+  s.top = a.top(24, s.nq);
   return a.ok ? number(env, (double)table->searchGraph(&s)) : nothing();
 }
 

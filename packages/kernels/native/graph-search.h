@@ -90,6 +90,19 @@ LANES bool enterBase(const SearchGraph* a, Walk& w) {
   return true;
 }
 
+// Whether fewer rows around the query are allowed than the filter lets through elsewhere: then the
+// nearest allowed rows are far away, and a walk that steps over the others gets stuck on its way.
+LANES bool isAgainst(const SearchGraph* a, const Walk& w) {
+  uint32_t seen = 0, allowed = 0;
+  for (size_t i = 0; i < (w.layer.count + 31) / 32; i++) {
+    if (w.visited[i] == 0) continue;
+    seen += (uint32_t)__builtin_popcount(w.visited[i]);
+    allowed += (uint32_t)__builtin_popcount(w.visited[i] & a->allowed[i]);
+  }
+  const float least = (float)seen * a->leastShare;
+  return least >= 2 && (float)allowed < least;
+}
+
 // Turns what the short walk found into the beginning of a two-hop walk.
 LANES void plantSeeds(const SearchGraph* a, Walk& w) {
   clearVisited(w, w.layer.count);
@@ -174,6 +187,9 @@ bool runQuery(const SearchGraph* a, Walk& w, State* s, size_t most) {
     seeds.capacity = w.capacity;
     w = seeds;
     if (!finished && w.distances < a->distancesMax) return false;
+    outcome[2] = w.distances;
+    outcome[3] = w.visits;
+    if (isAgainst(a, w)) return true;
     plantSeeds(a, w);
     s->phase = PHASE_WALK;
   }

@@ -115,6 +115,7 @@ struct SearchGraph {
   size_t capacity;   // nodes that a walk keeps, at least ef
   size_t candidates;  // results that are scored exactly
   size_t distancesMax;  // of one query, before it gives up
+  float leastShare;     // two-hop: of allowed rows around the query, below which it gives up
   size_t budget;        // distances of this call
   const uint32_t* allowed;  // [>= rows bits] or null
   float min, max;           // inclusive bounds of the score

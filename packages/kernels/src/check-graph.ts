@@ -66,6 +66,7 @@ export function checkSearchGraph(args: SearchGraph): void {
   need(args.ef >= 1 && args.capacity >= args.ef, 'capacity: expected at least ef');
   whole(args.candidates, ENTRIES_MAX, 'candidates');
   whole(args.distancesMax, ROW_MAX, 'distancesMax');
+  need(args.leastShare >= 0 && args.leastShare <= 1, 'leastShare: out of range');
   if (args.allowed !== undefined) words(args.allowed, Math.ceil(graph.rowCount / 32), 'allowed');
   else if (args.mode !== 'all') throw new TypeError('allowed: expected for this mode');
   checkBounds(args.bounds);

@@ -119,7 +119,14 @@ function search(world: World, shape: Shape, asked: Asked) {
   const outcomes = new Uint32Array(nq * OUTCOME_WORDS);
   const capacity = mode === 'all' && bounds === undefined ? ef : ef * 3 + 20;
   const scratch = createGraphScratch({ graph, capacity, build: false });
-  const how = { mode, ef, capacity, candidates: Math.max(limit, ef), distancesMax: 100_000 };
+  const how = {
+    mode,
+    ef,
+    capacity,
+    candidates: Math.max(limit, ef),
+    distancesMax: 100_000,
+    leastShare: 0.02,
+  };
   const into = { queries, allowed, bounds, rowBase: 7, top, outcomes, scratch, ...how };
   const args = { graph, metric, dim, grid, rows, inverseNorms, ...into };
   let calls = 1;
@@ -261,7 +268,14 @@ describe('graph kernels', () => {
           for (let i = 0; i < scratch.length; i++) scratch[i] = random() * (i < 16 ? 90 : 2 ** 32);
           const top = createTopK(3, one.limit);
           const into = { queries, allowed, top, outcomes: new Uint32Array(12), scratch };
-          const how = { ...one, capacity, candidates: one.ef, distancesMax: 1000, rowBase: 0 };
+          const how = {
+            ...one,
+            capacity,
+            candidates: one.ef,
+            distancesMax: 1000,
+            leastShare: 0,
+            rowBase: 0,
+          };
           const args = { graph, grid, rows, inverseNorms, ...shape, ...how, ...into };
           for (let call = 0; call < 5; call++) kernels.searchGraph(args);
           for (const row of rowsOf(top)) expect(row).toBeLessThan(shape.rowCount);
@@ -331,6 +345,7 @@ test('a scratch is as large as the native kernels ask for', () => {
     capacity: 9,
     candidates: 9,
     distancesMax: 10,
+    leastShare: 0,
     rowBase: 0,
   } as const;
   const into = { queries: new Float32Array(5), top, outcomes: new Uint32Array(4) };

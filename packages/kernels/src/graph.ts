@@ -59,6 +59,11 @@ export interface SearchGraph {
   readonly candidates: number;
   /** Distances of one query, after which it gives up. */
   readonly distancesMax: number;
+  /**
+   * 'two-hop': share of the rows around a query that must be allowed, else it gives up: the nearest
+   * allowed rows are then far away, where such a walk hardly comes. 0 = never.
+   */
+  readonly leastShare: number;
   readonly allowed?: Uint32Array | undefined;
   readonly bounds?: ScoreBounds | undefined;
   /** [graph.rowCount x dim] the rows that the codes are of. */
@@ -116,7 +121,7 @@ export const OUTCOME = {
   found: 1,
   /** The query does not fit on the grid: not walked. */
   outside: 2,
-  /** More than `distancesMax` distances, or a graph without a way in. */
+  /** More than `distancesMax` distances, a filter against the query, or a graph without a way in. */
   gaveUp: 3,
 } as const;
 /** The largest degree of a graph. */

@@ -95,7 +95,14 @@ function graphArguments(kernels: Kernels): Record<string, Record<string, unknown
   const scratchOf = (capacity: number, build: boolean) =>
     new Uint32Array(graphScratchBytes({ graph, capacity, build }) / 4);
   const where = { graph, metric: 'cosine', dim: DIM, grid: { low: -2, step: 0.02 }, rows };
-  const how = { mode: 'test', ef: 9, capacity: 20, candidates: 9, distancesMax: 5000 };
+  const how = {
+    mode: 'test',
+    ef: 9,
+    capacity: 20,
+    candidates: 9,
+    distancesMax: 5000,
+    leastShare: 0,
+  };
   const allowed = new Uint32Array(2).fill(0xffffffff);
   const asked = { queries: new Float32Array(DIM * 2).fill(1), allowed, rowBase: 0 };
   const bounds = { min: -5, max: 5 };

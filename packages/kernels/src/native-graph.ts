@@ -47,6 +47,7 @@ export function searchGraph(addon: GraphAddon, isa: number, args: SearchGraph): 
     args.capacity,
     args.candidates,
     args.distancesMax,
+    args.leastShare,
     distancesPerCall(graph.stride),
     args.mode === 'all' ? null : args.allowed,
     bounds?.min ?? -Infinity,

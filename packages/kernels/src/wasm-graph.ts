@@ -94,7 +94,8 @@ function walkQuery(slot: WasmSlot, args: SearchGraph, query: number) {
   const walk = [MODE_CODE[args.mode], args.ef, capacity, args.candidates, args.distancesMax];
   const range = [{ float: bounds?.min ?? -Infinity }, { float: bounds?.max ?? Infinity }];
   const exact = [0, 0, args.rowBase, args.top.limit, 0, 0, 0, 0];
-  const head = [...graphFields(graph), ...placed, ...asked, ...walk, budget, words && bits];
+  const limits = [{ float: args.leastShare }, budget, words && bits];
+  const head = [...graphFields(graph), ...placed, ...asked, ...walk, ...limits];
   const address = writeArgs(slot, [...head, ...range, ...exact, outcome, scratch]);
   const at = outcome >> 2;
   do slot.exports.search_graph(address);

@@ -1,0 +1,108 @@
+import { Worker } from 'node:worker_threads';
+
+import { bytesOf, floatsOf, loadKernels } from '@elanus/kernels';
+import { afterAll, expect, test } from 'vitest';
+
+import { buildSteps } from './build.ts';
+import { createCrew, dismiss, help, lead } from './crew.ts';
+import type { Stage } from './crew.ts';
+import { sharedTask } from './shared-task.ts';
+import { build } from './threads/build.ts';
+import type { BuildTask } from './threads/build.ts';
+import { indexThreads } from './threads.ts';
+
+const ROWS = 3000;
+const DIM = 20;
+
+function columnOf() {
+  const rows = loadKernels().allocate(ROWS * DIM * 4);
+  const values = floatsOf(rows, ROWS * DIM);
+  // Some rows are there twice.
+  for (let i = 0; i < values.length; i++) values[i] = Math.sin((i % (2700 * DIM)) * 1.7) * 3;
+  return { rows, rowCount: ROWS, dim: DIM };
+}
+
+const workers: Worker[] = [];
+afterAll(() => Promise.all(workers.map((worker) => worker.terminate())));
+
+const THREAD = `
+import { parentPort, workerData } from 'node:worker_threads';
+const { build, help } = await import(workerData.entry);
+const file = workerData.helps ? help(workerData.task) : build(workerData.task);
+parentPort.postMessage(file);
+`;
+
+function start(task: BuildTask, helps: boolean): Promise<unknown> {
+  const url = new URL(`data:text/javascript,${encodeURIComponent(THREAD)}`);
+  const workerData = { task, helps, entry: indexThreads.build };
+  const worker = new Worker(url, { workerData, execArgv: ['--conditions=elanus:source'] });
+  workers.push(worker);
+  return new Promise((resolve, reject) => {
+    worker.on('message', resolve);
+    worker.on('error', reject);
+  });
+}
+
+function taskOf(): BuildTask {
+  const control = new Int32Array(new SharedArrayBuffer(8));
+  return { kernels: 'auto', kind: 'HNSW', metric: 'cosine', column: columnOf(), control };
+}
+
+test('the file does not depend on how many threads build it', async () => {
+  const alone = build(taskOf());
+  expect(alone).toBeDefined();
+  if (alone === undefined) return;
+  const bytes = Buffer.from(bytesOf(alone.memory, alone.bytes));
+  for (const helpers of [1, 3]) {
+    const task = sharedTask(taskOf());
+    const helping = Array.from({ length: helpers }, () => start(task, true));
+    const built = (await start(task, false)) as typeof alone;
+    await Promise.all(helping);
+    expect(built.bytes).toBe(alone.bytes);
+    expect(Buffer.from(bytesOf(built.memory, built.bytes)).equals(bytes)).toBe(true);
+  }
+});
+
+test('a build that was cancelled ends its helpers', async () => {
+  const task = sharedTask(taskOf());
+  const helping = start(task, true);
+  Atomics.store(task.control, 1, 1);
+  expect(build(task)).toBeUndefined();
+  await helping;
+});
+
+test('the same seed gives the same file, another seed another one', () => {
+  const bytes = [1, 1, 2].map((seed) => {
+    const plan = {
+      kernels: loadKernels(),
+      kind: 'HNSW',
+      metric: 'l2',
+      column: columnOf(),
+    } as const;
+    const steps = buildSteps({ ...plan, params: { seed } });
+    let step = steps.next();
+    while (step.done !== true) step = steps.next();
+    return Buffer.from(bytesOf(step.value.memory, step.value.bytes));
+  });
+  expect(bytes[0]?.equals(bytes[1] ?? Buffer.alloc(0))).toBe(true);
+  expect(bytes[0]?.equals(bytes[2] ?? Buffer.alloc(0))).toBe(false);
+});
+
+test('each piece of a stage is done once, by whoever comes', () => {
+  const crew = createCrew(5000, 16);
+  const times = new Uint8Array(500);
+  const stage: Stage = { kind: 'find', roundStart: 9, level: 2, layer: 0, count: 500, nodes: 5000 };
+  const work = (seen: Stage, from: number, to: number): number => {
+    expect(seen).toEqual(stage);
+    times[from] = (times[from] ?? 0) + 1;
+    return Math.min(to, from + 1);
+  };
+  let calls = 0;
+  for (const _ of lead(crew, stage, work)) {
+    // A helper that runs between two steps of the leader takes some pieces and is sent away.
+    if (++calls === 3) help(crew, work, () => times.reduce((sum, n) => sum + n, 0) > 40);
+  }
+  expect([...times]).toEqual(Array.from({ length: 500 }, () => 1));
+  dismiss(crew);
+  help(crew, work, () => false);
+});

@@ -1,0 +1,31 @@
+import { assert } from '@elanus/core';
+import type { GraphView } from '@elanus/kernels';
+
+import type { IndexPlan } from './build.ts';
+import type { Work } from './crew.ts';
+import { workOf } from './graph-build.ts';
+import { graphShape } from './hnsw-build.ts';
+import { graphOf, NO_CODES } from './open.ts';
+
+/**
+ * What a thread that helps a build does. It sees the same memory as the leader; how many rows the
+ * graph links (the leader finds that out first) comes with each stage.
+ */
+export function helperWork(plan: IndexPlan): Work {
+  const { kernels, kind, metric, column, file, crew } = plan;
+  assert(file !== undefined && crew !== undefined, 'a task that is shared');
+  const shape = graphShape(plan.params, column.rowCount);
+  const { dim, rowCount } = column;
+  const known = new Map<number, Work>();
+  const workFor = (nodes: number): Work => {
+    const header = { kind, metric, dim, rowCount, ...NO_CODES, graph: { ...shape, nodes } };
+    const graph: GraphView | undefined = graphOf(file, header);
+    assert(graph !== undefined, 'a stage of a graph');
+    return workOf({ kernels, graph, efConstruction: shape.efConstruction, crew });
+  };
+  return (stage, from, to) => {
+    const work = known.get(stage.nodes) ?? workFor(stage.nodes);
+    known.set(stage.nodes, work);
+    return work(stage, from, to);
+  };
+}
