@@ -34,7 +34,6 @@ export interface NativeAddon extends GraphAddon {
   combine(...args: readonly unknown[]): void;
   popcount(...args: readonly unknown[]): number;
   alignment(bytes: Uint8Array): number;
-  useLargePages(bytes: Uint8Array): void;
   discard(bytes: Uint8Array): void;
   /** Whether `crc32` may be called here. */
   readonly hasCrc32: boolean;
@@ -45,8 +44,6 @@ export interface NativeAddon extends GraphAddon {
 const ABI = 2;
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;
-/** Memory from this size on lies on pages of 2 MB where the system has them. */
-const LARGE_PAGES_MIN = 4 * 1024 * 1024;
 
 /**
  * Loads the addon of this platform: the one built beside `src`, `dist` or a bundle, else that of
@@ -58,7 +55,7 @@ export function loadAddon(): NativeAddon | undefined {
   for (const place of [`../build/${name}.node`, `@elanus/${name}`]) {
     try {
       const addon = load(place) as NativeAddon;
-      if (addon.abi === ABI && typeof addon.useLargePages === 'function') return addon;
+      if (addon.abi === ABI && typeof addon.crc32 === 'function') return addon;
     } catch {
       // Not there, or not for this machine: the next place, and WebAssembly behind the last.
     }
@@ -69,9 +66,7 @@ export function loadAddon(): NativeAddon | undefined {
 function allocate(addon: NativeAddon, bytes: number): RowMemory {
   checkAllocate(bytes);
   const buffer = new SharedArrayBuffer(bytes + 64);
-  const whole = new Uint8Array(buffer);
-  if (bytes >= LARGE_PAGES_MIN) addon.useLargePages(whole);
-  const misplaced = addon.alignment(whole);
+  const misplaced = addon.alignment(new Uint8Array(buffer));
   return { buffer, byteOffset: (64 - misplaced) % 64 };
 }
 
