@@ -30,9 +30,9 @@ export interface HnswSource extends Sq8Source {
 }
 
 /** Cost of a distance of a walk, in rows of a scan: random reads, and the pool (bench/index/hnsw). */
-const WALK_COST = 3;
+const WALK_COST = 4;
 /** Cost of an allowed row of a scan when some rows are not allowed. */
-const SCATTERED_COST = 1.3;
+const SCATTERED_COST = 1.8;
 /** Cost of an exact score, in rows of a scan. */
 const EXACT_COST = 5;
 /** A walk that steps over rows needs at least this share of them allowed to hang together. */
@@ -40,7 +40,7 @@ const TWO_HOP_SHARE_MIN = 0.03;
 /** A filtered walk may take so many times the distances that are likely; then a scan answers. */
 const PATIENCE = 6;
 /** Of the share that a filter lets through, what must be met around a query for a two-hop walk. */
-const AROUND = 0.3;
+const AROUND = 0.2;
 /** Results of a walk that stands still without bounds: what range searches keep at most. */
 const RANGE_CAPACITY = 8192;
 /** Nodes that a two-hop walk begins with (native/graph.h), and room. */

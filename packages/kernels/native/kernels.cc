@@ -12,6 +12,8 @@ constexpr size_t BLOCK_FLOATS = 32768;   // 128 KB of rows: stays in L2 while al
 // Distance of the prefetch in a sequential scan. Short: on Zen 3, 768 bytes reach 94 % of a plain
 // read, none 90 %, 6 KB 70 % (bench/kernels/scan.ts).
 constexpr size_t AHEAD_FLOATS = 192;
+// Rows that a scan of some rows fetches ahead.
+constexpr size_t SCATTERED_AHEAD = 3;
 
 // ------------------------------------------------------------------------------------- top-k
 // One heap: the worst kept entry is at the root. Order: score, then lower row; a total order, so
@@ -320,7 +322,8 @@ void encodeSq8(const EncodeSq8* a) {
 
 // Candidates by the distance on the grid: sum (c - q)^2 = term + queryTerm - 2 dot, exact in
 // wrapping 32 bits; score = weight * distance - norm, smaller is better for every metric.
-void scanSq8(const ScanSq8* a) {
+template <bool ALL>
+void scanCodes(const ScanSq8* a) {
   uint32_t rows[BLOCK], numbers[BLOCK];
   float scores[BLOCK];
   Heap h = openHeap(a->top, 0);
@@ -329,11 +332,13 @@ void scanSq8(const ScanSq8* a) {
     if (n == 0) break;
     for (size_t i = 0; i < n; i++) {
       uint32_t row = rows[i];
-      if (a->allowed && i + 2 < n) {
-        const uint8_t* ahead = a->codes + (size_t)rows[i + 2] * a->stride;
+      if (!ALL && i + SCATTERED_AHEAD < n) {
+        const uint8_t* ahead = a->codes + (size_t)rows[i + SCATTERED_AHEAD] * a->stride;
         for (size_t o = 0; o < a->stride; o += 64) __builtin_prefetch(ahead + o);
+        __builtin_prefetch(a->terms + rows[i + SCATTERED_AHEAD]);
       }
-      uint32_t dot = (uint32_t)dot8(a->codes + (size_t)row * a->stride, a->query, a->stride);
+      const uint8_t* codes = a->codes + (size_t)row * a->stride;
+      uint32_t dot = (uint32_t)dot8<ALL>(codes, a->query, a->stride);
       float s = a->weight * (float)(a->terms[row] + a->queryTerm - 2u * dot);
       scores[i] = a->norms ? s - a->norms[row] : s;
       numbers[i] = row + a->rowBase;
@@ -341,6 +346,11 @@ void scanSq8(const ScanSq8* a) {
     offerBlock<false>(h, {-INF, INF}, scores, numbers, n);
   }
   closeHeap(a->top, 0, h);
+}
+
+void scanSq8(const ScanSq8* a) {
+  if (a->allowed) scanCodes<false>(a);
+  else scanCodes<true>(a);
 }
 
 }  // namespace

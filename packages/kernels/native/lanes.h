@@ -20,7 +20,8 @@
 
 namespace {
 
-// Distance of the prefetch in a scan of codes, in bytes (bench/kernels/scan.ts).
+// Distance of the prefetch in a scan of codes that leaves no row out, in bytes
+// (bench/kernels/scan.ts). dot8<true> fetches that far ahead.
 constexpr size_t CODES_AHEAD = 1536;
 
 #if defined(__AVX512F__)
@@ -42,12 +43,13 @@ LANES float sum16(F16 a) {
   x = _mm_add_ps(x, _mm_movehl_ps(x, x));
   return _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps(x, x, 1)));
 }
+template <bool AHEAD>
 LANES int32_t dot8(const uint8_t* c, const int8_t* q, size_t n) {
   __m512i a = _mm512_setzero_si512(), b = a;
   size_t i = 0;
   for (; i + 128 <= n; i += 128) {
-    __builtin_prefetch(c + i + CODES_AHEAD);
-    __builtin_prefetch(c + i + CODES_AHEAD + 64);
+    if (AHEAD) __builtin_prefetch(c + i + CODES_AHEAD);
+    if (AHEAD) __builtin_prefetch(c + i + CODES_AHEAD + 64);
     a = _mm512_dpbusd_epi32(a, _mm512_loadu_si512(c + i), _mm512_loadu_si512(q + i));
     b = _mm512_dpbusd_epi32(b, _mm512_loadu_si512(c + i + 64), _mm512_loadu_si512(q + i + 64));
   }
@@ -91,11 +93,12 @@ LANES __m256i madd8(__m256i acc, const uint8_t* c, const int8_t* q) {
   __m256i y = _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i*)q));
   return _mm256_add_epi32(acc, _mm256_madd_epi16(x, y));
 }
+template <bool AHEAD>
 LANES int32_t dot8(const uint8_t* c, const int8_t* q, size_t n) {
   __m256i a = _mm256_setzero_si256(), b = a;
   size_t i = 0;
   for (; i + 64 <= n; i += 64) {
-    __builtin_prefetch(c + i + CODES_AHEAD);
+    if (AHEAD) __builtin_prefetch(c + i + CODES_AHEAD);
     a = madd8(a, c + i, q + i);
     b = madd8(b, c + i + 16, q + i + 16);
     a = madd8(a, c + i + 32, q + i + 32);
@@ -125,10 +128,11 @@ LANES float sum4(F4 x) {
   x = _mm_add_ps(x, _mm_movehl_ps(x, x));
   return _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps(x, x, 1)));
 }
+template <bool AHEAD>
 LANES int32_t dot8(const uint8_t* c, const int8_t* q, size_t n) {
   __m128i a = _mm_setzero_si128(), b = a, zero = a;
   for (size_t i = 0; i < n; i += 16) {
-    if ((i & 63) == 0) __builtin_prefetch(c + i + CODES_AHEAD);
+    if (AHEAD && (i & 63) == 0) __builtin_prefetch(c + i + CODES_AHEAD);
     __m128i x = _mm_loadu_si128((const __m128i*)(c + i));
     __m128i y = _mm_loadu_si128((const __m128i*)(q + i));
     __m128i sign = _mm_cmpgt_epi8(zero, y);
@@ -158,6 +162,7 @@ LANES float sum4(F4 x) {
   float32x2_t pair = vadd_f32(vget_low_f32(x), vget_high_f32(x));
   return vget_lane_f32(pair, 0) + vget_lane_f32(pair, 1);
 }
+template <bool AHEAD>
 LANES int32_t dot8(const uint8_t* c, const int8_t* q, size_t n) {
   int32x4_t a = vdupq_n_s32(0), b = a;
   for (size_t i = 0; i < n; i += 16) {
@@ -190,6 +195,7 @@ LANES float sum4(F4 x) {
   x = wasm_f32x4_add(x, wasm_i32x4_shuffle(x, x, 2, 3, 2, 3));
   return wasm_f32x4_extract_lane(x, 0) + wasm_f32x4_extract_lane(x, 1);
 }
+template <bool AHEAD>
 LANES int32_t dot8(const uint8_t* c, const int8_t* q, size_t n) {
   v128_t a = wasm_i32x4_splat(0), b = a;
   for (size_t i = 0; i < n; i += 16) {
