@@ -40,7 +40,7 @@ const TWO_HOP_SHARE_MIN = 0.03;
 /** A filtered walk may take so many times the distances that are likely; then a scan answers. */
 const PATIENCE = 6;
 /** Of the share that a filter lets through, what must be met around a query for a two-hop walk. */
-const AROUND = 0.2;
+const AROUND = 0.15;
 /** Results of a walk that stands still without bounds: what range searches keep at most. */
 const RANGE_CAPACITY = 8192;
 /** Nodes that a two-hop walk begins with (native/graph.h), and room. */

@@ -99,8 +99,7 @@ LANES bool isAgainst(const SearchGraph* a, const Walk& w) {
     seen += (uint32_t)__builtin_popcount(w.visited[i]);
     allowed += (uint32_t)__builtin_popcount(w.visited[i] & a->allowed[i]);
   }
-  const float least = (float)seen * a->leastShare;
-  return least >= 2 && (float)allowed < least;
+  return (float)(allowed + 1) < (float)seen * a->leastShare;
 }
 
 // Turns what the short walk found into the beginning of a two-hop walk.

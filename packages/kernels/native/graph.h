@@ -16,7 +16,7 @@ constexpr Entry RESULT = 2;   // may be returned
 constexpr uint32_t ID_MAX = 0x7fffffffu;
 constexpr uint32_t NO_LINK = 0xffffffffu;
 
-constexpr size_t SEEDS = 6;          // nodes that a two-hop walk begins with
+constexpr size_t SEEDS = 10;         // nodes that a two-hop walk begins with
 constexpr size_t HOPS_ENOUGH = 32;   // candidates of one step of a two-hop walk
 constexpr size_t STEPS_MAX = 4096;   // of a descent in one layer: a sound graph needs a few dozen
 constexpr size_t ROWS_AHEAD = 4;     // rows that are fetched before they are multiplied
