@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { burst } from '../test/load/burst.ts';
 import { note, quantile, type Bench } from './bench.ts';
+import { compileNative } from './native.ts';
 
 const SEARCHES = 10_000;
 const MB = 1e6;
@@ -9,7 +11,10 @@ export const bench: Bench = {
   what: '10,000 searches at once, half of them aborted',
   seconds: 20,
   run: async () => {
-    const report = await burst({ searches: SEARCHES, rows: 20_000, dim: 64, seed: 1 });
+    const clock = compileNative<{ ms(): number }>(join(import.meta.dirname, 'thread-clock.cc'));
+    if (clock === undefined) note('no compiler: processor time moves in ticks of the scheduler');
+    const threadMs = clock && (() => clock.ms());
+    const report = await burst({ searches: SEARCHES, rows: 20_000, dim: 64, seed: 1, threadMs });
     const { rounds } = report;
     const cpu = rounds.map((round) => round.cpuMs);
     const wall = rounds.map((round) => round.wallMs);
@@ -23,9 +28,15 @@ export const bench: Bench = {
       { what: 'unhandled rejections', measured: report.unhandled, unit: '', atMost: 0 },
       { what: "the caller's turn: all begun", measured: report.launchMs, unit: 'ms' },
       { what: 'rounds of the loop with work', measured: cpu.length, unit: '' },
-      { what: 'round, p99, processor', measured: quantile(cpu, 0.99), unit: 'ms', atMost: 5 },
-      { what: 'the same without collecting', measured: quantile(without, 0.99), unit: 'ms' },
-      { what: 'round, longest, processor', measured: longest(cpu), unit: 'ms' },
+      {
+        what: 'own work of a round, p99',
+        measured: quantile(without, 0.99),
+        unit: 'ms',
+        atMost: 5,
+      },
+      { what: 'own work of a round, longest', measured: longest(without), unit: 'ms' },
+      { what: "with V8's garbage collection, p99", measured: quantile(cpu, 0.99), unit: 'ms' },
+      { what: "with V8's garbage collection, longest", measured: longest(cpu), unit: 'ms' },
       { what: 'round, p99, wall', measured: quantile(wall, 0.99), unit: 'ms' },
       { what: 'all settled after', measured: report.totalMs, unit: 'ms' },
       { what: 'memory before any burst', measured: report.fresh.rss / MB, unit: 'MB' },

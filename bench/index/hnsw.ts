@@ -159,6 +159,8 @@ if (peer !== undefined) {
 }
 
 const truth = truthOf();
+// The compiler of JavaScript has seen everything before the first figure.
+for (let n = 0; n < 3; n++) pass(index, { ef: 20 });
 print('', '');
 print('ef', 'recall', 'QPS', 'distances', 'hnswlib', 'QPS', 'ratio');
 for (const ef of EFS) {
@@ -201,6 +203,7 @@ for (const share of [0.001, 0.01, 0.1, 0.5]) {
     if (drawn < share) allowed[row >>> 5] = (allowed[row >>> 5] ?? 0) | (1 << (row & 31));
   }
   const filtered = truthOf(allowed);
+  pass(index, { allowed });
   for (const asked of [{ recall: 0.95 }, { recall: 0.99 }, { ef: 14 }, { ef: 28 }]) {
     const runs = Array.from({ length: PASSES }, () => pass(index, { ...asked, allowed }));
     const found = recallOf((q) => runs[0]?.tops[q]?.rows ?? [], filtered).toFixed(4);

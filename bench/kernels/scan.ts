@@ -6,12 +6,7 @@
  *
  * The target: the exact scan for one query reaches 80 % of the read's rate.
  */
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
 import {
   availableIsas,
@@ -23,6 +18,7 @@ import {
   sq8Stride,
 } from '../../packages/kernels/src/index.ts';
 import type { KernelIsa } from '../../packages/kernels/src/index.ts';
+import { compileNative } from '../native.ts';
 
 const ROWS = 60_000;
 const DIM = 784;
@@ -33,18 +29,9 @@ interface Reader {
   readBytes(bytes: Uint8Array): number;
 }
 
-/** The C read, compiled for this run; undefined without a compiler. */
+/** The C read; undefined without a compiler. */
 function compileReader(): Reader | undefined {
-  const folder = mkdtempSync(join(tmpdir(), 'elanus-bench-'));
-  const output = join(folder, 'read.node');
-  const source = join(dirname(fileURLToPath(import.meta.url)), 'read.cc');
-  const include = join(dirname(dirname(process.execPath)), 'include', 'node');
-  const flags = ['-std=c++17', '-O3', '-mavx2', '-fPIC', '-shared', '-I', include];
-  const portable = process.arch === 'x64' ? flags : flags.filter((flag) => flag !== '-mavx2');
-  const made = spawnSync(process.env['CXX'] ?? 'g++', [...portable, source, '-o', output]);
-  const reader = made.status === 0 ? (createRequire(import.meta.url)(output) as Reader) : undefined;
-  rmSync(folder, { recursive: true });
-  return reader;
+  return compileNative<Reader>(join(import.meta.dirname, 'read.cc'));
 }
 
 function median(values: readonly number[]): number {

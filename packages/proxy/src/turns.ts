@@ -9,7 +9,7 @@ import type { Call } from '@elanus/api';
 import { ElanusError, LIMITS, type Clock } from '@elanus/core';
 
 /** What calls of one turn may take together, in milliseconds; then the next turn's begin. */
-const TURN_MS = 1;
+const TURN_MS = 0.5;
 /** Microtasks a call is given before the next one begins. */
 const STEPS = 4;
 /** A call without a deadline of its own. */

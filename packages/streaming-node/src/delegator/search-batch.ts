@@ -15,7 +15,7 @@ const QUERIES_MAX = 16;
 /** How many of those that wait are looked at for one batch. */
 const LOOKED_AT_MAX = 1_024;
 /** Answers of one turn may take this long together, in milliseconds. */
-const TURN_MS = 1;
+const TURN_MS = 0.5;
 /** Microtasks an answer is given on its way to the caller before the next one is sent. */
 const STEPS = 8;
 
