@@ -106,8 +106,8 @@ export class Jobs {
 
   /**
    * While a shard takes in rows or flushes them, indexes wait: their builds would take processor,
-   * disk and memory from the writers. Not when so much waits that searches feel it; and merges never wait, so that
-   * segments stay few.
+   * disk and memory from the writers. Not when so much waits that searches feel it; and merges
+   * never wait, so that segments stay few.
    */
   async #mustWait(input: {
     readonly schema: CollectionSchema;
