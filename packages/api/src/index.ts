@@ -49,6 +49,5 @@ export type { FrameResult, JsonRow } from './json-results.ts';
 export { readFrameResult } from './json-results.ts';
 export { jsonText } from './json-text.ts';
 export type { ApiContext, ElanusRouter, RouterOptions } from './router.ts';
-export { didYouMean } from '@elanus/core';
 export type { Json } from './wire-value.ts';
 export { decodeValue, encodeValue } from './wire-value.ts';

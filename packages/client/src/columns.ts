@@ -1,6 +1,6 @@
-import { checkBatchBounds, didYouMean, fieldColumn, findNotFinite } from '@elanus/api';
+import { checkBatchBounds, fieldColumn, findNotFinite } from '@elanus/api';
 import type { CollectionSchema, Column, ColumnBatch, Field, FieldId } from '@elanus/core';
-import { DYNAMIC_FIELD_ID, ElanusError, dynamicField } from '@elanus/core';
+import { DYNAMIC_FIELD_ID, ElanusError, didYouMean, dynamicField } from '@elanus/core';
 
 /** One column as callers give it. */
 interface Given {

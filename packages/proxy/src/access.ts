@@ -2,9 +2,10 @@
  * What every call of the proxy needs: the schema of a collection, what a read must see, bounds on
  * numbers, and calls to the other roles with the caller's deadline.
  */
-import { didYouMean, type Call as ApiCall, type ReadPoint } from '@elanus/api';
+import type { Call as ApiCall, ReadPoint } from '@elanus/api';
 import {
   BOUNDED_STALENESS_MS,
+  didYouMean,
   ElanusError,
   isElanusError,
   LIMITS,

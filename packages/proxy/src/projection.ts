@@ -1,5 +1,6 @@
-import { didYouMean, type Projection } from '@elanus/api';
+import type { Projection } from '@elanus/api';
 import {
+  didYouMean,
   DYNAMIC_FIELD_ID,
   ElanusError,
   fieldByName,
