@@ -8,7 +8,7 @@ import type { Crew } from './crew.ts';
 import { flatSteps } from './flat.ts';
 import { graphShape, graphSteps } from './hnsw-build.ts';
 import type { HnswParams } from './hnsw-build.ts';
-import { indexLayout, sealSteps } from './index-file.ts';
+import { allocateIndex, indexLayout, sealSteps } from './index-file.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
 import { NO_CODES, sq8Source } from './open.ts';
 import { placeQuery, scanCodes } from './sq8-search.ts';
@@ -171,7 +171,7 @@ function firstHeader(plan: IndexPlan): IndexHeader {
  */
 export function reserveFile(plan: IndexPlan): IndexFile {
   const { bytes } = indexLayout(firstHeader(plan));
-  return { memory: plan.kernels.allocate(bytes), bytes };
+  return { memory: allocateIndex(plan.kernels, bytes), bytes };
 }
 
 /**

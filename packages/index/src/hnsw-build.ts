@@ -13,7 +13,7 @@ import type { HnswSource } from './hnsw-search.ts';
 import { codeStride, GRAPH_ROWS_MAX, indexLayout } from './index-file.ts';
 import type { GraphShape, IndexFile, IndexHeader } from './index-file.ts';
 import { graphOf } from './open.ts';
-import { CURVE_EFS, CURVE_END, CURVE_LIMITS, writeCurve } from './recall-curve.ts';
+import { CURVE_EFS, CURVE_END, CURVE_LIMITS, WidthMemo, writeCurve } from './recall-curve.ts';
 import type { CurvePoint } from './recall-curve.ts';
 import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
@@ -151,7 +151,12 @@ function* measure(
   const candidates = source.candidatesOfTen * TRUTH_WIDTH + 4 * most;
   yield* sq8Steps(source, { queries, allowed, candidates, top: truth });
   sortTopK(truth, source.metric);
-  const walked: HnswSource = { ...source, curve: [], scratches: new ScratchShelf() };
+  const walked: HnswSource = {
+    ...source,
+    curve: [],
+    scratches: new ScratchShelf(),
+    widths: new WidthMemo(),
+  };
   const points: CurvePoint[] = [];
   for (const limit of CURVE_LIMITS) {
     if (limit > most) break;

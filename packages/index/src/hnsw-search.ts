@@ -6,10 +6,10 @@ import {
   OUTCOME_WORDS,
   restartScratch,
 } from '@elanus/kernels';
-import type { GraphMode, GraphView, TopK } from '@elanus/kernels';
+import type { GraphMode, GraphView, SearchGraph, TopK } from '@elanus/kernels';
 
-import { RECALL_DEFAULT, widthFor, widthOf } from './recall-curve.ts';
-import type { RecallCurve, Width } from './recall-curve.ts';
+import { RECALL_DEFAULT, widthOf } from './recall-curve.ts';
+import type { RecallCurve, Width, WidthMemo } from './recall-curve.ts';
 import { allowedRows, alone, candidatesFor, cutsBestSide, sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import type { IndexSearch, SearchWork } from './vector-index.ts';
@@ -27,6 +27,7 @@ export interface HnswSource extends Sq8Source {
   readonly graph: GraphView | undefined;
   readonly curve: RecallCurve;
   readonly scratches: ScratchShelf;
+  readonly widths: WidthMemo;
 }
 
 /** Cost of a distance of a walk, in rows of a scan: random reads, and the pool (bench/index/hnsw). */
@@ -93,7 +94,7 @@ function widthOfSearch(source: HnswSource, args: IndexSearch): Width | undefined
   const recall = args.recall ?? RECALL_DEFAULT;
   if (!(recall > 0 && recall <= 1)) throw new RangeError('recall: expected more than 0, at most 1');
   if (args.ef !== undefined) return widthOf(source.curve, limit, Math.max(args.ef, limit));
-  return widthFor(source.curve, limit, recall);
+  return source.widths.find(source.curve, limit, recall);
 }
 
 /** How to walk; undefined = scan. */
@@ -185,12 +186,30 @@ function* walkSteps(
   const { args, plan, graph, outcomes } = walking;
   const { top, queries, allowed, bounds } = args;
   const scratch = scratches.take(graph, plan.capacity);
+  // Written out: a search of a single query is so short that copying objects would show.
+  const asked: SearchGraph = {
+    graph,
+    metric,
+    dim: column.dim,
+    grid,
+    rows: column.rows,
+    inverseNorms,
+    queries,
+    allowed,
+    bounds,
+    top,
+    rowBase: args.rowBase ?? 0,
+    mode: plan.mode,
+    ef: plan.width.ef,
+    capacity: plan.capacity,
+    candidates: plan.candidates,
+    distancesMax: plan.distancesMax,
+    leastShare: plan.leastShare,
+    outcomes,
+    scratch,
+  };
   try {
-    const { width, ...walk } = plan;
-    const shape = { graph, metric, dim: column.dim, grid, rows: column.rows, inverseNorms };
-    const how = { ...walk, ef: width.ef, outcomes, scratch };
-    const asked = { queries, allowed, bounds, top, rowBase: args.rowBase ?? 0, ...how };
-    while (!kernels.searchGraph({ ...shape, ...asked })) yield;
+    while (!kernels.searchGraph(asked)) yield;
   } finally {
     scratches.put(scratch);
   }

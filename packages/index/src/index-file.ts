@@ -3,7 +3,7 @@ import { crc32 } from '@elanus/kernels/checksum';
 import { ElanusError } from '@elanus/core';
 import type { Metric } from '@elanus/core';
 import { bytesOf, DEGREE_MAX, DIM_MAX, graphCount, graphStride, sq8Stride } from '@elanus/kernels';
-import type { RowMemory, Sq8Grid } from '@elanus/kernels';
+import type { Kernels, RowMemory, Sq8Grid } from '@elanus/kernels';
 
 import type { IndexKind } from './vector-index.ts';
 
@@ -205,6 +205,16 @@ export interface IndexFile {
   readonly memory: RowMemory;
   /** Bytes of the file; the memory may be longer. */
   readonly bytes: number;
+}
+
+/** Index files from this size on lie on large pages where the system has them. */
+const LARGE_PAGES_MIN = 4 * 1024 * 1024;
+
+/** Memory for an index file: to build one, or to read one into. */
+export function allocateIndex(kernels: Kernels, bytes: number): RowMemory {
+  const memory = kernels.allocate(bytes);
+  if (bytes >= LARGE_PAGES_MIN) kernels.preferLargePages(memory);
+  return memory;
 }
 
 /** A file in memory, and the name to blame when it is damaged. */

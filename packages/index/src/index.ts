@@ -12,7 +12,12 @@ export type {
   IndexImage,
   IndexShape,
 } from './index-file.ts';
-export { INDEX_FILE_VERSION, indexLayout, readIndexHeader } from './index-file.ts';
+export {
+  allocateIndex,
+  INDEX_FILE_VERSION,
+  indexLayout,
+  readIndexHeader,
+} from './index-file.ts';
 export type { OpenIndex } from './open.ts';
 export { flatIndex, openHandle, openIndex, openIndexSteps } from './open.ts';
 export type { IndexKind, IndexSearch, SearchWork, VectorIndex } from './vector-index.ts';

@@ -12,7 +12,7 @@ import { hnswSteps, ScratchShelf } from './hnsw-search.ts';
 import type { HnswSource } from './hnsw-search.ts';
 import { codeStride, indexLayout, readIndexHeader, verifySteps } from './index-file.ts';
 import type { IndexFile, IndexHeader, IndexImage, SectionName } from './index-file.ts';
-import { readCurve } from './recall-curve.ts';
+import { readCurve, WidthMemo } from './recall-curve.ts';
 import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import type { IndexSearch, SearchWork, VectorIndex } from './vector-index.ts';
@@ -69,6 +69,7 @@ export function hnswSource(flat: FlatSource, file: IndexFile, header: IndexHeade
     graph,
     curve: graph === undefined ? [] : readCurve(file, curve.offset),
     scratches: new ScratchShelf(),
+    widths: new WidthMemo(),
   };
 }
 

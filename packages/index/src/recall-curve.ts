@@ -82,7 +82,8 @@ function along(points: RecallCurve, share: (point: CurvePoint) => number, wanted
     const part = b > a ? (wanted - a) / (b - a) : 1;
     const mix = (from: number, to: number): number => from + (to - from) * part;
     return {
-      ef: Math.ceil(mix(before.ef, point.ef)),
+      // Shares were rounded to 32 bits: the width of a point serves the share it was measured at.
+      ef: Math.ceil(mix(before.ef, point.ef) - 1e-3),
       recall: mix(before.recall, point.recall),
       distances: mix(before.distances, point.distances),
     };
@@ -137,4 +138,20 @@ export function widthOf(curve: RecallCurve, limit: number, ef: number): Width {
     recall: found.recall,
     distances: beyond ? (found.distances * ef) / found.ef : found.distances,
   };
+}
+
+const REMEMBERED = 64;
+
+/** `widthFor`, which remembers its answers for one curve: searches ask the same again and again. */
+export class WidthMemo {
+  readonly #known = new Map<string, Width | undefined>();
+
+  find(curve: RecallCurve, limit: number, recall: number): Width | undefined {
+    const key = `${limit}/${recall}`;
+    if (this.#known.has(key)) return this.#known.get(key);
+    if (this.#known.size >= REMEMBERED) this.#known.clear();
+    const found = widthFor(curve, limit, recall);
+    this.#known.set(key, found);
+    return found;
+  }
 }

@@ -9,8 +9,17 @@ const NODE_MAX = 0x7fffffff;
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
 
+/** Graphs that were found sound: they are read-only, and a search passes the same one each time. */
+const sound = new WeakSet<GraphView>();
+
 function checkGraph(graph: GraphView): void {
   if (!isObject(graph)) throw new TypeError('graph: expected a GraphView');
+  if (sound.has(graph)) return;
+  checkParts(graph);
+  sound.add(graph);
+}
+
+function checkParts(graph: GraphView): void {
   const { rowCount, nodes, degree, stride } = graph;
   whole(rowCount, NODE_MAX, 'graph.rowCount');
   whole(nodes, rowCount, 'graph.nodes');

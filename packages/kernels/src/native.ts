@@ -34,6 +34,7 @@ export interface NativeAddon extends GraphAddon {
   combine(...args: readonly unknown[]): void;
   popcount(...args: readonly unknown[]): number;
   alignment(bytes: Uint8Array): number;
+  useLargePages(bytes: Uint8Array): void;
   discard(bytes: Uint8Array): void;
   /** Whether `crc32` may be called here. */
   readonly hasCrc32: boolean;
@@ -209,6 +210,7 @@ export function createNativeKernels(addon: NativeAddon, isa: KernelIsa): Kernels
     isa,
     native: true,
     allocate: (bytes) => allocate(addon, bytes),
+    preferLargePages: (memory) => addon.useLargePages(bytesOf(memory, memoryBytes(memory))),
     discard: (memory) => addon.discard(bytesOf(memory, memoryBytes(memory))),
     scanFloat32: (args) => scanFloat32(addon, code, args),
     rerankFloat32: (args) => rerankFloat32(addon, code, args),

@@ -303,6 +303,7 @@ export function createWasmKernels(): Kernels {
       const memory = createWasmMemory(bytes);
       return { buffer: memory.buffer, memory, byteOffset: ROWS_START };
     },
+    preferLargePages: () => undefined,
     // A WebAssembly memory keeps its pages until it is collected.
     discard: () => undefined,
     scanFloat32: (args) => scanFloat32(instances, args),
