@@ -327,7 +327,15 @@ function scansOf(state: ReferenceState): Pick<Database, 'query' | 'count' | 'sca
     explain: async (request) => {
       state.note('explain', request);
       const rows = passing(state.find(request.collection), request.filter).length;
-      return { way: 'inline', expectedRecall: 1, candidates: rows, segments: [], stages: [] };
+      const recallIs = 'exact' as const;
+      return {
+        way: 'inline',
+        expectedRecall: 1,
+        recallIs,
+        candidates: rows,
+        segments: [],
+        stages: [],
+      };
     },
   };
 }

@@ -213,7 +213,11 @@ export interface Explanation {
   /** The filter's canonical text. */
   readonly filter?: string | undefined;
   readonly way: 'inline' | 'pool';
+  /** The least of what its segments measured. */
   readonly expectedRecall: number;
+  /** Whether the expected recall was measured for searches like this one, or is only likely. */
+  readonly recallIs: 'exact' | 'measured' | 'likely';
+  /** Rows whose score was computed in full. */
   readonly candidates: number;
   readonly segments: readonly ExplainedSegment[];
   /** Wall time by stage. */
@@ -228,7 +232,12 @@ export interface ExplainedSegment {
   readonly rows: number;
   /** Rows left by filter and visibility. */
   readonly matching: number;
+  /** How its rows were found: 'exact', 'codes', 'graph', 'graph-test', 'graph-two-hop', 'mixed'. */
+  readonly strategy: string;
+  /** Rows whose score was computed in full, over all queries. */
   readonly candidates: number;
+  /** Distances computed from 8-bit codes, over all queries. */
+  readonly distances: number;
   /** Whether statistics ruled it out. */
   readonly pruned: boolean;
 }

@@ -13,6 +13,7 @@ export type { Consistency } from './consistency.ts';
 export { BOUNDED_STALENESS_MS } from './consistency.ts';
 export { didYouMean, nearestName } from './did-you-mean.ts';
 export type { ErrorCode, ErrorDetails, ErrorKind, WireError } from './errors.ts';
+export type { SearchEffort, SegmentPlan } from './effort.ts';
 export { ElanusError, errorTable, fromWireError, isElanusError, toWireError } from './errors.ts';
 export type { Hits, Keys } from './hits.ts';
 export { compareKeys, emptyHits, mergeHits } from './hits.ts';

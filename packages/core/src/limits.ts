@@ -17,6 +17,8 @@ export const LIMITS = {
   /** `limit`, and `offset + limit`, of a search or query. */
   resultRowsMax: 16_384,
   queriesMax: 16_384,
+  /** Results that a graph walk may look for. */
+  efMax: 32_768,
   /** One encoded row: so that any row fits a broker's message of 1 MiB. */
   rowBytesMax: 768 * 1024,
   /** One log record is cut at this size: big enough to amortise, small enough for a short turn. */

@@ -29,7 +29,7 @@ import {
   type ManifestIndex,
 } from '@elanus/format';
 import type { EncodedScalars } from '@elanus/format/scalars';
-import { indexThreads, type IndexFile } from '@elanus/index';
+import { indexThreads, sharedTask, type IndexFile } from '@elanus/index';
 import { bytesOf, floatsOf, loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
 import type { BuildJob, SegmentRecord } from '@elanus/protocol';
 import type { Lease, Resident } from '@elanus/runtime';
@@ -56,6 +56,8 @@ interface Input {
   readonly keep: Uint32Array;
 }
 
+/** Fewer rows are scanned by their codes faster than a graph is walked. */
+const GRAPH_ROWS_MIN = 10_000;
 const PUT_BYTES = 1024 * 1024;
 
 /** Runs a job to its end. @throws ElanusError file_corrupt, disk_full, cancelled */
@@ -237,17 +239,23 @@ class BuildRun {
     const vector = this.#job.vectors.find((candidate) => candidate.field === field);
     assert(vector !== undefined, 'the job names each vector field');
     const { dim, metric } = vector;
-    const kind = 'FLAT_SQ8';
+    const kind = rowCount < GRAPH_ROWS_MIN ? 'FLAT_SQ8' : 'HNSW';
     const control = new Int32Array(new SharedArrayBuffer(8));
     const cancel = (): void => {
       Atomics.store(control, 1, 1);
     };
     this.#signal.addEventListener('abort', cancel, { once: true });
     try {
+      const { kernels, pool } = this.#ports;
       const column = { rows, rowCount, dim };
-      const input = { kernels: this.#ports.kernels, kind, metric, column, control };
-      const task = { entry: indexThreads.build, name: 'build', input };
-      const file = (await this.#ports.pool.run(task)) as IndexFile | undefined;
+      const input = sharedTask({ kernels, kind, metric, column, control });
+      const entry = indexThreads.build;
+      const building = pool.run({ entry, name: 'build', input });
+      // Threads that have nothing else to do help; what they do changes nothing in the index.
+      for (let helper = 1; helper < pool.threads && input.crew !== undefined; helper++) {
+        void pool.run({ entry, name: 'help', input }).catch(() => undefined);
+      }
+      const file = (await building) as IndexFile | undefined;
       this.#signal.throwIfAborted();
       assert(file !== undefined, 'a build that was not cancelled has a file');
       const bytes = bytesOf(file.memory, file.bytes);

@@ -19,6 +19,7 @@ import {
   columnOf,
   columnRows,
   decodeColumns,
+  didYouMean,
   ElanusError,
   encodeColumns,
   isElanusError,
@@ -32,6 +33,7 @@ import {
   type ColumnBatch,
   type Field,
   type FieldId,
+  type SearchEffort,
 } from '@elanus/core';
 import {
   countShard,
@@ -80,7 +82,9 @@ export class Reads {
         index: segment.kind === '' ? 'none' : segment.kind,
         rows: segment.rows,
         matching: segment.allowed,
-        candidates: segment.allowed,
+        strategy: segment.strategy,
+        candidates: segment.exactScores,
+        distances: segment.codeScores,
         pruned: segment.way === 'skipped',
       })),
     );
@@ -88,11 +92,13 @@ export class Reads {
       name,
       ms: Math.max(0, ...explains.map(of)),
     });
-    const coded = segments.some((segment) => segment.index === 'FLAT_SQ8');
+    const searched = explains.flatMap((shard) => shard.segments);
+    const isExact = searched.every(({ strategy }) => strategy === '' || strategy === 'exact');
     return {
       filter,
       way: explains.some((shard) => shard.where === 'pool') ? 'pool' : 'inline',
-      expectedRecall: coded && !wantsExact(request) ? CODED_RECALL : 1,
+      expectedRecall: Math.min(1, ...searched.map(({ recall }) => recall ?? 0)),
+      recallIs: isExact ? 'exact' : filter === undefined ? 'measured' : 'likely',
       candidates: segments.reduce((sum, segment) => sum + segment.candidates, 0),
       segments,
       stages: [
@@ -191,7 +197,7 @@ export class Reads {
       limit: offset + limit,
       filter,
       bounds: boundsOf(request),
-      exact: wantsExact(request),
+      effort: effortOf(request),
       ...columns,
       explain,
     };
@@ -370,9 +376,6 @@ export class Reads {
   }
 }
 
-/** Recall@10 that a FLAT_SQ8 index is calibrated for; see index/build. */
-const CODED_RECALL = 0.99;
-
 function selectBase(schema: CollectionSchema, shard: number, columns: Columns) {
   return { collectionId: schema.collectionId, shard, ...columns };
 }
@@ -406,17 +409,27 @@ function checkQueries(field: Field, values: Float32Array, nq: number): void {
   }
 }
 
-function wantsExact(request: SearchRequest): boolean {
-  const { recall, params } = request;
+/** @throws invalid_argument */
+function effortOf(request: SearchRequest): SearchEffort {
+  const { recall, params = {} } = request;
   if (recall !== undefined && !(recall > 0 && recall <= 1)) {
-    throw new ElanusError('invalid_argument', {
-      argument: 'recall',
-      got: String(recall),
-      hint: 'It is above 0 and at most 1.',
-    });
+    const hint = 'It is above 0 and at most 1.';
+    throw new ElanusError('invalid_argument', { argument: 'recall', got: String(recall), hint });
   }
-  return (recall ?? 0) > CODED_RECALL || params?.['exact'] === 1;
+  const { exact, ef, ...others } = params;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    const hint = didYouMean(unknown, SEARCH_PARAMS) ?? `There are: ${SEARCH_PARAMS.join(', ')}.`;
+    throw new ElanusError('invalid_argument', { argument: `params.${unknown}`, hint });
+  }
+  if (ef !== undefined && !(Number.isInteger(ef) && ef >= 1 && ef <= LIMITS.efMax)) {
+    const hint = `It is a whole number from 1 to ${LIMITS.efMax}.`;
+    throw new ElanusError('invalid_argument', { argument: 'params.ef', got: String(ef), hint });
+  }
+  return { exact: recall === 1 || exact === 1, recall, ef };
 }
+
+const SEARCH_PARAMS = ['ef', 'exact'] as const;
 
 function boundsOf(request: SearchRequest): { min: number; max: number } | undefined {
   const { within } = request;

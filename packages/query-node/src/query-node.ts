@@ -9,6 +9,7 @@ import {
   primaryField,
   type CollectionSchema,
   type Pool,
+  type SegmentPlan,
 } from '@elanus/core';
 import type { KernelChoice, RowMemory } from '@elanus/kernels';
 import {
@@ -23,11 +24,11 @@ import {
 } from '@elanus/protocol';
 import type { Resident, World } from '@elanus/runtime';
 import {
+  NOT_SEARCHED,
   packKeys,
   parseKey,
   ReadRunner,
   retrieveRows,
-  type SegmentPlan,
   type SegmentRead,
 } from '@elanus/segment';
 import { loadSegmentFiles, type LoadedSegment } from './load.ts';
@@ -150,7 +151,7 @@ class SegmentHost {
 
   #serveSearch(): () => void {
     return serveCall(this.#world.bus, searchSealed, async ({ header, bodies }, signal) => {
-      const { refs, schema, metric, nq, limit, bounds, exact } = header;
+      const { refs, schema, metric, nq, limit, bounds, effort } = header;
       const [queries, ...deletes] = bodies;
       assert(queries instanceof Float32Array, 'queries are float32');
       const key = keyOf(schema);
@@ -169,7 +170,7 @@ class SegmentHost {
           limit,
           filter,
           bounds,
-          exact,
+          effort,
         },
         signal,
       );
@@ -231,7 +232,7 @@ class SegmentHost {
 /** What `explain` says of a segment that statistics ruled out. */
 function skipped(read: SegmentRead): SegmentPlan {
   const { segmentId } = read.view;
-  return { segmentId, way: 'skipped', kind: '', rows: read.visibleRows, allowed: 0 };
+  return { segmentId, rows: read.visibleRows, ...NOT_SEARCHED };
 }
 
 function keyOf(schema: CollectionSchema) {

@@ -124,7 +124,7 @@ test('search, select and count equal a naive scan', () => {
           nq: 1,
           limit,
           bounds: undefined,
-          exact: false,
+          effort: { exact: false },
         };
         const { hits } = searchSegments(kernels, task);
         const found = Array.from({ length: hits.counts[0] ?? 0 }, (_, i) => ({
@@ -173,7 +173,7 @@ test('an index gives the rows a scan gives, and fills the limit under any filter
       limit: 200,
       filter,
       bounds: undefined,
-      exact: false,
+      effort: { exact: false },
     };
     const { hits, plans } = searchSegments(kernels, task);
     expect(hits.counts[0]).toBe(100);

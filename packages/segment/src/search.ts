@@ -13,9 +13,11 @@ import {
   type FieldId,
   type Hits,
   type Metric,
+  type SearchEffort,
+  type SegmentPlan,
 } from '@elanus/core';
 import type { CheckedFilter } from '@elanus/expr';
-import { openHandle } from '@elanus/index';
+import { openHandle, type SearchWork } from '@elanus/index';
 import { createTopK, sortTopK, type Kernels, type ScoreBounds, type TopK } from '@elanus/kernels';
 import { keyOfRow } from './key-column.ts';
 import { allowedInSegment, allowedRows, visibleInChunk, type SegmentRead } from './read-set.ts';
@@ -35,17 +37,7 @@ export interface SearchTask {
   readonly filter: CheckedFilter | undefined;
   /** Inclusive bounds of the score. */
   readonly bounds: ScoreBounds | undefined;
-  /** Scan float32 rows even where an index stands. */
-  readonly exact: boolean;
-}
-
-/** How one segment was searched, for `explain`. */
-export interface SegmentPlan {
-  readonly segmentId: number;
-  readonly way: 'index' | 'scan' | 'skipped';
-  readonly kind: string;
-  readonly rows: number;
-  readonly allowed: number;
+  readonly effort: SearchEffort;
 }
 
 /** Hits, and how they were found. */
@@ -77,17 +69,20 @@ interface SegmentResult {
 
 function searchSegment(kernels: Kernels, task: SearchTask, read: SegmentRead): SegmentResult {
   const top = createTopK(task.nq, task.limit);
-  const handle = task.exact ? undefined : read.view.indexes.get(task.field);
+  const { nq } = task;
+  const handle = task.effort.exact ? undefined : read.view.indexes.get(task.field);
   const plan = { segmentId: read.view.segmentId, rows: read.visibleRows };
   if (handle !== undefined) {
     const allowed = allowedInSegment(read, task.filter);
     const count = allowed === undefined ? read.visibleRows : countBits(allowed);
-    if (count === 0) return { top, plan: { ...plan, way: 'skipped', kind: '', allowed: 0 } };
+    if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
     const index = openHandle(kernels, handle);
-    const { queries, bounds } = task;
-    index.search({ queries, allowed, bounds, top });
+    const { queries, bounds, effort } = task;
+    const { recall, ef } = effort;
+    const exact = index.kind === 'FLAT_SQ8' && (recall ?? 0) > (RECALL_OF_CODES[index.kind] ?? 1);
+    const work = index.search({ queries, allowed, bounds, top, recall, ef, exact });
     sortTopK(top, task.metric);
-    return { top, plan: { ...plan, way: 'index', kind: index.kind, allowed: count } };
+    return { top, plan: { ...plan, ...workOf(work, index.kind), allowed: count } };
   }
   let count = 0;
   for (const chunk of read.view.chunks) {
@@ -100,9 +95,31 @@ function searchSegment(kernels: Kernels, task: SearchTask, read: SegmentRead): S
     scanChunk(kernels, { task, chunk, rows, allowed, top, bounds: task.bounds });
   }
   sortTopK(top, task.metric);
-  const way = count === 0 ? 'skipped' : 'scan';
-  return { top, plan: { ...plan, way, kind: count === 0 ? '' : 'FLAT', allowed: count } };
+  if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
+  const scan = { way: 'scan', kind: 'FLAT', strategy: 'exact', recall: 1 } as const;
+  const scores = { allowed: count, exactScores: count * nq, codeScores: 0 };
+  return { top, plan: { ...plan, ...scan, ...scores } };
 }
+
+/** What is said of a segment without rows that may be returned. */
+export const NOT_SEARCHED = {
+  way: 'skipped',
+  kind: '',
+  allowed: 0,
+  strategy: '',
+  exactScores: 0,
+  codeScores: 0,
+  recall: 1,
+} as const;
+
+function workOf(work: SearchWork, kind: string) {
+  const { plan: strategy, exactScores, codeScores } = work;
+  const recall = strategy === 'exact' ? 1 : (work.recall ?? RECALL_OF_CODES[kind]);
+  return { way: 'index' as const, kind, strategy, exactScores, codeScores, recall };
+}
+
+/** What FLAT_SQ8 is calibrated for; see index/build. */
+const RECALL_OF_CODES: Readonly<Record<string, number>> = { FLAT_SQ8: 0.99, HNSW: 0.99 };
 
 interface ChunkScan {
   readonly task: SearchTask;

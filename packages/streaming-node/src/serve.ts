@@ -53,11 +53,23 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
       const shard = channel.shard(header);
       const [queries] = bodies;
       assert(queries instanceof Float32Array, 'queries are float32');
-      const { demand, metric, nq, limit, filter, bounds, exact, withTimestamp } = header;
+      const { demand, metric, nq, limit, filter, bounds, effort, withTimestamp } = header;
       const fields = fieldsOf(shard, header.fields);
       const field = fieldId(header.field);
       const { at, hits, columns, explain } = await shard.reads.search(
-        { demand, field, metric, queries, nq, limit, filter, bounds, exact, fields, withTimestamp },
+        {
+          demand,
+          field,
+          metric,
+          queries,
+          nq,
+          limit,
+          filter,
+          bounds,
+          effort,
+          fields,
+          withTimestamp,
+        },
         signal,
       );
       const { counts, scores, segments, rows } = hits;

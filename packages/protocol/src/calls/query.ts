@@ -1,4 +1,4 @@
-import type { CollectionSchema, Field, Metric } from '@elanus/core';
+import type { CollectionSchema, Field, Metric, SearchEffort, SegmentPlan } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { SegmentRecord } from '../record.ts';
 
@@ -43,18 +43,12 @@ export const searchSealed = defineCall<
     readonly limit: number;
     readonly filter: string | undefined;
     readonly bounds: { readonly min: number; readonly max: number } | undefined;
-    readonly exact: boolean;
+    readonly effort: SearchEffort;
   },
   {
     readonly keys: readonly string[] | undefined;
     readonly where: 'inline' | 'pool';
-    readonly plans: readonly {
-      readonly segmentId: number;
-      readonly way: string;
-      readonly kind: string;
-      readonly rows: number;
-      readonly allowed: number;
-    }[];
+    readonly plans: readonly SegmentPlan[];
   }
 >('query.segment.search');
 

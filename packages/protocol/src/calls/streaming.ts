@@ -1,4 +1,4 @@
-import type { CollectionSchema, Metric, Timestamp } from '@elanus/core';
+import type { CollectionSchema, Metric, SearchEffort, SegmentPlan, Timestamp } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { SegmentRecord } from '../record.ts';
 
@@ -49,7 +49,7 @@ export const searchShard = defineCall<
     readonly limit: number;
     readonly filter: FilterText;
     readonly bounds: { readonly min: number; readonly max: number } | undefined;
-    readonly exact: boolean;
+    readonly effort: SearchEffort;
     readonly fields: readonly number[];
     readonly withTimestamp: boolean;
     /** Whether the reply says how segments were searched. */
@@ -65,14 +65,7 @@ export interface ShardExplain {
   readonly waitMs: number;
   readonly searchMs: number;
   readonly retrieveMs: number;
-  readonly segments: readonly {
-    readonly segmentId: number;
-    readonly state: string;
-    readonly way: string;
-    readonly kind: string;
-    readonly rows: number;
-    readonly allowed: number;
-  }[];
+  readonly segments: readonly (SegmentPlan & { readonly state: string })[];
 }
 
 /**

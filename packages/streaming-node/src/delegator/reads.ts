@@ -27,6 +27,7 @@ import {
   type FieldId,
   type Hits,
   type Metric,
+  type SearchEffort,
   type Timestamp,
 } from '@elanus/core';
 import { readFilter, type CheckedFilter } from '@elanus/expr';
@@ -86,7 +87,7 @@ export interface ShardSearch {
   readonly limit: number;
   readonly filter: string | undefined;
   readonly bounds: { readonly min: number; readonly max: number } | undefined;
-  readonly exact: boolean;
+  readonly effort: SearchEffort;
   readonly fields: readonly Field[];
   readonly withTimestamp: boolean;
 }
@@ -342,7 +343,7 @@ export class ShardReads {
     how: { readonly filter: CheckedFilter | undefined; readonly signal: AbortSignal },
   ): Promise<Found> {
     const { state, runner } = this.#context;
-    const { field, metric, queries, nq, limit, bounds, exact } = search;
+    const { field, metric, queries, nq, limit, bounds, effort } = search;
     const key = { keyField: state.keyField.id, keyKind: state.keyKind };
     const { output, where } = await runner.search(
       {
@@ -353,7 +354,7 @@ export class ShardReads {
         nq,
         limit,
         bounds,
-        exact,
+        effort,
         ...key,
         filter: how.filter,
       },
@@ -369,10 +370,10 @@ export class ShardReads {
     signal: AbortSignal,
   ): Promise<Found> {
     if (snapshot.refs.length === 0) return { parts: [], plans: [], where: 'inline' };
-    const { field, metric, queries, nq, limit, bounds, exact, filter } = search;
+    const { field, metric, queries, nq, limit, bounds, effort, filter } = search;
     const { schema } = this.#context.state;
     const { header, bodies } = await invoke(this.#context.bus, searchSealed, {
-      header: { refs: snapshot.refs, schema, field, metric, nq, limit, filter, bounds, exact },
+      header: { refs: snapshot.refs, schema, field, metric, nq, limit, filter, bounds, effort },
       bodies: [queries, ...snapshot.deletes],
       options: { signal },
     });

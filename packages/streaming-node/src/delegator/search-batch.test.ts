@@ -57,7 +57,7 @@ const searchOf = (id: number, more: Partial<ShardSearch> = {}): ShardSearch => (
   limit: 4,
   filter: undefined,
   bounds: undefined,
-  exact: false,
+  effort: { exact: false },
   fields: [],
   withTimestamp: false,
   ...more,

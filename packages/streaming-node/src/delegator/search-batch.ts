@@ -141,11 +141,11 @@ export class SearchBatches {
 
 /** What searches that are joined must have in common. */
 function shapeOf(search: ShardSearch): string {
-  const { demand, field, metric, limit, filter, bounds, exact, fields, withTimestamp } = search;
+  const { demand, field, metric, limit, filter, bounds, effort, fields, withTimestamp } = search;
   const ids = fields.map(({ id }) => id);
   const range = bounds === undefined ? undefined : [String(bounds.min), String(bounds.max)];
   const at = String(demand.at);
-  return JSON.stringify([at, field, metric, limit, range, exact, ids, withTimestamp, filter]);
+  return JSON.stringify([at, field, metric, limit, range, effort, ids, withTimestamp, filter]);
 }
 
 /** One search with all their vectors, at an instant that satisfies each. */

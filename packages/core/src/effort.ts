@@ -1,0 +1,25 @@
+/** How near to exact a search has to be; travels with it from the proxy to the index. */
+export interface SearchEffort {
+  /** Scan float32 rows even where an index stands. */
+  readonly exact: boolean;
+  /** Share of the true neighbours to be found, above 0, at most 1; absent: the index's default. */
+  readonly recall?: number | undefined;
+  /** HNSW: results that a walk looks for, whatever the recall. */
+  readonly ef?: number | undefined;
+}
+
+/** How one segment was searched, for `explain`. */
+export interface SegmentPlan {
+  readonly segmentId: number;
+  readonly way: 'index' | 'scan' | 'skipped';
+  readonly kind: string;
+  readonly rows: number;
+  readonly allowed: number;
+  /** How the rows were found: 'exact', 'codes', 'graph' and its variants; '' when skipped. */
+  readonly strategy: string;
+  /** Scores computed in full, and from codes, over all queries. */
+  readonly exactScores: number;
+  readonly codeScores: number;
+  /** Recall that was measured for a search like this, without filter; undefined: not known. */
+  readonly recall: number | undefined;
+}
