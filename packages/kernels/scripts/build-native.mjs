@@ -77,7 +77,7 @@ const SOURCES = ['kernels.h', 'lanes.h', 'codes.h', 'graph.h', 'graph-search.h']
 
 function hashOfSources() {
   const hash = createHash('sha256').update(`${name} ${process.env.CXX ?? ''}`);
-  const others = ['checksum.h', 'checksum.cc', 'addon.cc'];
+  const others = ['checksum.h', 'checksum.cc', 'args.h', 'addon-graph.h', 'addon.cc'];
   const files = [...SOURCES, ...others].map((file) => join(native, file));
   for (const file of [...files, fileURLToPath(import.meta.url)]) hash.update(readFileSync(file));
   return hash.digest('hex');
