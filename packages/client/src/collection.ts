@@ -24,7 +24,15 @@ export interface ReadOptions extends CallSettings {
 
 /** What every write may say. */
 export interface WriteOptions extends CallSettings {
-  /** Made by the client when absent; give your own to retry across restarts. */
+  /**
+   * Made by the client when absent: 1 to 128 bytes that stand for the whole call. Repeating the call
+   * with its key and the same rows has one effect, within 15 minutes: what was done is answered
+   * again, the rest is done. Give your own to repeat across restarts.
+   *
+   * Where the database makes the keys of rows, only the same client can repeat (it remembers which
+   * ones it took, of its last 1,000 calls): any other is refused with idempotency_mismatch, and
+   * nothing is written twice. Give such rows keys of your own to repeat across restarts.
+   */
   readonly idempotencyKey?: string | undefined;
 }
 
@@ -108,7 +116,18 @@ export interface Collection<S extends Fields = Fields, D extends boolean = boole
   /** The schema as the catalog had it when it was last read. */
   readonly schema: CollectionSchema;
 
-  /** Adds rows; refused whole when a key exists. Values are captured when the call is made. */
+  /**
+   * Adds rows. Values are captured when the call is made; those of an iterable when it is read.
+   *
+   * One write (up to 100,000 rows, 63 MiB) is refused whole when a key exists. Longer arrays are
+   * several writes, and so are iterables (10,000 rows or 4 MiB each), two under way at a time: when
+   * one is refused, those before it and the one beside it stay. Columns and Arrow tables are one
+   * write always.
+   *
+   * @throws key_exists, duplicate_key and every other error about a row: `details.row` counts the
+   * caller's rows; request_too_large for columns beyond one write; deadline_exceeded, cancelled and
+   * write_unknown with `details.idempotencyKey`, to repeat the whole call with.
+   */
   insert(rows: RowSource<S, D>, options?: InsertOptions): Promise<WriteOutcome<S>>;
   /** Adds rows, replacing those with the same keys. */
   upsert(rows: RowSource<S, D>, options?: InsertOptions): Promise<WriteOutcome<S>>;
