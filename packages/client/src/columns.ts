@@ -59,7 +59,7 @@ function plain(value: unknown): unknown {
 export function encodeColumns(
   columns: Readonly<Record<string, unknown>>,
   schema: CollectionSchema,
-  options: { readonly makeId: () => string },
+  options: { readonly idAt: ((row: number) => string) | undefined },
 ): ColumnBatch {
   const rowCount = rowsOf(columns, schema);
   if (rowCount === 0) throw new ElanusError('empty_write', {});
@@ -68,8 +68,9 @@ export function encodeColumns(
     const given = givenOf(columns[field.name], field);
     if (field.primary === true && field.autoId === true) {
       if (given !== undefined) throw idsGiven(field);
-      if (field.type === 'varchar') {
-        const values = Array.from({ length: rowCount }, () => options.makeId());
+      const { idAt } = options;
+      if (field.type === 'varchar' && idAt !== undefined) {
+        const values = Array.from({ length: rowCount }, (_, row) => idAt(row));
         batch.set(field.id, fieldColumn({ values, field, firstRow: 0 }, {}));
       }
       continue;

@@ -5,7 +5,7 @@ import { ElanusError } from '@elanus/core';
 import type { Collection } from './collection.ts';
 import type { HandleContext } from './handle.ts';
 import { createHandle } from './handle.ts';
-import { makeIds } from './ids.ts';
+import { createIdMemory } from './ids.ts';
 import type { Platform } from './platform.ts';
 import { defaultPlatform } from './platform.ts';
 import type { CallSettings } from './retry.ts';
@@ -74,7 +74,7 @@ export function connect(database: Database, options: ConnectOptions = {}): Db {
     database,
     platform,
     session: createSession(options.session),
-    makeId: makeIds(platform),
+    ids: createIdMemory(platform),
     consistency: options.consistency ?? 'session',
     settings: { timeoutMs, signal },
   };

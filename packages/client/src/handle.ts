@@ -16,11 +16,14 @@ import type { CollectionSchema, Column, ColumnBatch, Consistency, FieldId } from
 import { ElanusError, LIMITS, isElanusError, primaryField, storedFields } from '@elanus/core';
 import type { Collection, Scan } from './collection.ts';
 import { wireFilter } from './filters.ts';
+import type { CallIds, IdMemory } from './ids.ts';
 import { makeKey } from './ids.ts';
 import type { Platform } from './platform.ts';
 import type { CallSettings, RetrySettings } from './retry.ts';
 import { withRetries } from './retry.ts';
 import type { Session } from './session.ts';
+import { asOfCall } from './write-errors.ts';
+import type { Encoded, WritePart } from './write.ts';
 import { encodeInput } from './write.ts';
 
 /** What a handle stands on. */
@@ -28,7 +31,7 @@ export interface HandleContext {
   readonly database: Database;
   readonly platform: Platform;
   readonly session: Session;
-  readonly makeId: () => string;
+  readonly ids: IdMemory;
   readonly consistency: Consistency;
   readonly settings: CallSettings;
 }
@@ -126,56 +129,91 @@ interface Outcome {
   timestamp: bigint;
 }
 
+/** A write by its parts, as they are sent. */
+interface Writing {
+  readonly mode: 'insert' | 'upsert';
+  readonly options: Options;
+  readonly idempotencyKey: string;
+  /** What the rows are encoded in; the handle may know a newer one meanwhile. */
+  readonly schema: CollectionSchema;
+  /** The ids of its rows, where the database makes them. */
+  readonly made: CallIds | undefined;
+  /** Those that came back, by part. */
+  readonly ids: unknown[][];
+  readonly outcome: Outcome;
+}
+
 async function write(handle: Handle, mode: 'insert' | 'upsert', job: WriteJob): Promise<Outcome> {
   const { context, schema } = handle;
+  const { collectionId } = schema;
   const given = job.options['idempotencyKey'] as string | undefined;
-  const key = given ?? makeKey(context.platform);
+  const idempotencyKey = given ?? makeKey(context.platform);
+  const auto = primaryField(schema).autoId === true;
+  const made = auto ? context.ids.of(collectionId, idempotencyKey) : undefined;
   // Encoded before the first await: later changes to the caller's arrays have no effect.
-  const input = encodeInput(job.rows, { schema, makeId: context.makeId });
+  const input = encodeInput(job.rows, { schema, idAt: made?.textAt });
   const outcome: Outcome = { count: 0, timestamp: 0n };
-  if (primaryField(schema).autoId === true) outcome.ids = [];
+  const { options } = job;
+  const writing = { mode, options, idempotencyKey, schema, made, ids: [], outcome };
+  await sendParts(handle, writing, input);
+  if (made === undefined) return outcome;
+  if (given === undefined) context.ids.forget(collectionId, idempotencyKey);
+  return { ...outcome, ids: writing.ids.flat() };
+}
+
+/** Sends the parts, a few at a time; ends when all that were sent have ended. */
+async function sendParts(handle: Handle, writing: Writing, input: Encoded): Promise<void> {
   const pending: Promise<void>[] = [];
+  const single = input.kind === 'now' && input.parts.length === 1;
   let index = 0;
-  const single = input.kind === 'now' && input.batches.length === 1;
-  for await (const batch of input.batches) {
-    const idempotencyKey = single ? key : `${key}.${index++}`;
-    const sent = writeBatch(handle, { mode, batch, idempotencyKey, options: job.options }, outcome);
-    sent.catch(() => undefined);
-    pending.push(sent);
-    if (pending.length >= IN_FLIGHT) await pending.shift();
+  try {
+    for await (const part of input.parts) {
+      const key = writing.idempotencyKey;
+      const idempotencyKey = single ? key : `${key}.${index}`;
+      const sent = writePart(handle, writing, { ...part, index, idempotencyKey });
+      sent.catch(() => undefined);
+      pending.push(sent);
+      index++;
+      if (pending.length >= IN_FLIGHT) await pending.shift();
+    }
+    for (const sent of pending) await sent;
+  } finally {
+    await Promise.allSettled(pending);
   }
-  for (const sent of pending) await sent;
-  if (index === 0 && !single) throw new ElanusError('empty_write', {});
-  return outcome;
+  if (index === 0) throw new ElanusError('empty_write', {});
 }
 
-interface BatchJob {
-  readonly mode: 'insert' | 'upsert';
-  readonly batch: ColumnBatch;
+interface SentPart extends WritePart {
+  readonly index: number;
   readonly idempotencyKey: string;
-  readonly options: Options;
 }
 
-async function writeBatch(handle: Handle, job: BatchJob, outcome: Outcome): Promise<void> {
-  const { schema } = handle;
-  const batch = await withIds(handle, job);
-  const conflict = job.options['onConflict'] as 'error' | 'skip' | 'replace' | undefined;
-  const request = {
-    collection: handle.name,
-    schemaVersion: schema.version,
-    batch,
-    mode: job.mode,
-    onConflict: job.mode === 'upsert' ? ('replace' as const) : (conflict ?? 'error'),
-    idempotencyKey: job.idempotencyKey,
-  };
-  const result = await run(handle, { ...job.options, writes: true }, (call) =>
-    sendWrite(handle, { request, call, options: job.options }),
-  ).catch((error: unknown) => {
-    throw withKey(error, job.idempotencyKey);
-  });
-  note(handle, result.timestamp);
-  collect(handle, outcome, { result, batch });
-  const onProgress = job.options['onProgress'] as ((progress: object) => void) | undefined;
+async function writePart(handle: Handle, writing: Writing, part: SentPart): Promise<void> {
+  const { options, outcome, mode, idempotencyKey } = writing;
+  try {
+    const whole = await withIds(handle, writing, part);
+    const { schema } = handle;
+    const batch = schema === writing.schema ? whole : upgradeBatch(whole, schema);
+    const conflict = options['onConflict'] as 'error' | 'skip' | 'replace' | undefined;
+    const request = {
+      collection: handle.name,
+      schemaVersion: schema.version,
+      batch,
+      mode,
+      onConflict: mode === 'upsert' ? ('replace' as const) : (conflict ?? 'error'),
+      idempotencyKey: part.idempotencyKey,
+    };
+    const result = await run(handle, { ...options, writes: true }, (call) =>
+      sendWrite(handle, { request, call, options }),
+    );
+    note(handle, result.timestamp);
+    outcome.count += result.count;
+    if (result.timestamp > outcome.timestamp) outcome.timestamp = result.timestamp;
+    if (writing.made !== undefined) writing.ids[part.index] = idsOf(handle, result, batch);
+  } catch (error) {
+    throw asOfCall(error, { idempotencyKey, firstRow: part.firstRow });
+  }
+  const onProgress = options['onProgress'] as ((progress: object) => void) | undefined;
   onProgress?.({ rows: outcome.count });
 }
 
@@ -211,44 +249,31 @@ function upgradeBatch(batch: ColumnBatch, schema: CollectionSchema): ColumnBatch
   return { rowCount: batch.rowCount, columns };
 }
 
-/** Errors after which nobody knows carry the key to retry with. */
-function withKey(error: unknown, idempotencyKey: string): unknown {
-  const unsure = ['deadline_exceeded', 'cancelled', 'write_unknown'];
-  if (!isElanusError(error) || !unsure.includes(error.code)) return error;
-  const details = { ...error.details, idempotencyKey };
-  return new ElanusError(error.code, details as typeof error.details, { cause: error });
-}
-
-function collect(
-  handle: Handle,
-  outcome: Outcome,
-  write: { readonly result: WriteResult; readonly batch: ColumnBatch },
-): void {
-  const { result, batch } = write;
-  outcome.count += result.count;
-  if (result.timestamp > outcome.timestamp) outcome.timestamp = result.timestamp;
-  if (outcome.ids === undefined) return;
+function idsOf(handle: Handle, result: WriteResult, batch: ColumnBatch): unknown[] {
   const field = primaryField(handle.schema);
   const keys = result.keys ?? (batch.columns.get(field.id) as KeyColumn | undefined);
-  if (keys === undefined) return;
-  for (const id of decodeKeys(keys, field, false)) outcome.ids.push(id);
+  return keys === undefined ? [] : decodeKeys(keys, field, false);
 }
 
 /** Puts ids of a leased block into a batch that has none, so that retries send the same bytes. */
-async function withIds(handle: Handle, job: BatchJob): Promise<ColumnBatch> {
-  const { schema, context } = handle;
-  const { batch } = job;
-  const field = primaryField(schema);
-  if (batch.columns.has(field.id)) return batch;
-  const request = { collection: handle.name, count: batch.rowCount };
-  const block = await run(handle, job.options, (call) =>
-    context.database.reserveIds(request, call),
-  );
-  const values = new BigInt64Array(batch.rowCount);
-  for (let i = 0; i < values.length; i++) values[i] = block.first + BigInt(i);
+async function withIds(handle: Handle, writing: Writing, part: SentPart): Promise<ColumnBatch> {
+  const { batch, firstRow } = part;
+  const { made, options } = writing;
+  const field = primaryField(handle.schema);
+  if (made === undefined || batch.columns.has(field.id)) return batch;
+  const { rowCount } = batch;
+  let block = made.blocks.get(firstRow);
+  if (block?.count !== rowCount) {
+    const { database } = handle.context;
+    const request = { collection: handle.name, count: rowCount };
+    block = await run(handle, options, (call) => database.reserveIds(request, call));
+    made.blocks.set(firstRow, block);
+  }
+  const values = new BigInt64Array(rowCount);
+  for (let i = 0; i < rowCount; i++) values[i] = block.first + BigInt(i);
   const columns = new Map(batch.columns);
   columns.set(field.id, { kind: 'int64', values, valid: undefined });
-  return { rowCount: batch.rowCount, columns };
+  return { rowCount, columns };
 }
 
 async function remove(
@@ -268,7 +293,7 @@ async function remove(
   const result = await run(handle, { ...options, writes: true }, (call) =>
     context.database.delete(request, call),
   ).catch((error: unknown) => {
-    throw withKey(error, idempotencyKey);
+    throw asOfCall(error, { idempotencyKey, firstRow: 0 });
   });
   note(handle, result.timestamp);
   return { count: result.count, timestamp: result.timestamp };

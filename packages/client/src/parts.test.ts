@@ -4,7 +4,7 @@ import { referenceDatabase } from '../../../test/client/reference.ts';
 import { codeOf } from '../../../test/conformance/client-kit.ts';
 import { connect } from './db.ts';
 import { wireFilter } from './filters.ts';
-import { makeIds } from './ids.ts';
+import { createIdMemory } from './ids.ts';
 import type { Platform } from './platform.ts';
 import { withRetries } from './retry.ts';
 import { collection, t } from './schema.ts';
@@ -90,17 +90,40 @@ describe('retries', () => {
 });
 
 describe('ids', () => {
-  test('are of one length, distinct, and in the order they were made', () => {
+  test('are of one length, distinct, in the order of calls and rows', () => {
     const platform = stillPlatform();
-    const next = makeIds(platform);
-    const ids = Array.from({ length: 2_000 }, (_, i) => {
-      if (i % 500 === 0) platform.ms += 1;
-      if (i === 1_200) platform.ms -= 50;
-      return next();
-    });
+    const memory = createIdMemory(platform);
+    const ids = Array.from({ length: 200 }, (_, i) => {
+      if (i % 50 === 0) platform.ms += 1;
+      if (i === 120) platform.ms -= 50;
+      const call = memory.of(1, `k${i}`);
+      return Array.from({ length: 10 }, (_row, row) => call.textAt(row));
+    }).flat();
     expect(new Set(ids).size).toBe(2_000);
     expect(ids).toEqual(ids.toSorted());
     expect(ids.every((id) => /^[0-9a-z]{26}$/.test(id))).toBe(true);
+  });
+
+  test('are those of the earlier call for as long as servers remember its key', () => {
+    const platform = stillPlatform();
+    const memory = createIdMemory(platform);
+    const first = memory.of(1, 'k');
+    expect([memory.of(2, 'k') === first, memory.of(1, 'other') === first]).toEqual([false, false]);
+    platform.ms += 14 * 60_000;
+    expect(memory.of(1, 'k')).toBe(first);
+    platform.ms += 14 * 60_000;
+    expect(memory.of(1, 'k')).toBe(first);
+    platform.ms += 15 * 60_000;
+    expect(memory.of(1, 'k')).not.toBe(first);
+  });
+
+  test('of a thousand calls are remembered', () => {
+    const memory = createIdMemory(stillPlatform());
+    const first = memory.of(1, 'k');
+    for (let i = 0; i < 999; i++) memory.of(1, `k${i}`);
+    expect(memory.of(1, 'k')).toBe(first);
+    for (let i = 0; i < 1_000; i++) memory.of(1, `k${i}`);
+    expect(memory.of(1, 'k')).not.toBe(first);
   });
 });
 

@@ -13,32 +13,40 @@ const BATCH_ROWS = 10_000;
 /** What rows are encoded with. */
 export interface WriteEncoding {
   readonly schema: CollectionSchema;
-  readonly makeId: () => string;
+  /** Text ids by the caller's row, where the database makes them. */
+  readonly idAt: ((row: number) => string) | undefined;
+}
+
+/** What one write holds of the caller's rows. */
+export interface WritePart {
+  /** The caller's number of the first row. */
+  readonly firstRow: number;
+  readonly batch: ColumnBatch;
 }
 
 /** Rows ready to send: all at once, or as they come. */
 export type Encoded =
-  | { readonly kind: 'now'; readonly batches: readonly ColumnBatch[] }
-  | { readonly kind: 'later'; readonly batches: AsyncIterable<ColumnBatch> };
+  | { readonly kind: 'now'; readonly parts: readonly WritePart[] }
+  | { readonly kind: 'later'; readonly parts: AsyncIterable<WritePart> };
 
 /**
- * Any form of rows as batches. Arrays, columns and tables are encoded, and so captured, before this
- * returns; iterables are read as batches are taken.
+ * Any form of rows as writes: the same rows always in the same parts. Arrays, columns and tables are encoded, and so captured, before this
+ * returns; iterables are read as parts are taken.
  *
  * @throws every error about rows.
  */
 export function encodeInput(input: unknown, encoding: WriteEncoding): Encoded {
   if (Array.isArray(input)) {
-    return { kind: 'now', batches: encodeChunks(input as InputRow[], 0, encoding) };
+    return { kind: 'now', parts: encodeChunks(input as InputRow[], 0, encoding) };
   }
   if (isArrowTable(input)) {
-    return { kind: 'now', batches: [columns(columnsOfArrow(input), encoding)] };
+    return { kind: 'now', parts: [columns(columnsOfArrow(input), encoding)] };
   }
   if (typeof input === 'object' && input !== null) {
     if (Symbol.asyncIterator in input || Symbol.iterator in input) {
-      return { kind: 'later', batches: batchesOf(input as Iterable<InputRow>, encoding) };
+      return { kind: 'later', parts: partsOf(input as Iterable<InputRow>, encoding) };
     }
-    return { kind: 'now', batches: [columns(input as Record<string, unknown>, encoding)] };
+    return { kind: 'now', parts: [columns(input as Record<string, unknown>, encoding)] };
   }
   throw new ElanusError('wrong_type', {
     expected: 'rows: an array of objects, columns, an Arrow table, or an iterable',
@@ -46,10 +54,12 @@ export function encodeInput(input: unknown, encoding: WriteEncoding): Encoded {
   });
 }
 
-function columns(input: Readonly<Record<string, unknown>>, encoding: WriteEncoding): ColumnBatch {
+function columns(input: Readonly<Record<string, unknown>>, encoding: WriteEncoding): WritePart {
   const batch = encodeColumns(input, encoding.schema, encoding);
   const bytes = bytesOf(batch);
-  if (batch.rowCount <= LIMITS.writeRowsMax && bytes <= WRITE_BYTES_MAX) return batch;
+  if (batch.rowCount <= LIMITS.writeRowsMax && bytes <= WRITE_BYTES_MAX) {
+    return { firstRow: 0, batch };
+  }
   throw new ElanusError('request_too_large', { bytes, bytesMax: WRITE_BYTES_MAX });
 }
 
@@ -59,18 +69,20 @@ function bytesOf(batch: ColumnBatch): number {
   return bytes;
 }
 
-/** One batch when it fits a write, else halves of it. */
+/** One part when it fits a write, else halves of it. */
 function encodeChunks(
   rows: readonly InputRow[],
   firstRow: number,
   encoding: WriteEncoding,
-): ColumnBatch[] {
-  const { schema, makeId } = encoding;
+): WritePart[] {
+  const { schema, idAt } = encoding;
   const fits =
     rows.length <= LIMITS.writeRowsMax && rows.length * fixedBytes(schema) <= WRITE_BYTES_MAX;
   if (fits || rows.length <= 1) {
+    let row = firstRow;
+    const makeId = idAt && (() => idAt(row++));
     const batch = encodeRows(rows, schema, { firstRow, makeId });
-    if (bytesOf(batch) <= WRITE_BYTES_MAX || rows.length <= 1) return [batch];
+    if (bytesOf(batch) <= WRITE_BYTES_MAX || rows.length <= 1) return [{ firstRow, batch }];
   }
   const half = rows.length >>> 1;
   return [
@@ -86,10 +98,10 @@ function fixedBytes(schema: CollectionSchema): number {
   return bytes;
 }
 
-async function* batchesOf(
+async function* partsOf(
   rows: Iterable<InputRow> | AsyncIterable<InputRow>,
   encoding: WriteEncoding,
-): AsyncGenerator<ColumnBatch> {
+): AsyncGenerator<WritePart> {
   const fixed = fixedBytes(encoding.schema);
   let gathered: InputRow[] = [];
   let bytes = 0;

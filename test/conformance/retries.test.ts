@@ -1,0 +1,154 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Database } from '../../packages/api/src/index.ts';
+import type { Db } from '../../packages/client/src/index.ts';
+import { connect, httpTransport, t } from '../../packages/client/src/index.ts';
+import { ElanusError } from '../../packages/core/src/index.ts';
+import { openDatabase } from '../../packages/elanus/src/open.ts';
+import { serve } from '../../packages/elanus/src/serve.ts';
+import { codeOf, detailsOf } from './client-kit.ts';
+
+/** A way to a database, and its end. */
+interface Way {
+  readonly database: Database;
+  close(): Promise<void>;
+}
+
+async function openMemory(): Promise<Way> {
+  const database = await openDatabase(':memory:');
+  return { database, close: () => database.close() };
+}
+
+async function openServer(): Promise<Way> {
+  const server = await serve(':memory:', { port: 0 });
+  return { database: httpTransport(server.url), close: () => server.stop() };
+}
+
+type Lost = 'deadline_exceeded' | 'cancelled';
+
+/** The database behind a line that loses answers: those of the keys in `lost`, once each. */
+function lossy(database: Database, lost: Map<string, Lost>): Database {
+  return {
+    ...database,
+    write: async (request, call) => {
+      const result = await database.write(request, call);
+      const code = lost.get(request.idempotencyKey);
+      lost.delete(request.idempotencyKey);
+      if (code !== undefined) throw new ElanusError(code, {});
+      return result;
+    },
+  };
+}
+
+const plain = { id: t.int64({ primary: true }), v: t.vector(1) };
+const numbered = { id: t.int64({ primary: true, autoId: true }), v: t.vector(1) };
+const named = { id: t.id(), v: t.vector(1) };
+
+const ONE = { v: [1] };
+/** One object for all rows: a call's rows are told apart by their place. */
+const same = (length: number): { v: number[] }[] => Array.from({ length }, () => ONE);
+
+function retries(name: string, open: () => Promise<Way>): void {
+  describe(`calls of several writes on ${name}`, () => {
+    let way: Way;
+    let db: Db;
+    const lost = new Map<string, Lost>();
+    beforeEach(async () => {
+      way = await open();
+      lost.clear();
+      db = connect(lossy(way.database, lost));
+    });
+    afterEach(() => way.close());
+
+    test('errors about rows count the rows of the caller', async () => {
+      const docs = await db.collection('docs', plain);
+      await docs.insert([{ id: 140_000n, v: [1] }]);
+      const rows = Array.from({ length: 150_000 }, (_, i) => ({ id: BigInt(i), v: [1] }));
+      const array = await detailsOf(docs.insert(rows));
+      expect(array).toMatchObject({ code: 'key_exists', key: '140000', row: 140_000 });
+      expect(await docs.count()).toBe(75_001);
+      const iterable = docs.insert(rows.slice(120_000).values());
+      expect(await detailsOf(iterable)).toMatchObject({ code: 'key_exists', row: 20_000 });
+      const twice = [...rows.slice(0, 110_000), ...rows.slice(109_999, 110_000)];
+      const doubled = await detailsOf(docs.upsert(twice));
+      expect(doubled).toMatchObject({ code: 'duplicate_key', row: 110_000 });
+    });
+
+    test('an unsure error carries the key of the call; repeating it has one effect', async () => {
+      const docs = await db.collection('docs', plain);
+      const rows = Array.from({ length: 25_000 }, (_, i) => ({ id: BigInt(i), v: [i] }));
+      lost.set('k.1', 'deadline_exceeded');
+      const details = await detailsOf(docs.insert(rows.values(), { idempotencyKey: 'k' }));
+      expect(details).toMatchObject({ code: 'deadline_exceeded', idempotencyKey: 'k' });
+      const again = await docs.insert(rows.values(), { idempotencyKey: 'k' });
+      expect([again.count, await docs.count()]).toEqual([25_000, 25_000]);
+      const other = docs.insert(rows.slice(1).values(), { idempotencyKey: 'k' });
+      const refused = { code: 'idempotency_mismatch', idempotencyKey: 'k' };
+      expect(await detailsOf(other)).toMatchObject(refused);
+    });
+
+    test.each(['k.0', 'k.1', 'k.2'])('made keys: the answer of %s is lost', async (part) => {
+      for (const [kind, fields] of Object.entries({ numbered, named })) {
+        const docs = await db.collection(kind, fields);
+        lost.set(part, 'cancelled');
+        const options = { idempotencyKey: 'k' };
+        expect(await codeOf(docs.insert(same(25_000).values(), options))).toBe('cancelled');
+        const again = await docs.insert(same(25_000).values(), options);
+        expect([again.count, await docs.count()]).toEqual([25_000, 25_000]);
+        const ids = again.ids as (bigint | string)[];
+        expect(new Set(ids).size).toBe(25_000);
+        const kept = await docs.get([ids[0], ids[12_000], ids[24_999]] as never);
+        expect(kept.map((row) => row?.id)).toEqual([ids[0], ids[12_000], ids[24_999]]);
+      }
+    });
+
+    test('made keys: the error of a call without a key has one to repeat it with', async () => {
+      for (const [kind, fields] of Object.entries({ numbered, named })) {
+        let key: string | undefined;
+        const losing: Database = {
+          ...way.database,
+          write: async (request, call) => {
+            const result = await way.database.write(request, call);
+            if (key !== undefined) return result;
+            key = request.idempotencyKey;
+            throw new ElanusError('deadline_exceeded', {});
+          },
+        };
+        const docs = await connect(losing).collection(kind, fields);
+        const { idempotencyKey } = await detailsOf(docs.insert(same(15_000).values()));
+        expect(key?.slice(0, -2)).toBe(idempotencyKey);
+        const again = { idempotencyKey: String(idempotencyKey) };
+        expect((await docs.insert(same(15_000).values(), again)).count).toBe(15_000);
+        expect(await docs.count()).toBe(15_000);
+      }
+    });
+
+    test('made keys: another client that repeats a call is refused, nothing is doubled', async () => {
+      for (const [kind, fields] of Object.entries({ numbered, named })) {
+        const docs = await db.collection(kind, fields);
+        await docs.insert(same(3), { idempotencyKey: 'k' });
+        const other = await connect(way.database).collection(kind, fields);
+        const late = detailsOf(other.insert(same(3), { idempotencyKey: 'k' }));
+        expect(await late).toMatchObject({ code: 'idempotency_mismatch', idempotencyKey: 'k' });
+        expect(await docs.count()).toBe(3);
+      }
+    });
+
+    test('made keys come in the order of the rows, however their writes end', async () => {
+      const slow: Database = {
+        ...way.database,
+        write: async (request, call) => {
+          const result = await way.database.write(request, call);
+          const first = request.idempotencyKey.endsWith('.0');
+          if (first) await new Promise((resolve) => setTimeout(resolve, 500));
+          return result;
+        },
+      };
+      const docs = await connect(slow).collection('named', named);
+      const { ids } = await docs.insert(same(15_000).values());
+      expect(ids).toEqual(ids.toSorted());
+    });
+  });
+}
+
+retries(':memory:', openMemory);
+retries('a server', openServer);
