@@ -220,8 +220,8 @@ function stepsOf(plan: IndexPlan): number {
   const sealed = indexLayout(firstHeader(plan)).blocks;
   // Encoding takes sixteen steps per call; calibration two passes of all its queries.
   const coded = plan.kind === 'FLAT' ? 0 : calls * (16 + 2 * CALIBRATION_QUERIES);
-  // Linking a row takes about this many distances, a step about that many.
-  const linked = plan.kind === 'HNSW' ? rowCount / 12 : 0;
+  // A step links eight rows or merges the links of 32 targets: see crew.ts.
+  const linked = plan.kind === 'HNSW' ? rowCount * 0.56 : 0;
   return Math.max(1, norms + coded + linked + sealed);
 }
 

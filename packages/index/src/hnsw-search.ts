@@ -109,7 +109,8 @@ function planWalk(source: HnswSource, args: IndexSearch): WalkPlan | undefined {
   const scored = args.candidates ?? candidatesFor(source, limit);
   const candidates = Math.max(limit, Math.min(scored, width.ef));
   const scan = rows * (share < 1 ? SCATTERED_COST : 1) + scored * EXACT_COST;
-  if (args.ef === undefined && scan <= costOf(mode) + candidates * EXACT_COST) return undefined;
+  const free = args.ef === undefined || share < TWO_HOP_SHARE_MIN;
+  if (free && scan <= costOf(mode) + candidates * EXACT_COST) return undefined;
   const { ef } = width;
   const room = mode === 'all' ? ef : mode === 'test' ? Math.ceil((ef / share) * 2) + 64 : 2 * ef;
   const kept = args.bounds === undefined ? room : Math.max(room, RANGE_CAPACITY);

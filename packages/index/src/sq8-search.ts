@@ -155,7 +155,7 @@ export function* sq8Steps(
   args: IndexSearch,
 ): Generator<undefined, SearchWork, undefined> {
   const { top, queries } = args;
-  const { dim, rowCount } = source.column;
+  const { dim } = source.column;
   if (queries.length !== top.nq * dim) throw new RangeError('queries: expected top.nq x dim');
   const candidates = Math.max(top.limit, args.candidates ?? candidatesFor(source, top.limit));
   const rows = allowedRows(source, args);
@@ -163,7 +163,6 @@ export function* sq8Steps(
   if (args.exact === true || few || cutsBestSide(source, args.bounds)) {
     return yield* flatSteps(source, args);
   }
-  const { from, to } = spanOf(args, rowCount);
   const work = { exactScores: 0, codeScores: 0 };
   let exact = 0;
   // As many queries at once as candidate heaps of 4 MiB in all allow.
@@ -187,7 +186,7 @@ export function* sq8Steps(
       }
       rerank(source, args, { found, foundSlot: i, slot: first + i });
       work.exactScores += found.counts[i] ?? 0;
-      work.codeScores += to - from;
+      work.codeScores += rows;
       yield;
     }
   }
