@@ -33,8 +33,11 @@ export const LIMITS = {
   growingBytesMax: 64 * 1024 * 1024,
   /** ... or when the log behind it is this long, */
   growingLogBytesMax: 256 * 1024 * 1024,
-  /** ... or after so long without a write. */
+  /** ... or after so long without a write, */
   growingIdleMs: 10 * 60_000,
+  /** ... which is much less from this size on: that many rows are worth an index. */
+  growingQuietBytes: 16 * 1024 * 1024,
+  growingQuietMs: 2_000,
   /** Output of one build job. */
   segmentBytesMax: 512 * 1024 * 1024,
   /** Appends waiting for the log in one Wal; above it writers are told to wait. */

@@ -214,3 +214,26 @@ test('statistics rule segments out, and answers stay whole', async () => {
   expect(await docs.count({ filter: { title: { gte: 't102' } } } as never)).toBe(2);
   expect(await ids({ id: { in: [2, 102] } })).toEqual([2, 102]);
 });
+
+test('many rows that nobody adds to get an index soon, few are left to grow', async () => {
+  const [rows, dim] = [11_000, 512];
+  const wide = {
+    id: t.int64({ primary: true, as: 'number' }),
+    vec: t.vector(dim, { metric: 'l2' }),
+  };
+  const many = await db.collection('many', wide);
+  const few = await db.collection('few', wide);
+  await few.insert({ id: [1, 2], vec: new Float32Array(2 * dim) } as never);
+  const vec = Float32Array.from({ length: rows * dim }, (_, i) => ((i * 7_919) % 1_009) / 1_009);
+  await many.insert({ id: Array.from({ length: rows }, (_, i) => i), vec } as never);
+  expect(await many.describe()).toMatchObject({ indexedRows: 0, rowCount: rows });
+  await expect
+    .poll(async () => (await many.describe()).indexedRows, { timeout: 60_000, interval: 100 })
+    .toBe(rows);
+  const plan = await many.explain({ vector: vec.subarray(0, dim), limit: 3 } as never);
+  expect(plan.segments).toMatchObject([{ index: 'HNSW', rows }]);
+  const hits = await many.search({ vector: vec.subarray(0, dim), limit: 1 } as never);
+  expect(hits).toMatchObject([{ score: 0 }]);
+  const { segments } = await few.explain({ vector: vec.subarray(0, dim), limit: 2 } as never);
+  expect(segments).toMatchObject([{ state: 'growing', rows: 2 }]);
+});

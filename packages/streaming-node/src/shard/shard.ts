@@ -47,6 +47,8 @@ export class Shard {
   readonly adoption: BuildAdoption;
   readonly #clock: Clock;
   #lastWriteMs = 0;
+  /** What the idle timer was set to. */
+  #idleMs = 0;
   #idle: (() => void) | undefined;
   #shortening = false;
 
@@ -61,6 +63,8 @@ export class Shard {
     this.adoption = new BuildAdoption({ ...context, flusher: this.flusher, distribution });
     if (state.unflushed.length > 0) this.flusher.kick();
     for (const record of state.indexesLost.splice(0)) this.#reportLost(context, record);
+    this.#lastWriteMs = this.#clock.monoMs();
+    this.#watchIdle();
   }
 
   /** Has a damaged index built again; until then its rows are scanned. */
@@ -95,18 +99,30 @@ export class Shard {
     }
   }
 
-  /** Rows that nobody adds to are flushed after a while, so that the log behind them can go. */
+  /**
+   * Rows that nobody adds to are flushed after a while, so that the log behind them can go; many
+   * rows soon, so that they get an index.
+   */
   #watchIdle(): void {
-    if (this.#idle !== undefined || this.state.open.length === 0) return;
+    if (this.state.open.length === 0) return;
+    const patienceMs = this.#patienceMs();
+    if (this.#idle !== undefined && this.#idleMs <= patienceMs) return;
+    this.#idle?.();
+    this.#idleMs = patienceMs;
     const wait = (delayMs: number): void => {
       this.#idle = this.#clock.after(delayMs, () => {
         this.#idle = undefined;
-        const leftMs = this.#lastWriteMs + LIMITS.growingIdleMs - this.#clock.monoMs();
+        const leftMs = this.#lastWriteMs + this.#patienceMs() - this.#clock.monoMs();
         if (leftMs > 0) wait(leftMs);
         else void this.#shortenLog();
       });
     };
-    wait(LIMITS.growingIdleMs);
+    wait(patienceMs);
+  }
+
+  #patienceMs(): number {
+    const bytes = this.state.open.reduce((sum, { rows }) => sum + rows.rowBytes, 0);
+    return bytes < LIMITS.growingQuietBytes ? LIMITS.growingIdleMs : LIMITS.growingQuietMs;
   }
 
   /** Stops timers and flushes; what is not flushed stays in the log. */
