@@ -14,7 +14,7 @@ import { describe, expect, test } from 'vitest';
 import { buildSteps } from './build.ts';
 import type { IndexPlan } from './build.ts';
 import type { IndexFile } from './index-file.ts';
-import { flatIndex, openIndex } from './open.ts';
+import { flatIndex, openHandle, openIndex } from './open.ts';
 import type { IndexSearch, VectorIndex } from './vector-index.ts';
 
 const METRICS = ['l2', 'ip', 'cosine'] as const;
@@ -321,4 +321,16 @@ test('parameters out of range are refused', () => {
   ]) {
     expect(() => build({ ...world, metric: 'l2', params })).toThrow(RangeError);
   }
+});
+
+test('a handle is opened once in a thread', () => {
+  const kernels = loadKernels();
+  const world = clustered(kernels, { rows: 900, dim: 8 });
+  const index = open({ ...world, metric: 'ip' });
+  const handle = structuredClone(index.handle());
+  const again = openHandle(kernels, handle);
+  expect(openHandle(kernels, handle)).toBe(again);
+  expect(openHandle(loadKernels('wasm'), handle)).not.toBe(again);
+  const asked = { queries: world.queries, ef: 50 };
+  expect(topOf(again, asked, 10)).toEqual(topOf(index, asked, 10));
 });

@@ -80,8 +80,25 @@ function runToEnd(steps: Generator<undefined, SearchWork, undefined>): SearchWor
   }
 }
 
-/** Opens an index that `handle()` of another thread described. Cost: microseconds. */
+/** Indexes of this thread by handle: what they read once and the scratch of their walks is kept. */
+const opened = new WeakMap<
+  IndexHandle,
+  { readonly kernels: Kernels; readonly index: VectorIndex }
+>();
+
+/**
+ * Opens an index that `handle()` of another thread described. Cost: microseconds, and nothing the
+ * next time for the same object.
+ */
 export function openHandle(kernels: Kernels, handle: IndexHandle): VectorIndex {
+  const known = opened.get(handle);
+  if (known?.kernels === kernels) return known.index;
+  const index = openParts(kernels, handle);
+  opened.set(handle, { kernels, index });
+  return index;
+}
+
+function openParts(kernels: Kernels, handle: IndexHandle): VectorIndex {
   const { header, column, file } = handle;
   const { kind, metric, dim, rowCount } = header;
   const filed = file === undefined ? undefined : floatSection(file, header, 'inverseNorms');
