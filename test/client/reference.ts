@@ -372,8 +372,8 @@ function schemaOf(
 }
 
 function compare(schema: CollectionSchema, definition: SchemaDefinition): string[] {
-  const old = schema.fields.map(({ id: _id, ...field }) => JSON.stringify(field));
-  const asked = definition.fields.map((field) => JSON.stringify(field));
+  const old = schema.fields.map(({ id: _id, as: _as, ...field }) => JSON.stringify(field));
+  const asked = definition.fields.map(({ as: _as, ...field }) => JSON.stringify(field));
   return asked.filter((field) => !old.includes(field)).map((field) => `other: ${field}`);
 }
 

@@ -261,6 +261,37 @@ function writeCases(ctx: Ctx): void {
       await docs.insert([{ id: '9007199254740993', n: 5, v: [1] }]);
       expect(await docs.get('9007199254740993')).toEqual({ id: '9007199254740993', n: 5 });
     });
+    test('int64 as each definition that opens the collection says', async () => {
+      const name = freshName();
+      const v = t.vector(1);
+      const numbers = await ctx.db().collection(name, {
+        id: t.int64({ primary: true, as: 'number' }),
+        n: t.int64({ as: 'number', nullable: true }),
+        list: t.array(t.int64({ as: 'number' })),
+        v,
+      });
+      const fields = { n: t.int64({ nullable: true }), list: t.array(t.int64()), v };
+      const wide = await ctx.db().collection(name, { id: t.int64({ primary: true }), ...fields });
+      const texts = await ctx.db().collection(name, {
+        id: t.int64({ primary: true, as: 'string' }),
+        ...fields,
+        list: t.array(t.int64({ as: 'string' })),
+      });
+      await wide.insert([{ id: 1n, n: 2n, list: [3n], v: [1] }]);
+      expect(await numbers.get(1)).toEqual({ id: 1, n: 2, list: [3] });
+      expect(await wide.search({ vector: [1], select: ['n'] })).toMatchObject([{ id: 1n, n: 2n }]);
+      expect(await texts.query({ filter: { id: '1' } })).toEqual([{ id: '1', n: 2n, list: ['3'] }]);
+      expect(await texts.count({ filter: { list: { contains: '3' } } })).toBe(1);
+      const untyped = await ctx.db().collection(name);
+      expect(await untyped.get(1n)).toEqual({ id: 1, n: 2, list: [3] });
+      for (const change of [{ id: 2n ** 53n }, { n: 2n ** 60n }, { list: [-(2n ** 60n)] }]) {
+        const late = wide.upsert([{ id: 9n, n: 2n, list: [3n], v: [1], ...change }]);
+        expect(await codeOf(late)).toBe('value_out_of_range');
+      }
+      await ctx.db().alter(name, { add: { x: t.int32({ default: 7 }) }, rename: { n: 'm' } });
+      expect(await wide.get(1n)).toEqual({ id: 1n, m: 2n, list: [3n], x: 7 });
+      expect(await wide.get(1n)).toEqual({ id: 1n, m: 2n, list: [3n], x: 7 });
+    });
     test('dynamic fields', async () => {
       const docs = await ctx
         .db()

@@ -178,6 +178,14 @@ export async function others(): Promise<void> {
 
   const made = await auto.insert([{ v: [1, 2] }]);
   is<typeof made.ids, number[]>(true);
+  const wide = await db.collection('auto', {
+    id: t.int64({ primary: true, autoId: true }),
+    list: t.array(t.int64({ as: 'number' })),
+    v: t.vector(2),
+  });
+  const wider = await wide.insert([{ list: [1], v: [1, 2] }]);
+  is<typeof wider.ids, bigint[]>(true);
+  is<Exclude<Awaited<ReturnType<typeof wide.get>>, undefined | unknown[]>['list'], number[]>(true);
   const texts = await two.insert([{ a: [1, 2], b: [1, 2, 3] }]);
   is<typeof texts.ids, string[]>(true);
   const none = await docs.insert([insert]);

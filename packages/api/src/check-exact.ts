@@ -1,4 +1,4 @@
-import type { ColumnBatch, Field, NumberColumn } from '@elanus/core';
+import type { ArrayColumn, ColumnBatch, Field, NumberColumn } from '@elanus/core';
 import { ElanusError, isPresent } from '@elanus/core';
 
 /** Whole numbers that an int64 column can hold and its readers cannot. */
@@ -27,27 +27,47 @@ const INSTANTS: Range = {
 
 /** The range that a field is read in; undefined when all 64 bits are read as they are. */
 function rangeOf(field: Field): Range | undefined {
-  if (field.type === 'timestamp') return INSTANTS;
-  return field.type === 'int64' && field.as === 'number' ? EXACT : undefined;
+  const type = field.type === 'array' ? field.element?.type : field.type;
+  if (type === 'timestamp') return INSTANTS;
+  return type === 'int64' && field.as === 'number' ? EXACT : undefined;
 }
 
 /**
  * Refuses values that nobody could read back as they were written: nothing is ever rounded, so it
- * is told before it is kept. One pass over columns of instants and of int64 read as numbers.
+ * is told before it is kept. One pass over columns of instants and of int64 read as numbers, and
+ * over lists of those.
  *
  * @throws ElanusError value_out_of_range
  */
 export function checkExact(batch: ColumnBatch, fields: readonly Field[], firstRow: number): void {
   for (const field of fields) {
     const range = rangeOf(field);
-    const column = batch.columns.get(field.id) as NumberColumn | undefined;
+    const column = batch.columns.get(field.id) as NumberColumn | ArrayColumn | undefined;
     if (range === undefined || column === undefined) continue;
-    for (let row = 0; row < batch.rowCount; row++) {
-      const value = column.values[row] as bigint;
-      if ((value >= range.low && value <= range.high) || !isPresent(column, row)) continue;
-      throw outOfRange(range, { field, value, row: firstRow + row });
+    const { values } = (column.kind === 'array' ? column.element : column) as NumberColumn;
+    for (let at = outside(values, range, 0); at >= 0; at = outside(values, range, at + 1)) {
+      const row = column.kind === 'array' ? rowOf(column.offsets, at) : at;
+      // What stands behind a null is read by nobody.
+      if (!isPresent(column, row)) continue;
+      throw outOfRange(range, { field, value: values[at] as bigint, row: firstRow + row });
     }
   }
+}
+
+/** Position of the first value from `from` on that is out of the range, or -1. */
+function outside(values: NumberColumn['values'], { low, high }: Range, from: number): number {
+  for (let i = from; i < values.length; i++) {
+    const value = values[i] as bigint;
+    if (value < low || value > high) return i;
+  }
+  return -1;
+}
+
+/** The row whose list holds an element. */
+function rowOf(offsets: Uint32Array, element: number): number {
+  let row = 0;
+  while ((offsets[row + 1] as number) <= element) row++;
+  return row;
 }
 
 /** One value of a column. */

@@ -125,7 +125,7 @@ function elementReader(
   json: boolean,
 ): (element: number) => unknown {
   const type = field.element?.type ?? 'int64';
-  return scalarReader(column.element, { id: field.id, name: field.name, type }, json);
+  return scalarReader(column.element, { ...field, type }, json);
 }
 
 function scalarReader(

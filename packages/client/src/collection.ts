@@ -113,7 +113,7 @@ export type DeleteTarget<S, D extends boolean> =
 /** A collection to write to and read from, typed by its definition. */
 export interface Collection<S extends Fields = Fields, D extends boolean = boolean> {
   readonly name: string;
-  /** The schema as the catalog had it when it was last read. */
+  /** The schema as the catalog had it when it was last read, `as` as this handle shows it. */
   readonly schema: CollectionSchema;
 
   /**

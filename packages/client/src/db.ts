@@ -13,6 +13,7 @@ import { withRetries } from './retry.ts';
 import type { CollectionDefinition, CollectionOptions, FieldBuilder, Fields } from './schema.ts';
 import { collection as define } from './schema.ts';
 import { createSession } from './session.ts';
+import { shownAs } from './shown-as.ts';
 
 /** How a client behaves, unless a call says otherwise. */
 export interface ConnectOptions extends CallSettings {
@@ -37,7 +38,13 @@ type Untyped = Record<string, FieldBuilder<any>>;
 
 /** A database: collections, their schemas, and the session. */
 export interface Db extends AsyncDisposable {
-  /** Creates the collection, or opens it when its schema agrees. @throws schema_mismatch */
+  /**
+   * Creates the collection, or opens it when its schema agrees. How 64-bit integers are shown (`as`)
+   * is no part of that: each handle shows them as its own definition says. Where the collection was
+   * made `as: 'number'`, writes stay within what numbers hold, whoever makes them.
+   *
+   * @throws schema_mismatch
+   */
   collection<S extends Fields, D extends boolean>(
     definition: CollectionDefinition<S, D>,
     options?: CallSettings,
@@ -47,7 +54,7 @@ export interface Db extends AsyncDisposable {
     fields: S,
     options?: O & CallSettings,
   ): Promise<Collection<S, DynamicOf<O>>>;
-  /** Opens an existing collection, untyped. @throws collection_not_found */
+  /** Opens an existing collection, untyped, shown as it was made. @throws collection_not_found */
   collection(name: string): Promise<Collection<Untyped, true>>;
   collections(options?: CallSettings): Promise<readonly CollectionSummary[]>;
   describe(collection: string, options?: CallSettings): Promise<CollectionDetails>;
@@ -126,8 +133,8 @@ async function open(
     definition: definition.definition,
     existing: 'open' as const,
   };
-  const info = await call(context, options, (c) => database.createCollection(request, c));
-  return createHandle(context, info.schema);
+  const { schema } = await call(context, options, (c) => database.createCollection(request, c));
+  return createHandle(context, schema, shownAs(schema, definition.definition));
 }
 
 type Catalog = Pick<Db, 'collections' | 'describe' | 'alter' | 'rename' | 'alias' | 'drop'>;

@@ -22,6 +22,8 @@ import type { Platform } from './platform.ts';
 import type { CallSettings, RetrySettings } from './retry.ts';
 import { withRetries } from './retry.ts';
 import type { Session } from './session.ts';
+import type { ShownAs } from './shown-as.ts';
+import { schemaToRead, schemaToWrite } from './shown-as.ts';
 import { asOfCall } from './write-errors.ts';
 import type { Encoded, WritePart } from './write.ts';
 import { encodeInput } from './write.ts';
@@ -42,7 +44,11 @@ type Options = Readonly<Record<string, unknown>> & CallSettings;
 interface Handle {
   readonly context: HandleContext;
   readonly name: string;
+  readonly shown: ShownAs;
+  /** The schema as rows are read. */
   schema: CollectionSchema;
+  /** The schema as rows are written. */
+  written: CollectionSchema;
 }
 
 const LIMIT_DEFAULT = 10;
@@ -50,9 +56,23 @@ const PAGE_ROWS_DEFAULT = 1_000;
 /** Batches of an iterable that may wait for their acknowledgement at once. */
 const IN_FLIGHT = 2;
 
-/** Makes the collection handle; types are put on by `Collection`. */
-export function createHandle(context: HandleContext, schema: CollectionSchema): Collection {
-  const handle: Handle = { context, name: schema.name, schema };
+/**
+ * Makes the collection handle; types are put on by `Collection`.
+ *
+ * @param shown how this handle shows 64-bit integers; as the catalog says when it says nothing.
+ */
+export function createHandle(
+  context: HandleContext,
+  schema: CollectionSchema,
+  shown: ShownAs = new Map(),
+): Collection {
+  const handle: Handle = {
+    context,
+    name: schema.name,
+    shown,
+    schema: schemaToRead(schema, shown),
+    written: schemaToWrite(schema, shown),
+  };
   const typed = {
     name: schema.name,
     get schema() {
@@ -115,7 +135,8 @@ async function rowsOf(handle: Handle, result: RowsResult, options: Options): Pro
 async function refresh(handle: Handle, options: Options): Promise<void> {
   const { database } = handle.context;
   const info = await run(handle, options, (call) => database.openCollection(handle.name, call));
-  handle.schema = info.schema;
+  handle.schema = schemaToRead(info.schema, handle.shown);
+  handle.written = schemaToWrite(info.schema, handle.shown);
 }
 
 interface WriteJob {
@@ -144,7 +165,7 @@ interface Writing {
 }
 
 async function write(handle: Handle, mode: 'insert' | 'upsert', job: WriteJob): Promise<Outcome> {
-  const { context, schema } = handle;
+  const { context, written: schema } = handle;
   const { collectionId } = schema;
   const given = job.options['idempotencyKey'] as string | undefined;
   const idempotencyKey = given ?? makeKey(context.platform);
@@ -192,7 +213,7 @@ async function writePart(handle: Handle, writing: Writing, part: SentPart): Prom
   const { options, outcome, mode, idempotencyKey } = writing;
   try {
     const whole = await withIds(handle, writing, part);
-    const { schema } = handle;
+    const { written: schema } = handle;
     const batch = schema === writing.schema ? whole : upgradeBatch(whole, schema);
     const conflict = options['onConflict'] as 'error' | 'skip' | 'replace' | undefined;
     const request = {

@@ -183,9 +183,9 @@ export const t = {
     element: E,
     options?: O,
   ): Builder<'array', ElementValue<E>[], O> => {
-    const { type, maxLength } = element.definition;
+    const { type, maxLength, as } = element.definition;
     const described = maxLength === undefined ? { type } : { type, maxLength };
-    return build('array', options, { element: described });
+    return build('array', options, { element: described, ...(as === undefined ? {} : { as }) });
   },
   /** A float32 vector; searched by the metric, cosine when absent. */
   vector: (

@@ -32,7 +32,7 @@ export interface FieldDefinition {
   readonly autoId?: boolean;
   readonly nullable?: boolean;
   readonly default?: DefaultValue;
-  /** How int64 comes out in JavaScript; 'bigint' when absent. */
+  /** How int64, or an array's int64, comes out in JavaScript; 'bigint' when absent. */
   readonly as?: 'bigint' | 'number' | 'string';
   /** Bytes of UTF-8; varchar (default 65,535), bytes. */
   readonly maxLength?: number;
