@@ -44,6 +44,8 @@ export interface LoadedSegment {
   readonly bytes: number;
 }
 
+const NO_CODES: ChunkView['codes'] = new Map();
+
 /**
  * Loads a segment, or what is new of it when `held` is the same segment with an older manifest.
  * @throws ElanusError file_corrupt, object_corrupt, object_not_found, format_too_new
@@ -128,7 +130,7 @@ async function loadChunk(
   }
   const { columns, timestamps } = scalars;
   const { rowCount } = manifest;
-  return { rowBase: 0, rowCount, columns, vectors: new Map(vectors), timestamps };
+  return { rowBase: 0, rowCount, columns, vectors: new Map(vectors), timestamps, codes: NO_CODES };
 }
 
 async function loadVectors(

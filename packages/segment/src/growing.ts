@@ -13,6 +13,7 @@ import {
   type SegmentId,
 } from '@elanus/core';
 import { floatsOf, type Kernels, type RowMemory } from '@elanus/kernels';
+import type { IndexHandle, VectorColumn } from '@elanus/index';
 import { createGrowingColumn, type GrowingColumn } from './growing-column.ts';
 import type { ChunkView, SegmentView } from './view.ts';
 
@@ -23,6 +24,16 @@ export interface VectorField {
   readonly metric: Metric;
 }
 
+/** A full chunk without codes. */
+export interface UncodedChunk {
+  readonly metric: Metric;
+  readonly column: VectorColumn;
+  /** Takes the codes, built over the column; false when the rows are gone. */
+  readonly take: (codes: IndexHandle) => boolean;
+}
+
+/** Smaller chunks are scanned as they are. */
+const CODED_ROWS_MIN = 1_024;
 const CHUNK_ROWS_MIN = 256;
 const CHUNK_ROWS_MAX = 65_536;
 /** Chunks stop doubling here: memory is taken in steps of at most this. */
@@ -39,6 +50,7 @@ export class GrowingSegment {
   #rowCount = 0;
   #rowBytes = 0;
   #view: SegmentView | undefined;
+  #discarded = false;
 
   constructor(options: {
     readonly segmentId: SegmentId;
@@ -59,6 +71,30 @@ export class GrowingSegment {
   /** Bytes of the rows taken in, as they arrived. */
   get rowBytes(): number {
     return this.#rowBytes;
+  }
+
+  /** Bytes of the codes of full chunks. */
+  get codeBytes(): number {
+    return this.#chunks.reduce((sum, chunk) => sum + chunk.codeBytes, 0);
+  }
+
+  /** Full chunks that have no codes, by field. */
+  uncoded(): readonly UncodedChunk[] {
+    if (this.#discarded) return [];
+    return this.#chunks
+      .filter(({ room, capacity }) => room === 0 && capacity >= CODED_ROWS_MIN)
+      .flatMap((chunk) =>
+        chunk.uncoded().map(({ field, column }) => ({
+          metric: field.metric,
+          column,
+          take: (codes: IndexHandle) => {
+            if (this.#discarded) return false;
+            chunk.take(field.id, codes);
+            this.#view = undefined;
+            return true;
+          },
+        })),
+      );
   }
 
   /**
@@ -93,6 +129,7 @@ export class GrowingSegment {
 
   /** Gives the vectors' memory back: the rows are served from elsewhere and nobody reads here. */
   discard(): void {
+    this.#discarded = true;
     for (const chunk of this.#chunks) chunk.discard();
   }
 
@@ -129,6 +166,7 @@ class GrowingChunk {
   readonly #columns = new Map<FieldId, GrowingColumn>();
   readonly #vectors: GrowingVectors[] = [];
   readonly #timestamps: BigUint64Array;
+  readonly #codes = new Map<FieldId, IndexHandle>();
   #rowCount = 0;
 
   constructor(options: {
@@ -170,8 +208,28 @@ class GrowingChunk {
     this.#rowCount = at + batch.rowCount;
   }
 
+  get codeBytes(): number {
+    return [...this.#codes.values()].reduce((sum, { file }) => sum + (file?.bytes ?? 0), 0);
+  }
+
+  uncoded(): readonly { readonly field: VectorField; readonly column: VectorColumn }[] {
+    return this.#vectors
+      .filter(({ field }) => !this.#codes.has(field.id))
+      .map(({ field, memory }) => ({
+        field,
+        column: { rows: memory, rowCount: this.capacity, dim: field.dim },
+      }));
+  }
+
+  take(field: FieldId, codes: IndexHandle): void {
+    this.#codes.set(field, codes);
+  }
+
   discard(): void {
     for (const { memory } of this.#vectors) this.#kernels.discard(memory);
+    for (const { file } of this.#codes.values()) {
+      if (file !== undefined) this.#kernels.discard(file.memory);
+    }
   }
 
   view(): ChunkView {
@@ -188,6 +246,7 @@ class GrowingChunk {
         ]),
       ),
       timestamps: this.#timestamps,
+      codes: new Map(this.#codes),
     };
   }
 

@@ -2,7 +2,7 @@ export { completeBatch } from './complete-batch.ts';
 export { DeleteLog } from './delete-log.ts';
 export type { GrowingColumn } from './growing-column.ts';
 export { createGrowingColumn } from './growing-column.ts';
-export type { VectorField } from './growing.ts';
+export type { UncodedChunk, VectorField } from './growing.ts';
 export { GrowingSegment } from './growing.ts';
 export { keyColumn, keyIn, keyOfRow } from './key-column.ts';
 export type { RowLocation } from './key-table.ts';

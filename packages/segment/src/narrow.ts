@@ -30,6 +30,7 @@ export function narrowReads(reads: readonly SegmentRead[], needs: Needs): readon
       rowCount: chunk.rowCount,
       columns: only(chunk.columns, (id) => fields.has(id)),
       vectors: only(chunk.vectors, (id) => id === vectors),
+      codes: only(chunk.codes, (id) => id === vectors),
       timestamps: filter?.readsTimestamp === true ? chunk.timestamps : NOTHING,
     }));
     const indexes = only(view.indexes, (id) => id === vectors);

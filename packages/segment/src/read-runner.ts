@@ -22,13 +22,13 @@ export type Where = 'inline' | 'pool';
 /** Runs reads over segments; see the file's header. */
 export class ReadRunner {
   readonly kernels: Kernels;
-  readonly #choice: KernelChoice;
+  readonly choice: KernelChoice;
   readonly #pools: readonly Pool[];
   #next = 0;
 
   constructor(choice: KernelChoice, pools: readonly Pool[]) {
     this.kernels = loadKernels(choice);
-    this.#choice = choice;
+    this.choice = choice;
     this.#pools = pools;
   }
 
@@ -76,7 +76,7 @@ export class ReadRunner {
   }
 
   #run(name: string, task: unknown, signal: AbortSignal | undefined): Promise<unknown> {
-    const input = { kernels: this.#choice, task };
+    const input = { kernels: this.choice, task };
     return this.#pool().run({ entry: segmentThreads.read, name, input }, signal ? { signal } : {});
   }
 

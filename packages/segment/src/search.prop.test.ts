@@ -213,6 +213,7 @@ function sealed(view: SegmentView): SegmentView {
         ]),
         vectors: new Map([[VEC, { dim: DIM, memory, inverseNorms: undefined }]]),
         timestamps: new BigUint64Array(view.rowCount).fill(1n),
+        codes: new Map(),
       },
     ],
   };

@@ -17,7 +17,7 @@ import {
   type SegmentPlan,
 } from '@elanus/core';
 import type { CheckedFilter } from '@elanus/expr';
-import { openHandle, type SearchWork } from '@elanus/index';
+import { openHandle, type IndexHandle, type SearchWork } from '@elanus/index';
 import { createTopK, sortTopK, type Kernels, type ScoreBounds, type TopK } from '@elanus/kernels';
 import { keyOfRow } from './key-column.ts';
 import { allowedInSegment, allowedRows, visibleInChunk, type SegmentRead } from './read-set.ts';
@@ -79,12 +79,12 @@ function searchSegment(kernels: Kernels, task: SearchTask, read: SegmentRead): S
     const index = openHandle(kernels, handle);
     const { queries, bounds, effort } = task;
     const { recall, ef } = effort;
-    const exact = index.kind === 'FLAT_SQ8' && (recall ?? 0) > (RECALL_OF_CODES[index.kind] ?? 1);
+    const exact = index.kind === 'FLAT_SQ8' && (recall ?? 0) > CODED_RECALL;
     const work = index.search({ queries, allowed, bounds, top, recall, ef, exact });
     sortTopK(top, task.metric);
     return { top, plan: { ...plan, ...workOf(work, index.kind), allowed: count } };
   }
-  let count = 0;
+  let [count, exactScores, codeScores] = [0, 0, 0];
   for (const chunk of read.view.chunks) {
     const rows = visibleInChunk(read, chunk);
     if (rows === 0) continue;
@@ -92,13 +92,23 @@ function searchSegment(kernels: Kernels, task: SearchTask, read: SegmentRead): S
     const passing = allowed === undefined ? rows : countBits(allowed);
     if (passing === 0) continue;
     count += passing;
-    scanChunk(kernels, { task, chunk, rows, allowed, top, bounds: task.bounds });
+    const codes = task.effort.exact ? undefined : chunk.codes.get(task.field);
+    if (codes !== undefined && rows === codes.header.rowCount) {
+      const work = searchCodes(kernels, { task, chunk, allowed, top, codes });
+      exactScores += work.exactScores;
+      codeScores += work.codeScores;
+    } else {
+      scanChunk(kernels, { task, chunk, rows, allowed, top, bounds: task.bounds });
+      exactScores += passing * nq;
+    }
   }
   sortTopK(top, task.metric);
   if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
-  const scan = { way: 'scan', kind: 'FLAT', strategy: 'exact', recall: 1 } as const;
-  const scores = { allowed: count, exactScores: count * nq, codeScores: 0 };
-  return { top, plan: { ...plan, ...scan, ...scores } };
+  const scan =
+    codeScores === 0
+      ? ({ way: 'scan', kind: 'FLAT', strategy: 'exact', recall: 1 } as const)
+      : ({ way: 'scan', kind: 'FLAT_SQ8', strategy: 'codes', recall: CODED_RECALL } as const);
+  return { top, plan: { ...plan, ...scan, allowed: count, exactScores, codeScores } };
 }
 
 /** What is said of a segment without rows that may be returned. */
@@ -114,12 +124,23 @@ export const NOT_SEARCHED = {
 
 function workOf(work: SearchWork, kind: string) {
   const { plan: strategy, exactScores, codeScores } = work;
-  const recall = strategy === 'exact' ? 1 : (work.recall ?? RECALL_OF_CODES[kind]);
+  const recall = strategy === 'exact' ? 1 : (work.recall ?? CODED_RECALL);
   return { way: 'index' as const, kind, strategy, exactScores, codeScores, recall };
 }
 
-/** What FLAT_SQ8 is calibrated for; see index/build. */
-const RECALL_OF_CODES: Readonly<Record<string, number>> = { FLAT_SQ8: 0.99, HNSW: 0.99 };
+/** What scans of codes are calibrated for; see index/build. */
+const CODED_RECALL = 0.99;
+
+function searchCodes(
+  kernels: Kernels,
+  scan: Omit<ChunkScan, 'rows' | 'bounds'> & { readonly codes: IndexHandle },
+): SearchWork {
+  const { task, chunk, allowed, top, codes } = scan;
+  const { queries, bounds, effort } = task;
+  const exact = (effort.recall ?? 0) > CODED_RECALL;
+  const index = openHandle(kernels, codes);
+  return index.search({ queries, allowed, bounds, top, rowBase: chunk.rowBase, exact });
+}
 
 interface ChunkScan {
   readonly task: SearchTask;

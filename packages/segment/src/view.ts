@@ -21,6 +21,8 @@ export interface ChunkView {
   readonly columns: ReadonlyMap<FieldId, Column>;
   readonly vectors: ReadonlyMap<FieldId, VectorRows>;
   readonly timestamps: BigUint64Array;
+  /** Codes of the whole chunk, by vector field, where it has them. */
+  readonly codes: ReadonlyMap<FieldId, IndexHandle>;
 }
 
 /**

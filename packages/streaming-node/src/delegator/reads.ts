@@ -27,6 +27,7 @@ import {
   type FieldId,
   type Hits,
   type Metric,
+  type Pool,
   type SearchEffort,
   type Timestamp,
 } from '@elanus/core';
@@ -56,6 +57,7 @@ import type { Wal } from '../wal/wal.ts';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
 import type { ShardState } from '../shard/state.ts';
 import type { Distribution } from './distribution.ts';
+import { GrowingCodes } from './growing-codes.ts';
 import { SearchBatches } from './search-batch.ts';
 
 /** What reading needs. */
@@ -66,6 +68,8 @@ export interface ReadContext {
   readonly clock: Clock;
   readonly bus: Bus;
   readonly runner: ReadRunner;
+  /** Threads that build. */
+  readonly pool: Pool;
   readonly distribution: Distribution;
 }
 
@@ -115,11 +119,13 @@ export class ShardReads {
   readonly #context: ReadContext;
 
   readonly #batches: SearchBatches;
+  readonly #codes: GrowingCodes;
 
   constructor(context: ReadContext) {
     this.#context = context;
     const run = (search: ShardSearch, signal: AbortSignal) => this.#search(search, signal);
-    const { clock, runner } = context;
+    const { clock, runner, pool } = context;
+    this.#codes = new GrowingCodes({ pool, choice: runner.choice, kernels: runner.kernels });
     this.#batches = new SearchBatches({ run, clock, batchesMax: runner.threads });
   }
 
@@ -360,6 +366,7 @@ export class ShardReads {
       },
       how.signal,
     );
+    if (where === 'pool') this.#codes.kick(() => state.open.map(({ rows }) => rows));
     const plans = output.plans.map((plan) => ({ ...plan, state: 'growing' }));
     return { parts: [output.hits], plans, where };
   }

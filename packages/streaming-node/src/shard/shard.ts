@@ -4,7 +4,7 @@
  */
 import { LIMITS, type Bus, type Clock, type ObjectStore, type Pool, type Rng } from '@elanus/core';
 import { invoke, reportIndexLost, type SegmentRecord, type ShardStatus } from '@elanus/protocol';
-import type { ReadRunner } from '@elanus/segment';
+import type { GrowingSegment, ReadRunner } from '@elanus/segment';
 import { Distribution } from '../delegator/distribution.ts';
 import { ShardReads } from '../delegator/reads.ts';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
@@ -149,7 +149,7 @@ export class Shard {
   get memoryBytes(): number {
     let bytes = this.state.keys.bytes;
     for (const segment of this.state.segments.values()) {
-      bytes += segment.state === 'flushed' ? segment.record.bytes : segment.rows.rowBytes;
+      bytes += segment.state === 'flushed' ? segment.record.bytes : heldBytes(segment.rows);
     }
     return bytes;
   }
@@ -191,4 +191,8 @@ export class Shard {
       memoryBytes: this.memoryBytes,
     };
   }
+}
+
+function heldBytes({ rowBytes, codeBytes }: GrowingSegment): number {
+  return rowBytes + codeBytes;
 }
