@@ -42,29 +42,20 @@ export function queryDigits(count: number): readonly Float32Array[] {
 
 /** A collection that tells how much of it is indexed. */
 interface Described {
-  describe(): Promise<{ readonly indexedRows: number; readonly rowCount: number }>;
+  describe(): Promise<{ readonly indexedRows: number; readonly indexingRows: number }>;
 }
 
-const STILL_MS = 1_500;
 const WAIT_MS = 120_000;
 
-/**
- * Waits until no more rows get an index: all, or all but the newest, which lie in the growing
- * segment. Answers when the last change was seen, and how many rows have one.
- */
+/** Waits until no more rows are on their way to an index; tells when, and how many have one. */
 export async function indexed(
   rows: Described,
 ): Promise<{ readonly atMs: number; readonly indexedRows: number }> {
   const begin = performance.now();
-  let atMs = begin;
-  let indexedRows = 0;
   for (;;) {
-    const now = await rows.describe();
-    if (now.indexedRows !== indexedRows) atMs = performance.now();
-    indexedRows = now.indexedRows;
-    const still = indexedRows > 0 && performance.now() - atMs > STILL_MS;
-    const over = indexedRows >= now.rowCount || still;
-    if (over || performance.now() - begin > WAIT_MS) return { atMs, indexedRows };
+    const { indexedRows, indexingRows } = await rows.describe();
+    const atMs = performance.now();
+    if (indexingRows === 0 || atMs - begin > WAIT_MS) return { atMs, indexedRows };
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

@@ -113,7 +113,7 @@ export const bench: Bench = {
         { what: 'processor time of all threads for 1,000 rows', measured: found.cpuMs, unit: 'ms' },
         { what: 'index behind the last row', measured: found.lagMs, unit: 'ms' },
         {
-          what: 'rows indexed; the newest lie in growing rows',
+          what: 'rows indexed',
           measured: found.indexedRows,
           unit: '',
         },

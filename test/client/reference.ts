@@ -156,7 +156,7 @@ function catalogOf(state: ReferenceState): CatalogMethods {
       state.note('describeCollection', name);
       const stored = state.find(name);
       const rowCount = stored.rows.length;
-      const counts = { rowCount, segments: 1, memoryBytes: 0, indexedRows: 0 };
+      const counts = { rowCount, segments: 1, memoryBytes: 0, indexedRows: 0, indexingRows: 0 };
       return { ...state.infoOf(name, stored), ...counts };
     },
     listCollections: async () => {

@@ -55,6 +55,8 @@ export interface CollectionDetails extends CollectionSummary {
   readonly memoryBytes: number;
   /** Rows that an index already covers; the others are scanned. */
   readonly indexedRows: number;
+  /** Rows on their way to an index: it comes by itself. The others are too few for one. */
+  readonly indexingRows: number;
 }
 
 /** Changes to a schema; applied together. */

@@ -1,4 +1,5 @@
 /** Which build a shard needs next. Pure: segments in, plan out. */
+import { LIMITS } from '@elanus/core';
 import type { SegmentRecord } from '@elanus/protocol';
 
 /** What to build from what. */
@@ -6,36 +7,51 @@ export interface BuildPlan {
   readonly inputs: readonly SegmentRecord[];
 }
 
-/** Segments below this are merged rather than indexed alone. */
+/** Merges of segments below this never wait: they keep segments few while rows come in. */
 export const SMALL_SEGMENT_BYTES = 32 * 1024 * 1024;
-/** So many small neighbours are worth a merge. */
-export const SMALL_RUN_MIN = 4;
-/** Segments with fewer rows are scanned: an index would not pay. */
-export const INDEX_ROWS_MIN = 2_048;
+/** So many neighbours of one tier are worth a merge. */
+export const RUN_MIN = 4;
+/**
+ * Neighbours below these sizes are merged, the lowest tier first: a row is written again once a
+ * tier, and a search walks few graphs.
+ */
+const TIERS = [SMALL_SEGMENT_BYTES, 128 * 1024 * 1024] as const;
 
 /**
- * The next build of a shard, or undefined. Small neighbours are merged first, up to `bytesMax`,
- * because rows stand in timestamp order only within neighbours; then what has no index gets one.
- * `segments` are those of one shard, oldest first.
+ * The next build of a shard, or undefined. Neighbours of one tier are merged first, up to
+ * `bytesMax`, because rows stand in timestamp order only within neighbours; then what has no index
+ * gets one. `segments` are those of one shard, oldest first.
  */
 export function planBuild(
   segments: readonly SegmentRecord[],
   bytesMax: number,
 ): BuildPlan | undefined {
+  for (const below of TIERS) {
+    const inputs = planMerge(segments, { below, bytesMax });
+    if (inputs !== undefined) return { inputs };
+  }
+  const { indexRowsMin } = LIMITS;
+  const bare = segments.find(({ indexed, rowCount }) => !indexed && rowCount >= indexRowsMin);
+  return bare === undefined ? undefined : { inputs: [bare] };
+}
+
+/** The oldest run of neighbours below a size that is long enough. */
+function planMerge(
+  segments: readonly SegmentRecord[],
+  sizes: { readonly below: number; readonly bytesMax: number },
+): readonly SegmentRecord[] | undefined {
   let run: SegmentRecord[] = [];
   let bytes = 0;
   for (const segment of segments) {
-    const small = segment.bytes < SMALL_SEGMENT_BYTES;
-    if (small && bytes + segment.bytes <= bytesMax) {
+    const small = segment.bytes < sizes.below;
+    if (small && bytes + segment.bytes <= sizes.bytesMax) {
       run.push(segment);
       bytes += segment.bytes;
       continue;
     }
-    if (run.length >= SMALL_RUN_MIN) return { inputs: run };
+    if (run.length >= RUN_MIN) return run;
     run = small ? [segment] : [];
     bytes = small ? segment.bytes : 0;
   }
-  if (run.length >= SMALL_RUN_MIN) return { inputs: run };
-  const bare = segments.find(({ indexed, rowCount }) => !indexed && rowCount >= INDEX_ROWS_MIN);
-  return bare === undefined ? undefined : { inputs: [bare] };
+  return run.length >= RUN_MIN ? run : undefined;
 }

@@ -1,7 +1,7 @@
 // Goal: commits are fenced and monotone (E1, E2, E3), ids and timestamps are never given twice,
 // plans keep time order, garbage goes and what is named stays (S6). Method: the coordinator's rooms
 // over memory stores, with the shards' side of the bus answered by stand-ins.
-import { collectionId, type SchemaDefinition } from '@elanus/core';
+import { collectionId, LIMITS, type SchemaDefinition } from '@elanus/core';
 import {
   alterShard,
   dropShards,
@@ -12,7 +12,7 @@ import {
 import { memoryWorld, type OpenWorld } from '@elanus/runtime';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { INDEX_ROWS_MIN, planBuild, SMALL_RUN_MIN } from './build-plan.ts';
+import { planBuild, RUN_MIN } from './build-plan.ts';
 import { Catalog } from './catalog.ts';
 import { readWindow, saveWindow, takeNumbers } from './counters.ts';
 import { differences, newSchema } from './definition.ts';
@@ -184,13 +184,13 @@ describe('numbers', () => {
 
 test('plans join neighbours only, stay below the size, and end', () => {
   const sizes = fc.array(
-    fc.record({ bytes: fc.integer({ min: 1, max: 64 * 2 ** 20 }), indexed: fc.boolean() }),
+    fc.record({ bytes: fc.integer({ min: 1, max: 160 * 2 ** 20 }), indexed: fc.boolean() }),
     { maxLength: 30 },
   );
   fc.assert(
     fc.property(sizes, fc.integer({ min: 2 ** 20, max: 512 * 2 ** 20 }), (given, bytesMax) => {
       let next = given.length + 1;
-      let all = given.map((one, i) => record(i + 1, { ...one, rowCount: INDEX_ROWS_MIN }));
+      let all = given.map((one, i) => record(i + 1, { ...one, rowCount: LIMITS.indexRowsMin }));
       for (let round = 0; round < 200; round++) {
         const plan = planBuild(all, bytesMax);
         if (plan === undefined) return;
@@ -198,10 +198,10 @@ test('plans join neighbours only, stay below the size, and end', () => {
         expect(all.slice(at, at + plan.inputs.length)).toEqual(plan.inputs);
         const bytes = plan.inputs.reduce((sum, one) => sum + one.bytes, 0);
         if (plan.inputs.length > 1) {
-          expect(plan.inputs.length).toBeGreaterThanOrEqual(SMALL_RUN_MIN);
+          expect(plan.inputs.length).toBeGreaterThanOrEqual(RUN_MIN);
           expect(bytes).toBeLessThanOrEqual(bytesMax);
         }
-        const output = record(next++, { bytes, indexed: true, rowCount: INDEX_ROWS_MIN });
+        const output = record(next++, { bytes, indexed: true, rowCount: LIMITS.indexRowsMin });
         all = all.toSpliced(at, plan.inputs.length, output);
       }
       throw new Error('the plans did not end');

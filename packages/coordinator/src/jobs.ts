@@ -21,7 +21,7 @@ import {
   type BuildJob,
   type SegmentRecord,
 } from '@elanus/protocol';
-import { planBuild, type BuildPlan } from './build-plan.ts';
+import { planBuild, SMALL_SEGMENT_BYTES, type BuildPlan } from './build-plan.ts';
 import type { Catalog } from './catalog.ts';
 import { takeNumbers } from './counters.ts';
 import type { MetaAccess } from './meta-access.ts';
@@ -98,16 +98,17 @@ export class Jobs {
         const plan = planBuild(segments, LIMITS.segmentBytesMax);
         if (plan === undefined) break;
         const merges = plan.inputs.length > 1;
-        if (!merges && (await this.#mustWait({ schema, shard, segments }))) break;
+        const small = plan.inputs.every(({ bytes }) => bytes < SMALL_SEGMENT_BYTES);
+        if (!(merges && small) && (await this.#mustWait({ schema, shard, segments }))) break;
         await this.#run(schema, shard, plan);
       }
     }
   }
 
   /**
-   * While a shard takes in rows or flushes them, indexes wait: their builds would take processor,
-   * disk and memory from the writers. Not when so much waits that searches feel it; and merges
-   * never wait, so that segments stay few.
+   * While a shard takes in rows or flushes them, builds wait: they would take processor, disk and
+   * memory from the writers. Not when so much waits that searches feel it; and merges of small
+   * segments never wait, so that segments stay few.
    */
   async #mustWait(input: {
     readonly schema: CollectionSchema;

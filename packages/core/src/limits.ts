@@ -38,6 +38,8 @@ export const LIMITS = {
   /** ... which is much less from this size on: that many rows are worth an index. */
   growingQuietBytes: 16 * 1024 * 1024,
   growingQuietMs: 2_000,
+  /** Segments with fewer rows get no index: a scan is as fast. */
+  indexRowsMin: 2_048,
   /** Output of one build job. */
   segmentBytesMax: 512 * 1024 * 1024,
   /** Appends waiting for the log in one Wal; above it writers are told to wait. */

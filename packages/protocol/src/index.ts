@@ -47,6 +47,7 @@ export {
   adoptBuild,
   alterShard,
   appendWrite,
+  checkWrite,
   countShard,
   describeShards,
   dropShards,

@@ -137,6 +137,7 @@ function catalogMethods(access: Access): CatalogMethods {
         segments: segments.length,
         memoryBytes: shards.reduce((sum, shard) => sum + shard.memoryBytes, 0),
         indexedRows: segments.reduce((sum, one) => sum + (one.indexed ? one.rows : 0), 0),
+        indexingRows: shards.reduce((sum, shard) => sum + shard.indexingRows, 0),
       };
     },
     listCollections: async (call) => {

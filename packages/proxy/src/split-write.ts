@@ -5,6 +5,7 @@ import {
   columnOf,
   ElanusError,
   encodeColumns,
+  isElanusError,
   LIMITS,
   shardOfInt64,
   shardOfString,
@@ -20,6 +21,8 @@ import {
 export interface ShardRows {
   readonly shard: number;
   readonly batch: ColumnBatch;
+  /** Where its rows stood in the whole; undefined: it is the whole. */
+  readonly rows: Uint32Array | undefined;
 }
 
 /** The shard of row `i` of a key column. */
@@ -35,13 +38,24 @@ export function splitByShard(
   keyField: FieldId,
   shards: number,
 ): readonly ShardRows[] {
-  if (shards === 1) return [{ shard: 0, batch }];
+  if (shards === 1) return [{ shard: 0, batch, rows: undefined }];
   const keys = columnOf(batch, keyField);
   const rows = Array.from({ length: shards }, () => [] as number[]);
   for (let i = 0; i < batch.rowCount; i++) rows[shardOfRow(keys, i, shards)]?.push(i);
-  return rows.flatMap((list, shard) =>
-    list.length === 0 ? [] : [{ shard, batch: takeBatch(batch, Uint32Array.from(list)) }],
-  );
+  return rows.flatMap((list, shard) => {
+    if (list.length === 0) return [];
+    const taken = Uint32Array.from(list);
+    return [{ shard, batch: takeBatch(batch, taken), rows: taken }];
+  });
+}
+
+/** A failure about a shard's row as one about the same row of the whole. */
+export function inWhole(error: unknown, { rows }: ShardRows): unknown {
+  if (rows === undefined || !isElanusError(error)) return error;
+  const { row } = error.details as { readonly row?: unknown };
+  if (typeof row !== 'number') return error;
+  const details = { ...error.details, row: rows[row] } as typeof error.details;
+  return new ElanusError(error.code, details, { cause: error });
 }
 
 /**

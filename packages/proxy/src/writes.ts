@@ -4,7 +4,10 @@ import {
   columnOf,
   columnRows,
   createBitset,
+  decodeColumns,
   ElanusError,
+  encodeColumns,
+  isElanusError,
   LIMITS,
   primaryField,
   setBit,
@@ -16,12 +19,11 @@ import {
   type FieldId,
 } from '@elanus/core';
 import { keysOf, saysNothing } from '@elanus/expr';
-import { appendWrite, leaseIds, selectShard } from '@elanus/protocol';
-import { decodeColumns } from '@elanus/core';
+import { appendWrite, checkWrite, leaseIds, selectShard } from '@elanus/protocol';
 import type { Access } from './access.ts';
 import { keyAt } from './merge-rows.ts';
 import { readRequestFilter } from './request-filter.ts';
-import { encodeRecords, splitByShard } from './split-write.ts';
+import { encodeRecords, inWhole, splitByShard, type ShardRows } from './split-write.ts';
 
 type WriteKind = 'insert' | 'upsert' | 'delete';
 
@@ -46,7 +48,7 @@ export class Writes {
     this.#access = access;
   }
 
-  /** Inserts or upserts. Atomic in each shard. */
+  /** Inserts or upserts. Atomic in each shard; all are asked before any writes. */
   async write(request: WriteRequest, call: Call | undefined): Promise<WriteResult> {
     const { collection, mode, onConflict, idempotencyKey } = request;
     checkKey(idempotencyKey);
@@ -158,35 +160,46 @@ export class Writes {
     return { count, timestamp };
   }
 
+  /** Sends each shard its rows, once nothing is known that would refuse a part of them. */
   async #append(append: Append, call: Call | undefined): Promise<WriteResult> {
     const { schema, kind, onConflict, asOf, idempotencyKey } = append;
-    const parts = splitByShard(append.batch, primaryField(schema).id, schema.shards);
+    const key = primaryField(schema);
+    const parts = splitByShard(append.batch, key.id, schema.shards);
+    const records = await allOrFirst(parts, ({ batch }) => {
+      return encodeRecords(this.#access.clock, batch);
+    });
+    const refusable = kind === 'insert' && onConflict === 'error' && key.autoId !== true;
+    if (refusable && parts.length > 1) await this.#check(append, parts, call);
     const results = await Promise.allSettled(
-      parts.map(async ({ shard, batch }) => {
-        const bodies = await encodeRecords(this.#access.clock, batch);
-        const address = { collectionId: schema.collectionId, shard };
+      parts.map(async (part, i) => {
+        const address = { collectionId: schema.collectionId, shard: part.shard };
         const schemaVersion = schema.version;
         const header = { ...address, kind, schemaVersion, idempotencyKey, onConflict, asOf };
-        return (await this.#access.call(appendWrite, { header, bodies }, call)).header;
+        const parcel = { header, bodies: records[i] ?? [] };
+        try {
+          return (await this.#access.call(appendWrite, parcel, call)).header;
+        } catch (error) {
+          throw inWhole(error, part);
+        }
       }),
     );
-    let count = 0;
-    let timestamp = 0n;
-    for (const result of results) {
-      if (result.status === 'rejected') continue;
-      count += result.value.count;
-      if (result.value.timestamp > timestamp) timestamp = result.value.timestamp;
-    }
-    const refused = results.find((result) => result.status === 'rejected');
-    if (refused === undefined) return { count, timestamp };
-    if (count === 0) throw refused.reason;
-    const shards = results.map((result, i) => {
-      const shard = parts[i]?.shard ?? 0;
-      if (result.status === 'fulfilled') return `${shard}: ${result.value.count} rows`;
-      return `${shard}: ${toWireError(result.reason).code}`;
+    return gathered(results, parts, idempotencyKey);
+  }
+
+  /** Asks every shard before any appends: a key that exists refuses the write whole. */
+  async #check(
+    { schema, idempotencyKey }: Append,
+    parts: readonly ShardRows[],
+    call: Call | undefined,
+  ): Promise<void> {
+    const { collectionId, version: schemaVersion } = schema;
+    const key = primaryField(schema).id;
+    await allOrFirst(parts, ({ shard, batch }) => {
+      const columns = new Map([[key, columnOf(batch, key)]]);
+      const bodies = [encodeColumns({ rowCount: batch.rowCount, columns })];
+      const header = { collectionId, shard, schemaVersion, idempotencyKey };
+      return this.#access.call(checkWrite, { header, bodies }, call);
     });
-    const details = { written: count, shards, idempotencyKey };
-    throw new ElanusError('write_partial', details, { cause: refused.reason });
   }
 
   /** Gives rows without keys their ids, where the schema says that the database makes them. */
@@ -204,6 +217,64 @@ export class Writes {
     const keys = keyColumn(key.type === 'int64' ? ids : ids.map(String));
     return { batch: { ...batch, columns: new Map([[key.id, keys], ...batch.columns]) }, keys };
   }
+}
+
+/** Runs something for every shard's rows. @throws the failure about the first row, else any */
+async function allOrFirst<T>(
+  parts: readonly ShardRows[],
+  run: (part: ShardRows) => Promise<T>,
+): Promise<T[]> {
+  const results = await Promise.allSettled(parts.map(run));
+  const done: T[] = [];
+  let first: { readonly error: unknown; readonly row: number } | undefined;
+  results.forEach((result, i) => {
+    if (result.status === 'fulfilled') {
+      done.push(result.value);
+      return;
+    }
+    const error = inWhole(result.reason, parts[i] as ShardRows);
+    const details = isElanusError(error) ? (error.details as { readonly row?: number }) : {};
+    const row = details.row ?? Infinity;
+    if (first === undefined || row < first.row) first = { error, row };
+  });
+  if (first !== undefined) throw first.error;
+  return done;
+}
+
+type Appended = PromiseSettledResult<{ readonly count: number; readonly timestamp: bigint }>;
+
+/** What the shards did as one result. @throws their failure when no rows were written, else which. */
+function gathered(
+  results: readonly Appended[],
+  parts: readonly ShardRows[],
+  idempotencyKey: string,
+): WriteResult {
+  let count = 0;
+  let timestamp = 0n;
+  const reasons: unknown[] = [];
+  for (const result of results) {
+    if (result.status === 'rejected') {
+      reasons.push(result.reason);
+      continue;
+    }
+    count += result.value.count;
+    if (result.value.timestamp > timestamp) timestamp = result.value.timestamp;
+  }
+  if (reasons.length === 0) return { count, timestamp };
+  // That nobody knows whether rows were written says more than why others were not.
+  const cause = reasons.find(isUnsure) ?? reasons[0];
+  if (count === 0) throw cause;
+  const shards = results.map((result, i) => {
+    const shard = parts[i]?.shard ?? 0;
+    if (result.status === 'fulfilled') return `${shard}: ${result.value.count} rows`;
+    return `${shard}: ${toWireError(result.reason).code}`;
+  });
+  throw new ElanusError('write_partial', { written: count, shards, idempotencyKey }, { cause });
+}
+
+function isUnsure(error: unknown): boolean {
+  const codes = ['deadline_exceeded', 'cancelled', 'write_unknown'];
+  return isElanusError(error) && codes.includes(error.code);
 }
 
 function checkKey(idempotencyKey: string): void {

@@ -13,6 +13,7 @@ import {
   adoptBuild,
   alterShard,
   appendWrite,
+  checkWrite,
   countShard,
   describeShards,
   dropShards,
@@ -43,6 +44,13 @@ function serveWrites(bus: Bus, channel: Channel): (() => void)[] {
         .shard(header)
         .admission.write({ kind, schemaVersion, idempotencyKey, onConflict, asOf, parts }, signal);
       return { header: result };
+    }),
+    serveCall(bus, checkWrite, async ({ header, bodies }) => {
+      const shard = channel.shard(header);
+      const { schemaVersion, idempotencyKey } = header;
+      const keys = keysIn(shard, bodies[0]);
+      await shard.admission.check({ schemaVersion, idempotencyKey, keys });
+      return { header: {} };
     }),
   ];
 }

@@ -14,34 +14,24 @@ export interface Searchable {
 }
 
 const POLL_MS = 100;
-const WAIT_MS = 60_000;
-/** Polls without a change after which what is left is the growing part. */
-const STILL = 10;
+const WAIT_MS = 120_000;
 const SOME_AT_ONCE = 8;
 
-/**
- * Waits until every full segment is indexed. The newest rows stay in the growing segment, which is
- * scanned as it is: nobody has to wait for an index to search.
- */
+/** Waits until no more rows are on their way to an index; a search need not wait for it. */
 export async function waitForIndex(collection: Searchable): Promise<void> {
   const startMs = performance.now();
   let details = await collection.describe();
   const shown = progress('  indexing', details.rowCount);
-  let still = 0;
-  while (details.indexedRows < details.rowCount && still < STILL) {
-    if (performance.now() - startMs > WAIT_MS) break;
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    const next = await collection.describe();
-    const growing = next.indexedRows > 0 && next.indexedRows === details.indexedRows;
-    still = growing ? still + 1 : 0;
-    details = next;
+  while (details.indexingRows > 0 && performance.now() - startMs < WAIT_MS) {
     shown.update(details.indexedRows);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    details = await collection.describe();
   }
   shown.clear();
-  const ms = performance.now() - startMs - still * POLL_MS;
   const { rowCount, indexedRows } = details;
   const rest =
-    rowCount === indexedRows ? '' : `; the newest ${count(rowCount - indexedRows)} are scanned`;
+    rowCount === indexedRows ? '' : `; the other ${count(rowCount - indexedRows)} are scanned`;
+  const ms = performance.now() - startMs;
   finding('indexed', `${count(indexedRows)} rows ${duration(Math.max(ms, 1))} later${rest}`);
 }
 

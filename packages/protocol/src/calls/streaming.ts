@@ -25,6 +25,18 @@ export const appendWrite = defineCall<
   { readonly count: number; readonly timestamp: Timestamp; readonly replayed: boolean }
 >('streaming.wal.append');
 
+/**
+ * Whether an insert may go to a shard; nothing is kept. Asked of all shards before any of them
+ * appends, so that a key that exists refuses an insert whole. Bodies: [keys], a column frame. A
+ * write that was appended under the idempotency key passes: the append will answer for it.
+ *
+ * Throws key_exists with the row in `keys`, schema_version_stale, idempotency_expired.
+ */
+export const checkWrite = defineCall<
+  ShardAddress & { readonly schemaVersion: number; readonly idempotencyKey: string },
+  Record<string, never>
+>('streaming.wal.check');
+
 /** What a read demands; see core/consistency.ts. */
 export interface ReadDemand {
   /** The newest timestamp that must be seen; 0: any. */
@@ -129,8 +141,8 @@ export interface ShardStatus {
     readonly bytes: number;
     readonly indexed: boolean;
   }[];
-  /** Rows in segments that wait for their index. */
-  readonly unindexedRows: number;
+  /** Rows on their way to an index: it comes without another write. */
+  readonly indexingRows: number;
   /** Since the last record came. */
   readonly idleMs: number;
   readonly memoryBytes: number;

@@ -39,6 +39,13 @@ export interface ShardWrite {
   readonly parts: readonly Uint8Array[];
 }
 
+/** An insert before it is sent: what it will be called, and its keys. */
+export interface PlannedInsert {
+  readonly schemaVersion: number;
+  readonly idempotencyKey: string;
+  readonly keys: readonly (bigint | string)[];
+}
+
 /** Memory that rows may take, over all shards of a node. */
 export interface MemoryBudget {
   readonly budgetBytes: number;
@@ -128,6 +135,23 @@ export class Admission {
     }
   }
 
+  /**
+   * Refuses what an insert with these keys would be refused for now, and keeps nothing. What was
+   * written under its idempotency key passes. Keys may still be taken before the insert comes.
+   *
+   * @throws ElanusError key_exists, schema_version_stale, idempotency_expired
+   */
+  async check({ schemaVersion, idempotencyKey, keys }: PlannedInsert): Promise<void> {
+    const before = this.#joined.get(idempotencyKey) ?? this.#state.idempotency.get(idempotencyKey);
+    if (before !== undefined) return;
+    this.#checkSchema(schemaVersion);
+    this.#checkAge(idempotencyKey);
+    for (const [row, key] of keys.entries()) {
+      if (this.#exists(key)) throw new ElanusError('key_exists', { key: String(key), row });
+      if ((row + 1) % KEYS_PER_TURN === 0) await this.#clock.turn();
+    }
+  }
+
   /** Takes a new schema into the log, behind everything admitted before; seals what grows. */
   alter(schema: CollectionSchema): Promise<Timestamp> {
     return this.#exclusive(async () => {
@@ -188,11 +212,14 @@ export class Admission {
     return { result: this.#stamp(write, parts, hash) };
   }
 
+  #checkSchema(schemaVersion: number): void {
+    if (schemaVersion <= this.#state.schema.version) return;
+    throw new ElanusError('schema_version_stale', { name: this.#state.schema.name });
+  }
+
   /** Decodes and hashes the parts, one in a turn. */
   async #read(write: ShardWrite): Promise<readonly Part[]> {
-    if (write.schemaVersion > this.#state.schema.version) {
-      throw new ElanusError('schema_version_stale', { name: this.#state.schema.name });
-    }
+    this.#checkSchema(write.schemaVersion);
     const parts: Part[] = [];
     for (const body of write.parts) {
       if (parts.length > 0) await this.#clock.turn();

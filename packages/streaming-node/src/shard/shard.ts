@@ -176,7 +176,10 @@ export class Shard {
       const { rowCount: rows, bytes, indexed } = segment.record;
       return { segmentId, state: phase, rows, deleted, bytes, indexed };
     });
-    const waiting = segments.filter((segment) => !segment.indexed);
+    const soon = this.#patienceMs() < LIMITS.growingIdleMs;
+    const indexing = segments.filter(({ indexed, state: phase, rows }) => {
+      return !indexed && rows >= LIMITS.indexRowsMin && (phase !== 'growing' || soon);
+    });
     return {
       collectionId: state.collectionId,
       shard: state.shard,
@@ -184,9 +187,7 @@ export class Shard {
       growingRows: state.open.reduce((sum, segment) => sum + segment.rows.rowCount, 0),
       unflushedSegments: state.unflushed.length,
       segments,
-      unindexedRows: waiting
-        .filter((segment) => segment.state === 'flushed')
-        .reduce((sum, segment) => sum + segment.rows, 0),
+      indexingRows: indexing.reduce((sum, { rows }) => sum + rows, 0),
       idleMs: this.#clock.monoMs() - this.#lastWriteMs,
       memoryBytes: this.memoryBytes,
     };
