@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Db } from '../../packages/client/src/index.ts';
-import { expr, t } from '../../packages/client/src/index.ts';
+import { collection, expr, t } from '../../packages/client/src/index.ts';
 import type { ClientSubject, OpenSubject } from './client-kit.ts';
 import { codeOf, detailsOf, docsOf, freshName, tenRows } from './client-kit.ts';
 
@@ -215,6 +215,25 @@ function writeCases(ctx: Ctx): void {
       const rows = [{ ...row, id: 77n }, row] as ReturnType<typeof tenRows>;
       expect(await codeOf(docs.insert(rows))).toBe('key_exists');
       expect(await docs.get(77n)).toBe(undefined);
+    });
+    test('an existing key refuses the batch whole over several shards too', async () => {
+      const definition = collection(
+        freshName(),
+        { id: t.int64({ primary: true, as: 'number' }), v: t.vector(1) },
+        { shards: 4 },
+      );
+      const docs = await ctx.db().collection(definition);
+      const rows = Array.from({ length: 100 }, (_, id) => ({ id, v: [1] }));
+      await docs.insert(rows.slice(71));
+      const options = { idempotencyKey: freshName() };
+      const details = await detailsOf(docs.insert(rows, options));
+      expect(details).toMatchObject({ code: 'key_exists', key: '71', row: 71 });
+      expect(await docs.count()).toBe(29);
+      expect((await docs.insert(rows, { onConflict: 'skip' })).count).toBe(71);
+      await docs.delete({ all: true });
+      expect((await docs.insert(rows, options)).count).toBe(100);
+      expect((await docs.insert(rows, options)).count).toBe(100);
+      expect(await docs.count()).toBe(100);
     });
     test('onConflict skip and replace', async () => {
       const docs = await ctx.filled();

@@ -23,6 +23,11 @@ async function openServer(): Promise<Way> {
   return { database: httpTransport(server.url), close: () => server.stop() };
 }
 
+/** What a promise failed with; undefined: it did not. */
+async function failure(promise: Promise<unknown>): Promise<Record<string, unknown> | undefined> {
+  return (await codeOf(promise)) === 'none' ? undefined : detailsOf(promise);
+}
+
 type Lost = 'deadline_exceeded' | 'cancelled';
 
 /** The database behind a line that loses answers: those of the keys in `lost`, once each. */
@@ -131,6 +136,52 @@ function retries(name: string, open: () => Promise<Way>): void {
         expect(await late).toMatchObject({ code: 'idempotency_mismatch', idempotencyKey: 'k' });
         expect(await docs.count()).toBe(3);
       }
+    });
+
+    test('inserts that race for one key: the loser says what each shard did', async () => {
+      const docs = await db.collection('docs', plain, { shards: 4 });
+      const mine = (from: bigint) => Array.from({ length: 20 }, (_, i) => from + BigInt(i));
+      const insert = (keys: bigint[], idempotencyKey: string) =>
+        docs.insert(
+          keys.map((id) => ({ id, v: [1] })),
+          { idempotencyKey },
+        );
+      let partial = 0;
+      for (let round = 0; round < 10; round++) {
+        const taken = BigInt(round * 100 + 99);
+        const calls = [BigInt(round * 100), BigInt(round * 100 + 50)].map((from, i) => {
+          const keys = mine(from);
+          return {
+            keys,
+            idempotencyKey: `${round}-${i}`,
+            done: insert([...keys, taken], `${round}-${i}`),
+          };
+        });
+        await Promise.allSettled(calls.map((call) => call.done));
+        const before = await docs.count();
+        const [loser, ...none] = (
+          await Promise.all(
+            calls.map(async (call) => ({ ...call, error: await failure(call.done) })),
+          )
+        ).filter((call) => call.error !== undefined);
+        expect(none).toEqual([]);
+        const error = loser?.error ?? {};
+        const kept = before - round * 41 - 21;
+        if (error['code'] === 'key_exists') {
+          expect([error, kept]).toMatchObject([{ key: String(taken), row: 20 }, 0]);
+        } else {
+          partial++;
+          expect(error).toMatchObject({ code: 'write_partial', written: kept });
+          expect(error['idempotencyKey']).toBe(loser?.idempotencyKey);
+          const shards = error['shards'] as string[];
+          expect(shards.filter((shard) => shard.endsWith(': key_exists')).length).toBe(1);
+          const rows = shards.map((shard) => Number(/: (\d+) rows$/.exec(shard)?.[1] ?? 0));
+          expect(rows.reduce((sum, count) => sum + count)).toBe(kept);
+        }
+        const mended = await insert(loser?.keys ?? [], loser?.idempotencyKey ?? '');
+        expect([mended.count, await docs.count()]).toEqual([20, (round + 1) * 41]);
+      }
+      if (name === ':memory:') expect(partial).toBeGreaterThan(0);
     });
 
     test('made keys come in the order of the rows, however their writes end', async () => {

@@ -122,10 +122,11 @@ export interface Collection<S extends Fields = Fields, D extends boolean = boole
    * One write (up to 100,000 rows, 63 MiB) is refused whole when a key exists. Longer arrays are
    * several writes, and so are iterables (10,000 rows or 4 MiB each), two under way at a time: when
    * one is refused, those before it and the one beside it stay. Columns and Arrow tables are one
-   * write always.
+   * write always. Over several shards a write is atomic in each: one that loses a race for a key is
+   * told what each shard did, and repeating it with its key writes the rest.
    *
    * @throws key_exists, duplicate_key and every other error about a row: `details.row` counts the
-   * caller's rows; request_too_large for columns beyond one write; deadline_exceeded, cancelled and
+   * caller's rows; write_partial; request_too_large for columns beyond one write; deadline_exceeded, cancelled and
    * write_unknown with `details.idempotencyKey`, to repeat the whole call with.
    */
   insert(rows: RowSource<S, D>, options?: InsertOptions): Promise<WriteOutcome<S>>;
