@@ -11,6 +11,9 @@ import { segmentThreads } from './threads.ts';
 
 /** Multiply-adds that run inline: about 0.3 ms on one core of a small server. */
 const INLINE_WORK_MAX = 1_000_000;
+/** Rows that a walk meets, at least, and for each result that it looks for. */
+const WALK_ROWS = 300;
+const WALK_ROWS_OF_RESULT = 20;
 /** Rows a filter may look at inline; JSON costs up to 100 ns a row. */
 const INLINE_FILTER_ROWS_MAX = 2_000;
 /** Rows a scalar read may sort inline. */
@@ -47,10 +50,9 @@ export class ReadRunner {
     task: SearchTask,
     signal?: AbortSignal,
   ): Promise<{ readonly output: SearchOutput; readonly where: Where }> {
-    const rows = rowsOf(task);
-    const work = rows * task.queries.length;
+    const work = scoredRows(task) * task.queries.length;
     const short = work <= INLINE_WORK_MAX && task.limit * task.nq <= 1_000;
-    const filtered = task.filter !== undefined && rows > INLINE_FILTER_ROWS_MAX;
+    const filtered = task.filter !== undefined && rowsOf(task) > INLINE_FILTER_ROWS_MAX;
     if (short && !filtered) return { output: searchSegments(this.kernels, task), where: 'inline' };
     const { filter, keyField, field } = task;
     const reads = narrowReads(task.reads, { filter, keyField, vectors: field });
@@ -87,6 +89,17 @@ export class ReadRunner {
     if (pool === undefined) throw new Error('assertion failed: a world has a search pool');
     return pool;
   }
+}
+
+/** Rows that get a score; a walk of a graph meets a few hundred. */
+function scoredRows(task: SearchTask): number {
+  const { reads, effort, field, filter, bounds, limit } = task;
+  const walks = !effort.exact && filter === undefined && bounds === undefined;
+  return reads.reduce((sum, { view, visibleRows }) => {
+    const graph = walks && view.indexes.get(field)?.header.kind === 'HNSW';
+    const met = Math.max(WALK_ROWS, (effort.ef ?? limit) * WALK_ROWS_OF_RESULT);
+    return sum + (graph ? Math.min(visibleRows, met) : visibleRows);
+  }, 0);
 }
 
 function rowsOf(task: { readonly reads: SearchTask['reads'] }): number {

@@ -82,6 +82,8 @@ function searchSegment(kernels: Kernels, task: SearchTask, read: SegmentRead): S
     const exact = index.kind === 'FLAT_SQ8' && (recall ?? 0) > CODED_RECALL;
     const work = index.search({ queries, allowed, bounds, top, recall, ef, exact });
     sortTopK(top, task.metric);
+    // A walk has not seen every row: looking for equals at the border would scan them all.
+    if (work.plan !== 'exact' && work.plan !== 'codes') top.tied.fill(0);
     return { top, plan: { ...plan, ...workOf(work, index.kind), allowed: count } };
   }
   let [count, exactScores, codeScores] = [0, 0, 0];
