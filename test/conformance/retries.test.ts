@@ -127,7 +127,7 @@ function retries(name: string, open: () => Promise<Way>): void {
       }
     });
 
-    test('made keys: another client that repeats a call is refused, nothing is doubled', async () => {
+    test('made keys: another client that repeats a call is refused, none is doubled', async () => {
       for (const [kind, fields] of Object.entries({ numbered, named })) {
         const docs = await db.collection(kind, fields);
         await docs.insert(same(3), { idempotencyKey: 'k' });

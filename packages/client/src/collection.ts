@@ -25,13 +25,13 @@ export interface ReadOptions extends CallSettings {
 /** What every write may say. */
 export interface WriteOptions extends CallSettings {
   /**
-   * Made by the client when absent: 1 to 128 bytes that stand for the whole call. Repeating the call
-   * with its key and the same rows has one effect, within 15 minutes: what was done is answered
-   * again, the rest is done. Give your own to repeat across restarts.
+   * Made by the client when absent: 1 to 128 bytes that stand for the whole call. The same call
+   * with the same key and rows has one effect within 15 minutes: what was done is answered again,
+   * the rest is done. Give your own to repeat across restarts.
    *
    * Where the database makes the keys of rows, only the same client can repeat (it remembers which
    * ones it took, of its last 1,000 calls): any other is refused with idempotency_mismatch, and
-   * nothing is written twice. Give such rows keys of your own to repeat across restarts.
+   * nothing is written twice. What has to be repeated across restarts needs keys of the caller's.
    */
   readonly idempotencyKey?: string | undefined;
 }
@@ -126,8 +126,8 @@ export interface Collection<S extends Fields = Fields, D extends boolean = boole
    * told what each shard did, and repeating it with its key writes the rest.
    *
    * @throws key_exists, duplicate_key and every other error about a row: `details.row` counts the
-   * caller's rows; write_partial; request_too_large for columns beyond one write; deadline_exceeded, cancelled and
-   * write_unknown with `details.idempotencyKey`, to repeat the whole call with.
+   * caller's rows; write_partial; request_too_large for columns beyond one write; deadline_exceeded,
+   * cancelled and write_unknown with `details.idempotencyKey`, to repeat the whole call with.
    */
   insert(rows: RowSource<S, D>, options?: InsertOptions): Promise<WriteOutcome<S>>;
   /** Adds rows, replacing those with the same keys. */

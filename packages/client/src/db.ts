@@ -39,8 +39,8 @@ type Untyped = Record<string, FieldBuilder<any>>;
 /** A database: collections, their schemas, and the session. */
 export interface Db extends AsyncDisposable {
   /**
-   * Creates the collection, or opens it when its schema agrees. How 64-bit integers are shown (`as`)
-   * is no part of that: each handle shows them as its own definition says. Where the collection was
+   * Creates the collection, or opens it when its schema agrees. How 64-bit integers are shown
+   * (`as`) is no part of that: each handle shows them as its own definition says. Where the collection was
    * made `as: 'number'`, writes stay within what numbers hold, whoever makes them.
    *
    * @throws schema_mismatch

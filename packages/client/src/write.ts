@@ -30,8 +30,8 @@ export type Encoded =
   | { readonly kind: 'later'; readonly parts: AsyncIterable<WritePart> };
 
 /**
- * Any form of rows as writes: the same rows always in the same parts. Arrays, columns and tables are encoded, and so captured, before this
- * returns; iterables are read as parts are taken.
+ * Any form of rows as writes: the same rows always in the same parts. Arrays, columns and tables
+ * are encoded, and so captured, before this returns; iterables are read as parts are taken.
  *
  * @throws every error about rows.
  */

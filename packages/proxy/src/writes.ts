@@ -243,7 +243,7 @@ async function allOrFirst<T>(
 
 type Appended = PromiseSettledResult<{ readonly count: number; readonly timestamp: bigint }>;
 
-/** What the shards did as one result. @throws their failure when no rows were written, else which. */
+/** What the shards did as one result. @throws their failure; write_partial when some wrote. */
 function gathered(
   results: readonly Appended[],
   parts: readonly ShardRows[],
