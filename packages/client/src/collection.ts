@@ -126,8 +126,9 @@ export interface Collection<S extends Fields = Fields, D extends boolean = boole
    * told what each shard did, and repeating it with its key writes the rest.
    *
    * @throws key_exists, duplicate_key and every other error about a row: `details.row` counts the
-   * caller's rows; write_partial; request_too_large for columns beyond one write; deadline_exceeded,
-   * cancelled and write_unknown with `details.idempotencyKey`, to repeat the whole call with.
+   * caller's rows; write_partial; request_too_large for columns beyond one write;
+   * deadline_exceeded, cancelled and write_unknown with `details.idempotencyKey`, to repeat the
+   * whole call with.
    */
   insert(rows: RowSource<S, D>, options?: InsertOptions): Promise<WriteOutcome<S>>;
   /** Adds rows, replacing those with the same keys. */

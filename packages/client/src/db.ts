@@ -40,8 +40,8 @@ type Untyped = Record<string, FieldBuilder<any>>;
 export interface Db extends AsyncDisposable {
   /**
    * Creates the collection, or opens it when its schema agrees. How 64-bit integers are shown
-   * (`as`) is no part of that: each handle shows them as its own definition says. Where the collection was
-   * made `as: 'number'`, writes stay within what numbers hold, whoever makes them.
+   * (`as`) is no part of that: each handle shows them as its own definition says. Where the
+   * collection was made `as: 'number'`, writes stay within what numbers hold, whoever makes them.
    *
    * @throws schema_mismatch
    */
