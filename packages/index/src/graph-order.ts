@@ -2,8 +2,8 @@ import { crc32 } from '@elanus/kernels/checksum';
 import { graphCount } from '@elanus/kernels';
 
 /**
- * Which rows a graph links and in which order. Rows of equal codes are twins: only the first of them
- * takes part, since a node's links would all go to its twins and lead nowhere else; the others are
+ * Which rows a graph links and in which order. Rows of equal codes are twins: only the first of
+ * them takes part, since a node's links would all go to its twins and lead nowhere else; the others are
  * chained to it afterwards.
  */
 
@@ -96,8 +96,8 @@ export interface OrderPlan {
 }
 
 /**
- * Writes the order to `order`: a seeded sample for the upper layers, then the rows as they lie, then
- * a sample that is held out.
+ * Writes the order to `order`: a seeded sample for the upper layers, then the rows as they lie,
+ * then a sample that is held out.
  */
 export function writeOrder(plan: OrderPlan, order: Uint32Array): LinkOrder {
   const { first, degree, seed } = plan;

@@ -15,8 +15,8 @@ import type { Sq8Source } from './sq8-search.ts';
 import type { IndexSearch, SearchWork } from './vector-index.ts';
 
 /**
- * Search of an HNSW index: a walk of the graph finds candidates by their codes, exact scores decide.
- * A scan of the codes answers instead where it costs less (few rows, a strict filter) or where a
+ * Search of an HNSW index: a walk of the graph finds candidates by their codes, exact scores
+ * decide. A scan of the codes answers instead where it costs less (few rows, a strict filter) or where a
  * walk could lose rows: parts of the rows, bounds that cut off the best side, a query outside the
  * grid, fewer candidates than results. So there are never fewer than min(limit, allowed) results.
  */
@@ -30,7 +30,7 @@ export interface HnswSource extends Sq8Source {
   readonly widths: WidthMemo;
 }
 
-/** Cost of a distance of a walk, in rows of a scan: random reads, and the pool (bench/index/hnsw). */
+/** Cost of a distance of a walk, in rows of a scan: random reads, the pool (bench/index/hnsw). */
 const WALK_COST = 4;
 /** Cost of an allowed row of a scan when some rows are not allowed. */
 const SCATTERED_COST = 1.8;

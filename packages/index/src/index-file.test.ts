@@ -101,7 +101,7 @@ describe.each(['FLAT_SQ8', 'HNSW'] as const)('a file, %s', (sealed) => {
         const bytes = sound.slice();
         const view = new DataView(bytes.buffer);
         const field = word * 4;
-        // Writer features, low, step, norm, candidates, efConstruction: any value in range is a legal file.
+        // Writer features, low, step, norm, candidates, efConstruction: any value is a legal file.
         if (field === 16 || (field >= 40 && field < 56) || field === 156) return;
         if (view.getUint32(field, true) === value) return;
         view.setUint32(field, value, true);

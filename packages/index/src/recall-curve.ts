@@ -108,8 +108,8 @@ function pointsFor(curve: RecallCurve, limit: number): RecallCurve {
 }
 
 /**
- * The narrowest walk that finds the share of `limit` results, undefined when the index measured that
- * none does: then scan.
+ * The narrowest walk that finds the share of `limit` results, undefined when the index measured
+ * that none does: then scan.
  */
 export function widthFor(curve: RecallCurve, limit: number, recall: number): Width | undefined {
   const [low, high] = CURVE_LIMITS;

@@ -41,7 +41,7 @@ export function build(task: BuildTask): IndexFile | undefined {
   }
 }
 
-/** Helps with a task of `sharedTask` until it is built or cancelled; its links do not depend on it. */
+/** Helps with a task of `sharedTask` until it is built or cancelled; links do not depend on it. */
 export function help(task: BuildTask): void {
   const { crew, control } = task;
   if (crew === undefined) return;
