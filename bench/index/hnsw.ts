@@ -5,9 +5,9 @@
  *
  *     node --conditions=elanus:source bench/index/hnsw.ts [--rows 60000] [--hnswlib FOLDER]
  *
- * FOLDER holds `hnswlib/hnswlib.h` (in the npm package hnswlib-node: `src`). Then hnswlib is compiled
- * with -O3 -march=native, built on the same rows with the same M and efConstruction, and searched in
- * turns with ours.
+ * FOLDER holds `hnswlib/hnswlib.h` (in the npm package hnswlib-node: `src`). Then hnswlib is
+ * compiled with -O3 -march=native, built on the same rows with the same M and efConstruction, and
+ * searched in turns with ours.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcessWithoutNullStreams } from 'node:child_process';

@@ -7,10 +7,10 @@
  * them, microtasks included. Its length is taken as processor time of this
  * thread, which other processes do not stretch, and as wall time beside it. A round holds one turn
  * or more, so what is said of rounds bounds turns from above. Rounds in which nothing ran do not
- * count. The caller's own work is told apart: the turn in which the searches are begun (the microtasks
- * that follow it are ours, and are the first round), the turns in which it aborts, and the looks at
- * memory. Garbage collection is part of a round; how much of
- * it was that is told by the engine's own marks.
+ * count. The caller's own work is told apart: the turn in which the searches are begun (the
+ * microtasks that follow it are ours, and are the first round), the turns in which it aborts, and
+ * the looks at memory. Garbage collection is part of a round; how much of it was that is told by
+ * the engine's own marks.
  *
  * Memory: the second of two equal bursts has to give back what it took. The first one pays once for
  * compiled code, stacks and arenas that stay.
@@ -24,7 +24,9 @@ export interface BurstOptions {
   readonly rows: number;
   readonly dim: number;
   readonly seed: number;
-  /** Processor time of this thread in ms; Node's own, which moves in ticks of 1 to 4 ms, if absent. */
+  /**
+   * Processor time of this thread in ms; Node's own, which moves in ticks of 1 to 4 ms, if absent.
+   */
   readonly threadMs?: (() => number) | undefined;
 }
 

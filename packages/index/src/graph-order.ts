@@ -3,8 +3,8 @@ import { graphCount } from '@elanus/kernels';
 
 /**
  * Which rows a graph links and in which order. Rows of equal codes are twins: only the first of
- * them takes part, since a node's links would all go to its twins and lead nowhere else; the others are
- * chained to it afterwards.
+ * them takes part, since a node's links would all go to its twins and lead nowhere else; the others
+ * are chained to it afterwards.
  */
 
 /** Rows whose hash has one place are compared; more are taken for different. */

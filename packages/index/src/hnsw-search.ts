@@ -16,9 +16,10 @@ import type { IndexSearch, SearchWork } from './vector-index.ts';
 
 /**
  * Search of an HNSW index: a walk of the graph finds candidates by their codes, exact scores
- * decide. A scan of the codes answers instead where it costs less (few rows, a strict filter) or where a
- * walk could lose rows: parts of the rows, bounds that cut off the best side, a query outside the
- * grid, fewer candidates than results. So there are never fewer than min(limit, allowed) results.
+ * decide. A scan of the codes answers instead where it costs less (few rows, a strict filter) or
+ * where a walk could lose rows: parts of the rows, bounds that cut off the best side, a query
+ * outside the grid, fewer candidates than results. So there are never fewer than min(limit,
+ * allowed) results.
  */
 
 /** What a walk reads, besides codes and column. */

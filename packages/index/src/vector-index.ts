@@ -52,7 +52,9 @@ export interface SearchWork {
   readonly visited?: number | undefined;
   /** Queries that a walk could not answer and a scan did. */
   readonly fallbacks?: number | undefined;
-  /** Recall that the index measured for a walk like this one, without filter; absent = not known. */
+  /**
+   * Recall that the index measured for a walk like this one, without filter; absent = not known.
+   */
   readonly recall?: number | undefined;
 }
 

@@ -8,8 +8,9 @@ import type { TopK } from './topk.ts';
 /**
  * A graph over coded rows, all of it in one memory. The base layer links rows; upper layers hold a
  * share of them, numbered so that the nodes of a layer are the first ones of the layer below:
- * layer l has `graphCount(nodes, degree, l)` nodes, and walks begin at node 0 of the top one. A list
- * of links ends at the first number that is no node, so damaged links are a short list, not a crash.
+ * layer l has `graphCount(nodes, degree, l)` nodes, and walks begin at node 0 of the top one. A
+ * list of links ends at the first number that is no node, so damaged links are a short list, not a
+ * crash.
  */
 export interface GraphView {
   readonly memory: RowMemory;
@@ -121,7 +122,9 @@ export const OUTCOME = {
   found: 1,
   /** The query does not fit on the grid: not walked. */
   outside: 2,
-  /** More than `distancesMax` distances, a filter against the query, or a graph without a way in. */
+  /**
+   * More than `distancesMax` distances, a filter against the query, or a graph without a way in.
+   */
   gaveUp: 3,
 } as const;
 /** The largest degree of a graph. */
@@ -163,8 +166,8 @@ export function graphScratchBytes({ graph, capacity, build }: ScratchShape): num
 }
 
 /**
- * Memory that a thread needs to walk graphs of this shape: an eighth of a byte for each row and some
- * kilobytes. Keep and use it again; `restartScratch` begins another search.
+ * Memory that a thread needs to walk graphs of this shape: an eighth of a byte for each row and
+ * some kilobytes. Keep and use it again; `restartScratch` begins another search.
  */
 export function createGraphScratch(shape: ScratchShape): Uint32Array {
   return new Uint32Array(new ArrayBuffer(Math.ceil(graphScratchBytes(shape) / 8) * 8));

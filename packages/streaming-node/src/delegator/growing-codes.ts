@@ -1,7 +1,7 @@
 /**
  * 8-bit codes for rows that still grow: once long searches come, full chunks get them one after the
- * other, on the threads that build indexes, and searches then read a quarter of the bytes. Rows that
- * nobody searches cost nothing. Codes go with their chunk; nothing of them is stored.
+ * other, on the threads that build indexes, and searches then read a quarter of the bytes. Rows
+ * that nobody searches cost nothing. Codes go with their chunk; nothing of them is stored.
  */
 import type { Pool } from '@elanus/core';
 import { indexThreads, readIndexHeader, type IndexFile } from '@elanus/index';

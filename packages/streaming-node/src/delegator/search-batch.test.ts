@@ -15,7 +15,9 @@ interface Run {
 let runs: Run[] = [];
 let batches: SearchBatches;
 
-/** Hits that tell which vectors were asked: query q has q's first number + 1 hits, all that number. */
+/**
+ * Hits that tell which vectors were asked: query q has q's first number + 1 hits, all that number.
+ */
 function answer(search: ShardSearch): ShardHits {
   const { nq, limit, queries } = search;
   const hits = emptyHits(nq, limit, 'int64');
@@ -73,7 +75,7 @@ function check(found: ShardHits, id: number): void {
   expect(values.slice(0, count)).toEqual(Array(count).fill(id));
 }
 
-it('one alone starts at once; those that come meanwhile go together and get their own', async () => {
+it('one alone starts at once; those that come meanwhile go together', async () => {
   const first = batches.search(searchOf(7), never);
   expect(runs).toHaveLength(1);
   const others = [8, 9, 10, 11].map((id) => batches.search(searchOf(id), never));
