@@ -13,6 +13,8 @@ const tool = (...path) => join(root, 'node_modules', ...path);
 /** Conformance on disk, whole databases, compilers, killed processes: `npm test` runs them. */
 const LONG = [
   'packages/elanus/**',
+  'packages/index/src/crew.test.ts',
+  'packages/index/src/hnsw.test.ts',
   'packages/kernels/src/contraction.test.ts',
   'packages/storage/src/log/local.test.ts',
   'packages/storage/src/log/local-kill.test.ts',

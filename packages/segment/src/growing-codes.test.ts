@@ -37,7 +37,7 @@ function fill(): GrowingSegment {
         {
           kind: 'vector',
           dim: DIM,
-          values: Float32Array.from({ length: 500 * DIM }, (_, i) => next()),
+          values: Float32Array.from({ length: 500 * DIM }, next),
         },
       ],
     ]);
