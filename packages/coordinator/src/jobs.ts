@@ -1,6 +1,7 @@
 /**
  * Build jobs, level-triggered: look at what is flushed, plan what should be, have a data node do
- * it, have the shard take it over, look again. Nothing is remembered between two looks.
+ * it, have the shard take it over, look again. Nothing is remembered between two looks but how long
+ * builds have waited.
  */
 import {
   LIMITS,
@@ -39,6 +40,8 @@ export interface JobsContext {
 
 /** A shard that has had no write for so long is quiet: builds begin. */
 const QUIET_MS = 300;
+/** A shard that is never quiet gets its indexes after so long all the same. */
+const WAITING_MS_MAX = 10_000;
 /** Bytes of segments without an index from which on builds run beside writes. */
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 const RETRY_MS = [500, 2_000, 10_000, 60_000] as const;
@@ -49,6 +52,8 @@ export class Jobs {
   readonly #ended = new AbortController();
   #running: Promise<void> | undefined;
   #again = false;
+  /** Since when builds of a shard wait, by the clock's own time. */
+  readonly #waiting = new Map<string, number>();
   #failures = 0;
   /** Why the last job failed, for people. */
   lastFailure: unknown;
@@ -107,8 +112,8 @@ export class Jobs {
 
   /**
    * While a shard takes in rows or flushes them, builds wait: they would take processor, disk and
-   * memory from the writers. Not when so much waits that searches feel it; and merges of small
-   * segments never wait, so that segments stay few.
+   * memory from the writers. Not for ever, nor when so much waits that searches feel it; and merges
+   * of small segments never wait, so that segments stay few.
    */
   async #mustWait(input: {
     readonly schema: CollectionSchema;
@@ -125,7 +130,14 @@ export class Jobs {
     if (status === undefined) return false;
     const { idleMs, unflushedSegments } = status;
     const leftMs = unflushedSegments > 0 ? QUIET_MS : QUIET_MS - idleMs;
-    if (leftMs <= 0) return false;
+    const shard = `${collectionId} ${input.shard}`;
+    const now = this.#context.clock.monoMs();
+    const since = this.#waiting.get(shard) ?? now;
+    if (leftMs <= 0 || now - since > WAITING_MS_MAX) {
+      this.#waiting.delete(shard);
+      return false;
+    }
+    this.#waiting.set(shard, since);
     this.#context.clock.after(leftMs, () => this.kick());
     return true;
   }

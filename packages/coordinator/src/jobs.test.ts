@@ -1,0 +1,138 @@
+// Goal: builds wait while their shard is written to, but neither for ever nor for small merges.
+// Method: the job loop over a stand-in shard and data node, on a clock that the test turns.
+import { collectionId, type Clock } from '@elanus/core';
+import {
+  adoptBuild,
+  describeShards,
+  runBuild,
+  serveCall,
+  type SegmentRecord,
+} from '@elanus/protocol';
+import { memoryWorld, type OpenWorld } from '@elanus/runtime';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { Jobs } from './jobs.ts';
+import { MetaAccess } from './meta-access.ts';
+
+const MB = 1024 * 1024;
+
+let world: OpenWorld;
+let jobs: Jobs;
+let now = 0;
+let timers: { readonly atMs: number; readonly fire: () => void }[] = [];
+let flushed: SegmentRecord[] = [];
+let built: number[][] = [];
+let idleMs = 0;
+let unflushedSegments = 0;
+
+const clock: Clock = {
+  wallMs: () => 1_000_000 + now,
+  monoMs: () => now,
+  after: (delayMs, fire) => {
+    const timer = { atMs: now + delayMs, fire };
+    timers.push(timer);
+    return () => {
+      timers = timers.filter((one) => one !== timer);
+    };
+  },
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
+};
+
+const record = (segmentId: number, bytes: number): SegmentRecord => ({
+  segmentId,
+  collectionId: 1,
+  shard: 0,
+  state: 'flushed',
+  manifest: `m${segmentId}`,
+  deltaSequence: 0,
+  rowCount: 20_000,
+  minTimestamp: String(segmentId),
+  bytes,
+  indexed: false,
+});
+
+/** Lets the job loop come to rest, then the clock go on. */
+async function pass(ms: number): Promise<void> {
+  for (let i = 0; i < 40; i++) await clock.turn();
+  now += ms;
+  const due = timers.filter(({ atMs }) => atMs <= now);
+  timers = timers.filter(({ atMs }) => atMs > now);
+  for (const { fire } of due) fire();
+  for (let i = 0; i < 40; i++) await clock.turn();
+}
+
+beforeEach(async () => {
+  world = await memoryWorld();
+  now = 0;
+  idleMs = 0;
+  unflushedSegments = 0;
+  timers = [];
+  built = [];
+  const fields = [
+    { id: 1, name: 'id', type: 'int64', primary: true },
+    { id: 2, name: 'v', type: 'vector', dim: 4, metric: 'l2' },
+  ];
+  const schema = { collectionId: collectionId(1), name: 'c', shards: 1, version: 1, fields };
+  serveCall(world.bus, describeShards, () => {
+    const shards = [{ shard: 0, idleMs, unflushedSegments }];
+    return Promise.resolve({ header: { shards } as never });
+  });
+  serveCall(world.bus, runBuild, ({ header }) => {
+    const ids = header.inputs.map(({ segmentId }) => segmentId);
+    built.push(ids);
+    const [first] = header.inputs;
+    const output = { ...first, segmentId: header.outputId, indexed: true, bytes: 500 * MB };
+    return Promise.resolve({ header: { output, origins: undefined } as never });
+  });
+  serveCall(world.bus, adoptBuild, ({ header }) => {
+    const gone = new Set(header.inputs.map(({ segmentId }) => segmentId));
+    flushed = [...flushed.filter(({ segmentId }) => !gone.has(segmentId)), header.output];
+    return Promise.resolve({ header: {} });
+  });
+  jobs = new Jobs({
+    meta: new MetaAccess(world.meta),
+    catalog: { collections: () => Promise.resolve([schema]) } as never,
+    segments: { flushed: () => Promise.resolve(flushed) } as never,
+    bus: world.bus,
+    clock,
+    rng: world.rng,
+  });
+});
+afterEach(async () => {
+  await jobs.stop();
+  await world.close();
+});
+
+test('an index waits until the shard is quiet', async () => {
+  flushed = [record(1, 64 * MB)];
+  jobs.kick();
+  await pass(300);
+  expect(built).toEqual([]);
+  idleMs = 300;
+  unflushedSegments = 1;
+  await pass(300);
+  expect(built).toEqual([]);
+  unflushedSegments = 0;
+  await pass(300);
+  expect(built).toEqual([[1]]);
+});
+
+test('a shard that is never quiet gets its index all the same', async () => {
+  flushed = [record(1, 64 * MB)];
+  jobs.kick();
+  for (let ms = 0; ms < 9_900; ms += 300) await pass(300);
+  expect(built).toEqual([]);
+  for (let i = 0; i < 3; i++) await pass(300);
+  expect(built).toEqual([[1]]);
+});
+
+test('not when much waits, and not for merges of small segments', async () => {
+  flushed = [record(1, 200 * MB), record(2, 200 * MB)];
+  jobs.kick();
+  await pass(0);
+  expect(built).toEqual([[1]]);
+  flushed = [1, 2, 3, 4].map((id) => record(id, MB));
+  built = [];
+  jobs.kick();
+  await pass(0);
+  expect(built).toEqual([[1, 2, 3, 4]]);
+});
