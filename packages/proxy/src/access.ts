@@ -50,8 +50,8 @@ export class Access {
   constructor(bus: Bus, clock: Clock) {
     this.#bus = bus;
     this.clock = clock;
-    this.reads = new Turns(clock, LIMITS.readsUnderWayMax);
-    this.writes = new Turns(clock, LIMITS.writesUnderWayMax);
+    this.reads = new Turns(clock, { what: 'reads', max: LIMITS.readsUnderWayMax });
+    this.writes = new Turns(clock, { what: 'writes', max: LIMITS.writesUnderWayMax });
   }
 
   /** Later calls end in handle_closed. */

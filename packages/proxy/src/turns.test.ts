@@ -25,7 +25,7 @@ const codeOf = async (pending: Promise<unknown>): Promise<string> => {
 };
 
 it('answers all, in order, a few in each turn of the loop', async () => {
-  const turns = new Turns(slowClock(0.1), 1_000);
+  const turns = new Turns(slowClock(0.1), { what: 'reads', max: 1_000 });
   const begun: number[] = [];
   let loops = 0;
   const most: number[] = [];
@@ -54,7 +54,7 @@ it('answers all, in order, a few in each turn of the loop', async () => {
 });
 
 it('has no more under way than it may', async () => {
-  const turns = new Turns(systemClock, 3);
+  const turns = new Turns(systemClock, { what: 'reads', max: 3 });
   let underWay = 0;
   let most = 0;
   const one = async (): Promise<void> => {
@@ -67,7 +67,7 @@ it('has no more under way than it may', async () => {
 });
 
 it('who gives up in line is answered, and nobody else', async () => {
-  const turns = new Turns(systemClock, 1);
+  const turns = new Turns(systemClock, { what: 'reads', max: 1 });
   let release = (): void => undefined;
   const first = turns.run(undefined, () => new Promise<void>((resolve) => (release = resolve)));
   const controller = new AbortController();
@@ -87,8 +87,17 @@ it('who gives up in line is answered, and nobody else', async () => {
   expect(left).toBeGreaterThan(1_000);
 });
 
+it('a write whose time is over in line has not begun, and is told so', async () => {
+  const turns = new Turns(systemClock, { what: 'writes', max: 1 });
+  let release = (): void => undefined;
+  const first = turns.run(undefined, () => new Promise<void>((resolve) => (release = resolve)));
+  expect(await codeOf(turns.run({ timeoutMs: 5 }, () => Promise.resolve()))).toBe('exhausted');
+  release();
+  await first;
+});
+
 it('goes on after a call that fails', async () => {
-  const turns = new Turns(systemClock, 1);
+  const turns = new Turns(systemClock, { what: 'reads', max: 1 });
   const failing = turns.run(undefined, () => Promise.reject(new Error('no')));
   const next = turns.run(undefined, () => Promise.resolve('yes'));
   await expect(failing).rejects.toThrow('no');

@@ -24,6 +24,7 @@ interface Waiting {
 /** See the file's header. */
 export class Turns {
   readonly #clock: Clock;
+  readonly #what: 'reads' | 'writes';
   readonly #underWayMax: number;
   readonly #line = new Set<Waiting>();
   readonly #givenUp: Waiting[] = [];
@@ -31,15 +32,20 @@ export class Turns {
   /** When calls of this turn began; undefined: the loop has turned since. */
   #begunMs: number | undefined;
 
-  /** `underWayMax`: calls that are being answered at once. */
-  constructor(clock: Clock, underWayMax: number) {
+  /**
+   * `underWayMax`: calls that are being answered at once. `what` stands in line: a write whose time
+   * is over there has surely not begun, and is told so.
+   */
+  constructor(clock: Clock, line: { readonly what: 'reads' | 'writes'; readonly max: number }) {
     this.#clock = clock;
-    this.#underWayMax = underWayMax;
+    this.#what = line.what;
+    this.#underWayMax = line.max;
   }
 
   /**
    * Runs a call when it is its turn, with what is left of its time.
-   * @throws ElanusError cancelled, deadline_exceeded while it waits; exhausted when too many do
+   * @throws ElanusError cancelled, deadline_exceeded (writes: exhausted) while it waits; exhausted
+   * when too many do
    */
   async run<T>(call: Call | undefined, run: (call: Call | undefined) => Promise<T>): Promise<T> {
     const entered = this.#enter(call);
@@ -68,8 +74,12 @@ export class Turns {
     const open = this.#isOpen(now) || now - (this.#begunMs ?? now) <= TURN_MS;
     if (open && this.#line.size === 0 && !this.#isFull) return undefined;
     if (this.#line.size < LIMITS.callsInLineMax) return this.#wait(call, now);
-    const what = 'calls in line';
-    return Promise.reject(new ElanusError('exhausted', { what, retryAfterMs: RETRY_AFTER_MS }));
+    return Promise.reject(this.#exhausted());
+  }
+
+  #exhausted(): ElanusError {
+    const what = `${this.#what} in line`;
+    return new ElanusError('exhausted', { what, retryAfterMs: RETRY_AFTER_MS });
   }
 
   /** Whether nothing has begun since the loop turned; from now on something has. */
@@ -91,7 +101,8 @@ export class Turns {
       };
       const onAbort = (): void => give(() => new ElanusError('cancelled', {}));
       const stopTimer = this.#clock.after(timeoutMs, () => {
-        give(() => new ElanusError('deadline_exceeded', { timeoutMs }));
+        const late = (): ElanusError => new ElanusError('deadline_exceeded', { timeoutMs });
+        give(this.#what === 'writes' ? () => this.#exhausted() : late);
       });
       const leave = (): void => {
         stopTimer();
