@@ -20,6 +20,8 @@ constexpr size_t SEEDS = 10;         // nodes that a two-hop walk begins with
 constexpr size_t HOPS_ENOUGH = 32;   // candidates of one step of a two-hop walk
 constexpr size_t STEPS_MAX = 4096;   // of a descent in one layer: a sound graph needs a few dozen
 constexpr size_t ROWS_AHEAD = 4;     // rows that are fetched before they are multiplied
+constexpr size_t SHORT_ROW = 256;    // bytes of a row up to which a whole batch is fetched at once
+constexpr size_t LINKS_AHEAD = 8;    // candidates from the cursor on whose links are fetched
 constexpr size_t EXACT_CHUNK = 64;   // candidates scored between two looks at the budget
 constexpr uint32_t EXACT_COST = 4;   // an exact score reads four times the bytes of a key
 constexpr float OVERSHOOT_MAX = 32;  // steps outside the grid that a query may have in all
@@ -108,30 +110,43 @@ LANES void fetchRow(const Graph& g, uint32_t row) {
   for (size_t o = 0; o < g.stride; o += 64) __builtin_prefetch(at + o);
 }
 
-// Keys of the n rows of a batch, all of them below g.rows.
-LANES void keysOf(Walk& w, const uint32_t* rows, size_t n) {
+// Keys of the n rows of a batch, all of them below g.rows, of which fetchBatch fetched the first
+// ones; `soon` are rows that are likely to be wanted after them.
+LANES void keysOf(Walk& w, const uint32_t* rows, size_t n, const uint32_t* soon, size_t soonCount) {
   const Graph& g = *w.g;
   const size_t stride = g.stride;
   const uint8_t* codes = g.codes;
   size_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    for (size_t k = i + ROWS_AHEAD; k < i + ROWS_AHEAD + 4 && k < n; k++) fetchRow(g, rows[k]);
-    const uint8_t* at[4] = {codes + rows[i] * stride, codes + rows[i + 1] * stride,
-                            codes + rows[i + 2] * stride, codes + rows[i + 3] * stride};
+  for (; i + 1 < n; i += 4) {
+    const uint8_t *at[4], *ahead[4];
+    for (size_t k = 0; k < 4; k++) {
+      at[k] = codes + rows[i + k < n ? i + k : n - 1] * stride;
+      const size_t next = i + 4 + k;
+      ahead[k] = next < n ? codes + rows[next] * stride
+                 : next - n < soonCount ? codes + soon[next - n] * stride : at[k];
+    }
     int32_t dots[4];
-    dotFour(at, w.query, stride, dots);
-    for (size_t k = 0; k < 4; k++)
+    dotFour(at, ahead, w.query, stride, dots);
+    for (size_t k = 0; k < 4 && i + k < n; k++)
       w.keys[i + k] = g.terms[rows[i + k]] + w.term - 2u * (uint32_t)dots[k];
   }
-  for (; i < n; i++) {
+  if (i < n) {
     uint32_t dot = (uint32_t)dotOne(codes + rows[i] * stride, w.query, stride);
     w.keys[i] = g.terms[rows[i]] + w.term - 2u * dot;
   }
   w.distances += (uint32_t)n;
 }
+LANES void keysOf(Walk& w, const uint32_t* rows, size_t n) { keysOf(w, rows, n, nullptr, 0); }
+
+LANES void fetchLinks(const Walk& w, uint32_t id) {
+  const uint32_t* list = w.layer.links + (size_t)id * w.layer.width;
+  for (size_t o = 0; o < w.layer.width; o += 16) __builtin_prefetch(list + o);
+}
 
 LANES void fetchBatch(const Walk& w, const uint32_t* rows, size_t n) {
-  for (size_t i = 0; i < n && i < ROWS_AHEAD; i++) fetchRow(*w.g, rows[i]);
+  const size_t most = w.g->stride <= SHORT_ROW ? n : ROWS_AHEAD;
+  for (size_t i = 0; i < n; i++) __builtin_prefetch(w.g->terms + rows[i]);
+  for (size_t i = 0; i < n && i < most; i++) fetchRow(*w.g, rows[i]);
 }
 
 // The links of a node that were not seen before.
@@ -140,7 +155,6 @@ LANES size_t gather(Walk& w, uint32_t id) {
   const uint32_t* list = w.layer.links + (size_t)id * w.layer.width;
   const size_t width = w.layer.width, count = w.layer.count;
   uint32_t *visited = w.visited, *ids = w.ids;
-  const uint32_t* terms = w.g->terms;
   size_t n = 0;
   for (size_t i = 0; i < width; i++) {
     uint32_t x = readOnce(list + i);
@@ -149,7 +163,6 @@ LANES size_t gather(Walk& w, uint32_t id) {
     visited[x >> 5] = old | bit;
     ids[n] = x;
     n += (old & bit) == 0;
-    if (!UPPER) __builtin_prefetch(terms + x);
   }
   if (!UPPER) return n;
   size_t kept = 0;
@@ -177,8 +190,7 @@ LANES size_t gatherTwoHop(Walk& w, uint32_t id) {
       w.ids[n++] = x;
     } else {
       through[throughs++] = x;
-      const uint32_t* ahead = w.layer.links + (size_t)x * width;
-      for (size_t o = 0; o < width; o += 16) __builtin_prefetch(ahead + o);
+      fetchLinks(w, x);
     }
   }
   for (size_t t = 0; t < throughs && n < HOPS_ENOUGH; t++) {
@@ -189,7 +201,6 @@ LANES size_t gatherTwoHop(Walk& w, uint32_t id) {
       if (!hasBit(w.allowed, x) || hasBit(w.visited, x)) continue;
       markVisited(w, x);
       w.ids[n++] = x;
-      __builtin_prefetch(w.g->terms + x);
     }
   }
   return n;
@@ -258,9 +269,25 @@ LANES size_t insertBatch(Walk& w, size_t n) {
     Entry e = entryOf(w.keys[i], w.ids[i]);
     if (!TEST || hasBit(w.allowed, w.ids[i])) e |= RESULT;
     size_t at = insert<TEST>(w, e);
+    if (at < w.cursor + LINKS_AHEAD) fetchLinks(w, w.ids[i]);
     if (at < first) first = at;
   }
   return first;
+}
+
+// Rows that the walk looks at next unless it finds something nearer now.
+LANES size_t guess(const Walk& w, size_t at, uint32_t* soon) {
+  while (at < w.size && (w.pool[at] & VISITED)) at++;
+  if (at >= w.size) return 0;
+  const uint32_t* list = w.layer.links + (size_t)idOf(w.pool[at]) * w.layer.width;
+  size_t n = 0;
+  for (size_t i = 0; i < w.layer.width && n < ROWS_AHEAD; i++) {
+    uint32_t x = readOnce(list + i);
+    if (x >= w.layer.count) break;
+    soon[n] = x;
+    n += !hasBit(w.visited, x);
+  }
+  return n;
 }
 
 // Goes on until all that is kept was visited (true) or `stop` distances were computed.
@@ -284,15 +311,13 @@ bool runWalk(Walk& walk, uint32_t stop) {
     size_t n = MODE == GRAPH_TWO_HOP ? gatherTwoHop(w, idOf(e)) : gather<UPPER>(w, idOf(e));
     const uint32_t* rows = UPPER ? w.rows : w.ids;
     fetchBatch(w, rows, n);
-    keysOf(w, rows, n);
+    uint32_t soon[ROWS_AHEAD];
+    keysOf(w, rows, n, soon, MODE == GRAPH_ALL && !UPPER ? guess(w, w.cursor + 1, soon) : 0);
     size_t first = n == 0 ? w.capacity : insertBatch<TEST>(w, n);
     w.cursor = first <= w.cursor ? first : w.cursor + 1;
     size_t next = w.cursor;
     while (next < w.size && (w.pool[next] & VISITED)) next++;
-    if (next < w.size) {
-      const uint32_t* ahead = w.layer.links + (size_t)idOf(w.pool[next]) * w.layer.width;
-      for (size_t o = 0; o < w.layer.width; o += 16) __builtin_prefetch(ahead + o);
-    }
+    if (next < w.size) fetchLinks(w, idOf(w.pool[next]));
   }
   walk = w;
   return finished;
@@ -309,6 +334,8 @@ bool descend(Walk& w, size_t layer, uint32_t* nearest) {
   w.rows[0] = row;
   keysOf(w, w.rows, 1);
   uint32_t best = w.keys[0], id = 0;
+  // A node that was seen before is no nearer than the best: its key is not computed again.
+  clearVisited(w, layerOf(g, 1).count);
   for (size_t l = top; l > layer; l--) {
     Layer at = layerOf(g, l);
     bool nearer = true;
@@ -320,6 +347,8 @@ bool descend(Walk& w, size_t layer, uint32_t* nearest) {
         if (x >= at.count) break;
         uint32_t to = readOnce(at.rowOf + x);
         if (to >= g.rows) break;
+        if (hasBit(w.visited, x)) continue;
+        markVisited(w, x);
         w.ids[n] = x;
         w.rows[n++] = to;
       }
