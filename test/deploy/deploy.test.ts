@@ -43,5 +43,5 @@ test('it is no root, keeps its folder, and does not start without a token', () =
   expect(dockerfile).toMatch(/^STOPSIGNAL SIGTERM$/m);
   expect(dockerfile).not.toContain('ELANUS_TOKEN=');
   expect(compose).toMatch(/ELANUS_TOKEN: \$\{ELANUS_TOKEN:\?/);
-  expect(compose).toContain("'127.0.0.1:");
+  expect(compose).toContain('"127.0.0.1:');
 });

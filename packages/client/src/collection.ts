@@ -74,9 +74,9 @@ interface Paging {
 interface Tuning {
   /** Bounds on the score; ends count. */
   readonly within?: ScoreRange;
-  /** A target in (0, 1] instead of parameters. */
+  /** Share of the true neighbours to be found, above 0, at most 1 (exact); 0.98 when not said. */
   readonly recall?: number;
-  /** Parameters of the index, such as `ef`. */
+  /** Instead: `ef`, how many results a walk of a graph looks for; `exact: 1`. */
   readonly params?: Readonly<Record<string, number>>;
 }
 

@@ -18,7 +18,7 @@ export interface CurvePoint {
 export type RecallCurve = readonly CurvePoint[];
 
 /** Recall that a search aims at when none is asked for. */
-export const RECALL_DEFAULT = 0.95;
+export const RECALL_DEFAULT = 0.98;
 /** Limits that are measured. */
 export const CURVE_LIMITS = [10, 100] as const;
 /** Widths of walks that are measured, until one finds nearly everything. */
