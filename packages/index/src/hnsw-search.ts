@@ -58,22 +58,34 @@ interface WalkPlan {
   readonly leastShare: number;
 }
 
+/** What a search writes to on its way. */
+interface Scratch {
+  readonly words: Uint32Array;
+  /** What became of each query; grows with their number. */
+  outcomes: Uint32Array;
+}
+
 /** Scratches of a thread: a search that pauses keeps its own, another takes the next. */
 export class ScratchShelf {
-  readonly #free: Uint32Array[] = [];
+  readonly #free: Scratch[] = [];
 
-  take(graph: GraphView, capacity: number): Uint32Array {
-    const words = graphScratchBytes({ graph, capacity, build: false }) / 4;
-    const at = this.#free.findIndex((scratch) => scratch.length >= words);
+  take(graph: GraphView, capacity: number, queries: number): Scratch {
+    const least = graphScratchBytes({ graph, capacity, build: false }) / 4;
+    const at = this.#free.findIndex(({ words }) => words.length >= least);
     const [found] = at < 0 ? [] : this.#free.splice(at, 1);
-    if (found === undefined) {
-      return createGraphScratch({ graph, capacity: Math.max(512, capacity), build: false });
-    }
-    restartScratch(found);
-    return found;
+    const room = Math.max(512, capacity);
+    const scratch = found ?? {
+      words: createGraphScratch({ graph, capacity: room, build: false }),
+      outcomes: new Uint32Array(64 * OUTCOME_WORDS),
+    };
+    restartScratch(scratch.words);
+    const length = queries * OUTCOME_WORDS;
+    if (scratch.outcomes.length < length) scratch.outcomes = new Uint32Array(length);
+    else scratch.outcomes.fill(0, 0, length);
+    return scratch;
   }
 
-  put(scratch: Uint32Array): void {
+  put(scratch: Scratch): void {
     if (this.#free.length < 2) this.#free.push(scratch);
   }
 }
@@ -162,8 +174,27 @@ export function* hnswSteps(
   if (!kernels.canWalk({ graph, capacity: plan.capacity, build: false })) {
     return yield* sq8Steps(source, args);
   }
-  const outcomes = new Uint32Array(top.nq * OUTCOME_WORDS);
-  yield* walkSteps(source, { args, plan, graph, outcomes });
+  const scratch = source.scratches.take(graph, plan.capacity, top.nq);
+  try {
+    const asked = walkOf(source, { args, plan, graph, scratch });
+    while (!kernels.searchGraph(asked)) yield;
+    return yield* answers(source, { args, plan, outcomes: scratch.outcomes });
+  } finally {
+    source.scratches.put(scratch);
+  }
+}
+
+/** Sums up what became of the queries, and scans for those that their walk did not answer. */
+function* answers(
+  source: HnswSource,
+  walked: {
+    readonly args: IndexSearch;
+    readonly plan: WalkPlan;
+    readonly outcomes: Uint32Array;
+  },
+): Generator<undefined, SearchWork, undefined> {
+  const { args, plan, outcomes } = walked;
+  const { top } = args;
   const sum = { exactScores: 0, codeScores: 0, visited: 0, fallbacks: 0 };
   for (let query = 0; query < top.nq; query++) {
     const at = query * OUTCOME_WORDS;
@@ -175,21 +206,20 @@ export function* hnswSteps(
   return workOf(plan, top, sum);
 }
 
-function* walkSteps(
+function walkOf(
   source: HnswSource,
   walking: {
     readonly args: IndexSearch;
     readonly plan: WalkPlan;
     readonly graph: GraphView;
-    readonly outcomes: Uint32Array;
+    readonly scratch: Scratch;
   },
-): Generator<undefined, void, undefined> {
-  const { kernels, metric, column, grid, inverseNorms, scratches } = source;
-  const { args, plan, graph, outcomes } = walking;
+): SearchGraph {
+  const { metric, column, grid, inverseNorms } = source;
+  const { args, plan, graph, scratch } = walking;
   const { top, queries, allowed, bounds } = args;
-  const scratch = scratches.take(graph, plan.capacity);
   // Written out: a search of a single query is so short that copying objects would show.
-  const asked: SearchGraph = {
+  return {
     graph,
     metric,
     dim: column.dim,
@@ -207,14 +237,9 @@ function* walkSteps(
     candidates: plan.candidates,
     distancesMax: plan.distancesMax,
     leastShare: plan.leastShare,
-    outcomes,
-    scratch,
+    outcomes: scratch.outcomes,
+    scratch: scratch.words,
   };
-  try {
-    while (!kernels.searchGraph(asked)) yield;
-  } finally {
-    scratches.put(scratch);
-  }
 }
 
 function* scanInstead(

@@ -83,11 +83,10 @@ struct Args {
   void* array(size_t i, napi_typedarray_type type, size_t* length, const char* text) {
     *length = 0;
     if (!ok || !at(i)) return nullptr;
-    bool is = false;
     napi_typedarray_type got;
     void* data = nullptr;
-    if (napi_is_typedarray(env, values[i], &is) != napi_ok || !is ||
-        napi_get_typedarray_info(env, values[i], &got, length, &data, nullptr, nullptr) !=
+    // Refuses what is no typed array.
+    if (napi_get_typedarray_info(env, values[i], &got, length, &data, nullptr, nullptr) !=
             napi_ok ||
         got != type) {
       typeError(text);

@@ -2,6 +2,7 @@ import { checkFindLinks, checkMergeLinks, checkSearchGraph } from './check-graph
 import { distancesPerCall } from './graph.ts';
 import type { FindLinks, GraphView, MergeLinks, SearchGraph } from './graph.ts';
 import { bytesOf, floatsOf, memoryBytes } from './memory.ts';
+import type { RowMemory } from './memory.ts';
 
 /** The graph kernels of the addon: see native/addon.cc for the order of the arguments. */
 export interface GraphAddon {
@@ -13,25 +14,52 @@ export interface GraphAddon {
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const MODE_CODE = { all: 0, test: 1, 'two-hop': 2 } as const;
 
-const known = new WeakMap<GraphView, readonly [Uint8Array, Float64Array]>();
+/** A graph as the addon takes it. */
+interface PassedGraph {
+  /** Its memory and ten numbers. */
+  readonly parts: readonly [Uint8Array, Float64Array];
+  /** The rows that were searched last, and a view of them. */
+  rows: RowMemory | undefined;
+  floats: Float32Array;
+}
 
-/** A graph as the addon takes it: its memory and ten numbers. */
-function graphOf(graph: GraphView): readonly [Uint8Array, Float64Array] {
+const known = new WeakMap<GraphView, PassedGraph>();
+
+function passedGraph(graph: GraphView): PassedGraph {
   const found = known.get(graph);
   if (found !== undefined) return found;
   const shape = [graph.rowCount, graph.nodes, graph.stride, graph.degree, graph.inner ? 1 : 0];
   const parts = [graph.codes, graph.terms, graph.links, graph.upperRows, graph.upperLinks];
   const bytes = bytesOf(graph.memory, memoryBytes(graph.memory));
-  const made = [bytes, Float64Array.of(...shape, ...parts)] as const;
+  const made: PassedGraph = {
+    parts: [bytes, Float64Array.of(...shape, ...parts)],
+    rows: undefined,
+    floats: new Float32Array(),
+  };
   known.set(graph, made);
   return made;
+}
+
+function graphOf(graph: GraphView): readonly [Uint8Array, Float64Array] {
+  return passedGraph(graph).parts;
+}
+
+/** The rows of a search, the same view each time: making one takes longer than reading it. */
+function rowsOf(passed: PassedGraph, args: SearchGraph): Float32Array {
+  const length = args.graph.rowCount * args.dim;
+  if (passed.rows !== args.rows || passed.floats.length !== length) {
+    passed.floats = floatsOf(args.rows, length);
+    passed.rows = args.rows;
+  }
+  return passed.floats;
 }
 
 /** One bounded call of a search: see `Kernels.searchGraph`. */
 export function searchGraph(addon: GraphAddon, isa: number, args: SearchGraph): boolean {
   checkSearchGraph(args);
   const { graph, grid, bounds, top } = args;
-  const [bytes, numbers] = graphOf(graph);
+  const passed = passedGraph(graph);
+  const [bytes, numbers] = passed.parts;
   const decided = addon.searchGraph(
     isa,
     bytes,
@@ -52,7 +80,7 @@ export function searchGraph(addon: GraphAddon, isa: number, args: SearchGraph): 
     args.mode === 'all' ? null : args.allowed,
     bounds?.min ?? -Infinity,
     bounds?.max ?? Infinity,
-    floatsOf(args.rows, graph.rowCount * args.dim),
+    rowsOf(passed, args),
     args.inverseNorms,
     args.rowBase,
     args.outcomes,

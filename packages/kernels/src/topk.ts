@@ -26,18 +26,21 @@ export interface TopK {
 
 /**
  * An empty result for `nq` queries of at most `limit` rows each; both at least 1.
- * Memory: nq * limit * 8 bytes.
+ * Memory: nq * limit * 8 bytes, in one buffer: V8 keeps small arrays on its heap and moves each of
+ * them out when native code first asks for it, which takes longer than a short search.
  */
 export function createTopK(nq: number, limit: number): TopK {
   assert(Number.isInteger(nq) && nq >= 1, 'nq is a whole number, at least 1');
   assert(Number.isInteger(limit) && limit >= 1, 'limit is a whole number, at least 1');
+  const entries = nq * limit;
+  const buffer = new ArrayBuffer(entries * 8 + nq * 5);
   return {
     nq,
     limit,
-    scores: new Float32Array(nq * limit),
-    rows: new Uint32Array(nq * limit),
-    counts: new Uint32Array(nq),
-    tied: new Uint8Array(nq),
+    scores: new Float32Array(buffer, 0, entries),
+    rows: new Uint32Array(buffer, entries * 4, entries),
+    counts: new Uint32Array(buffer, entries * 8, nq),
+    tied: new Uint8Array(buffer, entries * 8 + nq * 4, nq),
     sorted: false,
   };
 }
