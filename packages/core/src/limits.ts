@@ -35,8 +35,9 @@ export const LIMITS = {
   growingLogBytesMax: 256 * 1024 * 1024,
   /** ... or after so long without a write, */
   growingIdleMs: 10 * 60_000,
-  /** ... which is much less from this size on: that many rows are worth an index. */
+  /** ... which is much less from this size, or so many rows, on: they are worth an index. */
   growingQuietBytes: 16 * 1024 * 1024,
+  growingQuietRows: 10_000,
   growingQuietMs: 2_000,
   /** Segments with fewer rows get no index: a scan is as fast. */
   indexRowsMin: 2_048,

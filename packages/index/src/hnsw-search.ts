@@ -41,6 +41,8 @@ const EXACT_COST = 5;
 const TWO_HOP_SHARE_MIN = 0.03;
 /** A filtered walk may take so many times the distances that are likely; then a scan answers. */
 const PATIENCE = 6;
+/** By how much a walk by inner products is widened when a filter leaves rows out. */
+const FILTERED_INNER_WIDTH = 3;
 /** Of the share that a filter lets through, what must be met around a query for a two-hop walk. */
 const AROUND = 0.15;
 /** Results of a walk that stands still without bounds: what range searches keep at most. */
@@ -102,7 +104,16 @@ function walkMode(share: number, costOf: (mode: GraphMode) => number): GraphMode
   return costOf('two-hop') < costOf('test') ? 'two-hop' : 'test';
 }
 
-function widthOfSearch(source: HnswSource, args: IndexSearch): Width | undefined {
+function widthOfSearch(source: HnswSource, args: IndexSearch, share: number): Width | undefined {
+  const width = widthUnfiltered(source, args);
+  // Inner products lead a walk to few rows: when some of those are left out, it has to be wider.
+  if (width === undefined || source.metric !== 'ip' || share >= 1 || args.ef !== undefined) {
+    return width;
+  }
+  return widthOf(source.curve, args.top.limit, width.ef * FILTERED_INNER_WIDTH);
+}
+
+function widthUnfiltered(source: HnswSource, args: IndexSearch): Width | undefined {
   const { limit } = args.top;
   const recall = args.recall ?? RECALL_DEFAULT;
   if (!(recall > 0 && recall <= 1)) throw new RangeError('recall: expected more than 0, at most 1');
@@ -114,9 +125,9 @@ function widthOfSearch(source: HnswSource, args: IndexSearch): Width | undefined
 function planWalk(source: HnswSource, args: IndexSearch): WalkPlan | undefined {
   const { limit } = args.top;
   const rows = allowedRows(source, args);
-  const width = widthOfSearch(source, args);
-  if (width === undefined || rows <= limit) return undefined;
   const share = rows / source.column.rowCount;
+  const width = widthOfSearch(source, args, share);
+  if (width === undefined || rows <= limit) return undefined;
   const costOf = (mode: GraphMode): number => penalty(mode, share) * width.distances * WALK_COST;
   const mode = walkMode(share, costOf);
   const scored = args.candidates ?? candidatesFor(source, limit);

@@ -136,7 +136,9 @@ function catalogMethods(access: Access): CatalogMethods {
         rowCount: shards.reduce((sum, shard) => sum + shard.rowCount, 0),
         segments: segments.length,
         memoryBytes: shards.reduce((sum, shard) => sum + shard.memoryBytes, 0),
-        indexedRows: segments.reduce((sum, one) => sum + (one.indexed ? one.rows : 0), 0),
+        indexedRows: segments.reduce((sum, one) => {
+          return sum + (one.indexed ? one.rows - one.deleted : 0);
+        }, 0),
         indexingRows: shards.reduce((sum, shard) => sum + shard.indexingRows, 0),
       };
     },

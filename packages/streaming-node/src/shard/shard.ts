@@ -121,8 +121,10 @@ export class Shard {
   }
 
   #patienceMs(): number {
-    const bytes = this.state.open.reduce((sum, { rows }) => sum + rows.rowBytes, 0);
-    return bytes < LIMITS.growingQuietBytes ? LIMITS.growingIdleMs : LIMITS.growingQuietMs;
+    const many = this.state.open.some(({ rows: { rowBytes, rowCount } }) => {
+      return rowBytes >= LIMITS.growingQuietBytes || rowCount >= LIMITS.growingQuietRows;
+    });
+    return many ? LIMITS.growingQuietMs : LIMITS.growingIdleMs;
   }
 
   /** Stops timers and flushes; what is not flushed stays in the log. */
