@@ -8,7 +8,7 @@ import {
 } from '@elanus/kernels';
 import type { GraphMode, GraphView, SearchGraph, TopK } from '@elanus/kernels';
 
-import { RECALL_DEFAULT, widthOf } from './recall-curve.ts';
+import { RECALL_DEFAULT } from './recall-curve.ts';
 import type { RecallCurve, Width, WidthMemo } from './recall-curve.ts';
 import { allowedRows, alone, candidatesFor, cutsBestSide, sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
@@ -110,15 +110,15 @@ function widthOfSearch(source: HnswSource, args: IndexSearch, share: number): Wi
   if (width === undefined || source.metric !== 'ip' || share >= 1 || args.ef !== undefined) {
     return width;
   }
-  return widthOf(source.curve, args.top.limit, width.ef * FILTERED_INNER_WIDTH);
+  const ef = width.ef * FILTERED_INNER_WIDTH;
+  return source.widths.find(source.curve, { limit: args.top.limit, ef, recall: 1 });
 }
 
 function widthUnfiltered(source: HnswSource, args: IndexSearch): Width | undefined {
   const { limit } = args.top;
   const recall = args.recall ?? RECALL_DEFAULT;
   if (!(recall > 0 && recall <= 1)) throw new RangeError('recall: expected more than 0, at most 1');
-  if (args.ef !== undefined) return widthOf(source.curve, limit, Math.max(args.ef, limit));
-  return source.widths.find(source.curve, limit, recall);
+  return source.widths.find(source.curve, { limit, ef: args.ef, recall });
 }
 
 /** How to walk; undefined = scan. */
@@ -189,34 +189,29 @@ export function* hnswSteps(
   try {
     const asked = walkOf(source, { args, plan, graph, scratch });
     while (!kernels.searchGraph(asked)) yield;
-    return yield* answers(source, { args, plan, outcomes: scratch.outcomes });
+    const { outcomes } = scratch;
+    const sum = sumOf(plan, top, outcomes);
+    if (sum.fallbacks > 0) yield* scanInstead(source, { args, outcomes, sum });
+    return workOf(plan, top, sum);
   } finally {
     source.scratches.put(scratch);
   }
 }
 
-/** Sums up what became of the queries, and scans for those that their walk did not answer. */
-function* answers(
-  source: HnswSource,
-  walked: {
-    readonly args: IndexSearch;
-    readonly plan: WalkPlan;
-    readonly outcomes: Uint32Array;
-  },
-): Generator<undefined, SearchWork, undefined> {
-  const { args, plan, outcomes } = walked;
-  const { top } = args;
+/** Sums up what became of the queries. */
+function sumOf(plan: WalkPlan, top: TopK, outcomes: Uint32Array): Sum {
   const sum = { exactScores: 0, codeScores: 0, visited: 0, fallbacks: 0 };
   for (let query = 0; query < top.nq; query++) {
     const at = query * OUTCOME_WORDS;
     sum.codeScores += outcomes[at + 2] ?? 0;
     sum.visited += outcomes[at + 3] ?? 0;
     sum.exactScores += Math.min(outcomes[at + 1] ?? 0, plan.candidates);
-    if (unanswered(outcomes, query, top.limit)) yield* scanInstead(source, { args, query, sum });
+    if (unanswered(outcomes, query, top.limit)) sum.fallbacks++;
   }
-  return workOf(plan, top, sum);
+  return sum;
 }
 
+/** One search, as the kernels take it. */
 function walkOf(
   source: HnswSource,
   walking: {
@@ -253,15 +248,18 @@ function walkOf(
   };
 }
 
+/** Scans for the queries that their walk did not answer. */
 function* scanInstead(
   source: HnswSource,
-  one: { readonly args: IndexSearch; readonly query: number; readonly sum: Sum },
+  walked: { readonly args: IndexSearch; readonly outcomes: Uint32Array; readonly sum: Sum },
 ): Generator<undefined, void, undefined> {
-  const { args, query, sum } = one;
-  const done = yield* sq8Steps(source, alone(args, query, source.column.dim));
-  sum.exactScores += done.exactScores;
-  sum.codeScores += done.codeScores;
-  sum.fallbacks++;
+  const { args, outcomes, sum } = walked;
+  for (let query = 0; query < args.top.nq; query++) {
+    if (!unanswered(outcomes, query, args.top.limit)) continue;
+    const done = yield* sq8Steps(source, alone(args, query, source.column.dim));
+    sum.exactScores += done.exactScores;
+    sum.codeScores += done.codeScores;
+  }
 }
 
 function workOf(plan: WalkPlan, top: TopK, sum: Sum): SearchWork {

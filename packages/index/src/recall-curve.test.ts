@@ -34,7 +34,7 @@ describe('a width', () => {
   test('is unknown where no walk finds as much', () => {
     expect(widthFor(curve, 10, 0.99)).toBeUndefined();
     expect(widthFor([], 10, 0.5)).toBeUndefined();
-    expect(new WidthMemo().find(curve, 10, 0.99)).toBeUndefined();
+    expect(new WidthMemo().find(curve, { limit: 10, recall: 0.99 })).toBeUndefined();
   });
 
   test('grows with the limit and is never below it', () => {
@@ -47,7 +47,11 @@ describe('a width', () => {
         const [narrow, wide] = [widthFor(curve, low, recall), widthFor(curve, high, recall)];
         expect(narrow?.ef).toBeGreaterThanOrEqual(low);
         expect(wide?.ef ?? 0).toBeGreaterThanOrEqual(narrow?.ef ?? 1);
-        expect(memo.find(curve, low, recall)).toEqual(narrow);
+        expect(memo.find(curve, { limit: low, recall })).toEqual(narrow);
+        const chosen = widthOf(curve, low, Math.max(a, low));
+        expect(memo.find(curve, { limit: low, ef: a, recall })).toEqual(chosen);
+        expect(memo.find(curve, { limit: low, recall })).toEqual(narrow);
+        expect(memo.find(curve, { limit: high, recall })).toEqual(wide);
       }),
     );
   });

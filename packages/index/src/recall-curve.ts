@@ -142,15 +142,38 @@ export function widthOf(curve: RecallCurve, limit: number, ef: number): Width {
 
 const REMEMBERED = 64;
 
-/** `widthFor`, which remembers its answers for one curve: searches ask the same again and again. */
+/** What a search says of its width: the ef it chose itself, or a recall. */
+export interface WidthAsked {
+  readonly limit: number;
+  readonly ef?: number | undefined;
+  readonly recall: number;
+}
+
+/**
+ * `widthFor` and `widthOf` of one curve, which remember their answers: searches ask the same again
+ * and again.
+ */
 export class WidthMemo {
   readonly #known = new Map<string, Width | undefined>();
+  #last: { readonly asked: WidthAsked; readonly width: Width | undefined } | undefined;
 
-  find(curve: RecallCurve, limit: number, recall: number): Width | undefined {
-    const key = `${limit}/${recall}`;
+  find(curve: RecallCurve, asked: WidthAsked): Width | undefined {
+    const last = this.#last;
+    const { limit, ef, recall } = asked;
+    if (last?.asked.limit === limit && last.asked.ef === ef && last.asked.recall === recall) {
+      return last.width;
+    }
+    const width = this.#lookUp(curve, asked);
+    this.#last = { asked, width };
+    return width;
+  }
+
+  #lookUp(curve: RecallCurve, { limit, ef, recall }: WidthAsked): Width | undefined {
+    const key = ef === undefined ? `${limit}/${recall}` : `${limit}:${ef}`;
     if (this.#known.has(key)) return this.#known.get(key);
     if (this.#known.size >= REMEMBERED) this.#known.clear();
-    const found = widthFor(curve, limit, recall);
+    const chosen = ef === undefined ? undefined : widthOf(curve, limit, Math.max(ef, limit));
+    const found = chosen ?? widthFor(curve, limit, recall);
     this.#known.set(key, found);
     return found;
   }

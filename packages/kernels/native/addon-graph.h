@@ -4,34 +4,39 @@
 
 namespace {
 
-// (isa, graph, numbers, metric, dim, low, step, edge, queries, mode, ef, capacity, candidates,
-//  distancesMax, leastShare, budget, allowed|null, min, max, rows, inverseNorms|null, rowBase, outcomes,
-//  scratch, limit, scores, rows, counts, tied): how many queries are decided
+// (isa, graph, numbers, queries, allowed|null, rows, inverseNorms|null, outcomes, scratch, scores,
+//  rows, counts, tied): how many queries are decided. Numbers of a search come in one array behind
+// those of its graph, since every value that is read by itself costs as much as a short distance:
+// metric, dim, low, step, edge, mode, ef, capacity, candidates, distancesMax, leastShare, budget,
+// min, max, rowBase, limit.
 napi_value jsSearchGraph(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   SearchGraph s = {};
   size_t queries, rows, norms, outcomes;
-  s.graph = a.graph(1);
-  s.metric = (uint32_t)a.whole(3, 2, "metric: unknown");
-  s.dim = a.whole(4, MAX_DIM, "dim: expected 1 to 32768");
-  s.low = (float)a.real(5, "low: expected a number");
-  s.step = (float)a.real(6, "step: expected a number");
-  s.edge = (float)a.real(7, "edge: expected a number");
-  s.queries = a.floats(8, &queries, "queries: expected a Float32Array");
-  s.mode = (uint32_t)a.whole(9, GRAPH_TWO_HOP, "mode: unknown");
-  s.ef = a.whole(10, MAX_ENTRIES, "ef: out of range");
-  s.capacity = a.whole(11, MAX_ENTRIES, "capacity: out of range");
-  s.candidates = a.whole(12, MAX_ENTRIES, "candidates: out of range");
-  s.distancesMax = a.whole(13, MAX_ROWS, "distancesMax: out of range");
-  s.leastShare = (float)a.real(14, "leastShare: expected a number");
-  s.budget = a.whole(15, MAX_GRAPH_ROWS, "budget: out of range");
-  s.allowed = a.bitset(16, s.graph.rows, "allowed: expected a Uint32Array of one bit a row");
-  s.min = (float)a.real(17, "min: expected a number");
-  s.max = (float)a.real(18, "max: expected a number");
-  s.rows = a.floats(19, &rows, "rows: expected a Float32Array");
-  s.rowBase = (uint32_t)a.whole(21, MAX_ROWS, "rowBase: expected a row number");
-  s.outcomes = a.words(22, &outcomes, "outcomes: expected a Uint32Array");
+  double n[SEARCH_NUMBERS];
+  a.numbers(2, n, SEARCH_NUMBERS, "numbers: expected a Float64Array of 26 numbers");
+  s.graph = a.graphOf(1, n);
+  s.metric = (uint32_t)a.wholeOf(n[10], 2, "metric: unknown");
+  s.dim = a.wholeOf(n[11], MAX_DIM, "dim: expected 1 to 32768");
+  s.low = (float)n[12];
+  s.step = (float)n[13];
+  s.edge = (float)n[14];
+  s.mode = (uint32_t)a.wholeOf(n[15], GRAPH_TWO_HOP, "mode: unknown");
+  s.ef = a.wholeOf(n[16], MAX_ENTRIES, "ef: out of range");
+  s.capacity = a.wholeOf(n[17], MAX_ENTRIES, "capacity: out of range");
+  s.candidates = a.wholeOf(n[18], MAX_ENTRIES, "candidates: out of range");
+  s.distancesMax = a.wholeOf(n[19], MAX_ROWS, "distancesMax: out of range");
+  s.leastShare = (float)n[20];
+  s.budget = a.wholeOf(n[21], MAX_GRAPH_ROWS, "budget: out of range");
+  s.min = (float)n[22];
+  s.max = (float)n[23];
+  s.rowBase = (uint32_t)a.wholeOf(n[24], MAX_ROWS, "rowBase: expected a row number");
+  const size_t limit = a.wholeOf(n[25], MAX_ROWS, "limit: expected a whole number");
+  s.queries = a.floats(3, &queries, "queries: expected a Float32Array");
+  s.allowed = a.bitset(4, s.graph.rows, "allowed: expected a Uint32Array of one bit a row");
+  s.rows = a.floats(5, &rows, "rows: expected a Float32Array");
+  s.outcomes = a.words(7, &outcomes, "outcomes: expected a Uint32Array");
   if (!a.ok) return nothing();
   a.require(s.dim >= 1 && s.dim <= s.graph.stride, "dim: expected 1 to stride");
   a.require(queries % (s.dim ? s.dim : 1) == 0 && queries > 0, "queries: not a multiple of dim");
@@ -44,11 +49,11 @@ napi_value jsSearchGraph(napi_env env, napi_callback_info info) {
   a.require(s.ef >= 1 && s.capacity >= s.ef, "capacity: expected at least ef");
   a.require(s.mode == GRAPH_ALL || s.allowed, "allowed: expected for this mode");
   if (s.metric == METRIC_COSINE) {
-    s.inverseNorms = a.floats(20, &norms, "inverseNorms: expected a Float32Array");
+    s.inverseNorms = a.floats(6, &norms, "inverseNorms: expected a Float32Array");
     a.require(norms >= s.graph.rows, "inverseNorms: fewer than the graph's rows");
   }
-  s.scratch = a.scratch(23, graphScratchBytes(&s.graph, s.capacity, false));
-  s.top = a.top(24, s.nq);
+  s.scratch = a.scratch(8, graphScratchBytes(&s.graph, s.capacity, false));
+  s.top = a.topOf(limit, 9, s.nq);
   return a.ok ? number(env, (double)table->searchGraph(&s)) : nothing();
 }
 

@@ -11,6 +11,7 @@ constexpr size_t MAX_ARGS = 40;
 constexpr uint64_t MAX_GRAPH_ROWS = 0x7fffffffull;  // ids have 31 bits
 constexpr size_t MAX_ENTRIES = 65536;  // of the pool of a walk: ENTRIES_MAX of src/check.ts
 constexpr size_t GRAPH_NUMBERS = 10;
+constexpr size_t SEARCH_NUMBERS = 26;  // those of the graph, then those of the search
 constexpr size_t MAX_DIM = 32768;
 constexpr uint64_t MAX_ROWS = 0xffffffffull;
 
@@ -70,8 +71,8 @@ struct Args {
     if (ok && v != v) rangeError(text);
     return v;
   }
-  size_t whole(size_t i, uint64_t max, const char* text) {
-    double v = real(i, text);
+  size_t whole(size_t i, uint64_t max, const char* text) { return wholeOf(real(i, text), max, text); }
+  size_t wholeOf(double v, uint64_t max, const char* text) {
     if (!ok) return 0;
     if (!(v >= 0 && v <= (double)max) || v != (double)(uint64_t)v) {
       rangeError(text);
@@ -109,6 +110,17 @@ struct Args {
     return (int8_t*)array(i, napi_int8_array, n, text);
   }
 
+  // A Float64Array of `count` numbers: copied, so that what was compared is what is used.
+  void numbers(size_t i, double* out, size_t count, const char* text) {
+    size_t n;
+    const double* v = (const double*)array(i, napi_float64_array, &n, text);
+    require(n >= count, text);
+    for (size_t k = 0; k < count; k++) {
+      out[k] = ok ? v[k] : 0;
+      if (out[k] != out[k]) rangeError(text);
+    }
+  }
+
   const KernelTable* table(size_t i) {
     size_t isa = whole(i, ISA_COUNT - 1, "isa: unknown");
     if (!ok) return nullptr;
@@ -120,13 +132,16 @@ struct Args {
   }
   // limit, scores, rows, counts, tied for `nq` queries, from argument i on (five arguments).
   TopK top(size_t i, size_t nq) {
+    return topOf(whole(i, MAX_ROWS, "limit: expected a whole number"), i + 1, nq);
+  }
+  TopK topOf(size_t limit, size_t i, size_t nq) {
     TopK t = {};
     size_t scores, rows, counts, tied;
-    t.limit = whole(i, MAX_ROWS, "limit: expected a whole number");
-    t.scores = floats(i + 1, &scores, "top.scores: expected a Float32Array");
-    t.rows = words(i + 2, &rows, "top.rows: expected a Uint32Array");
-    t.counts = words(i + 3, &counts, "top.counts: expected a Uint32Array");
-    t.tied = bytes(i + 4, &tied, "top.tied: expected a Uint8Array");
+    t.limit = limit;
+    t.scores = floats(i, &scores, "top.scores: expected a Float32Array");
+    t.rows = words(i + 1, &rows, "top.rows: expected a Uint32Array");
+    t.counts = words(i + 2, &counts, "top.counts: expected a Uint32Array");
+    t.tied = bytes(i + 3, &tied, "top.tied: expected a Uint8Array");
     require(t.limit >= 1, "limit: expected at least 1");
     // nq and limit are both below 2^32, so the product does not overflow.
     require(counts >= nq && tied >= nq, "top: shorter than the queries");
@@ -162,19 +177,17 @@ struct Args {
   // A graph: its memory and a record of numbers (src/native.ts). Every link is compared with the
   // number of nodes when it is followed, so only the places of the parts matter here.
   Graph graph(size_t i) {
-    Graph g = {};
-    size_t length, count;
-    uint8_t* file = bytes(i, &length, "graph: expected a Uint8Array");
-    const double* v = (const double*)array(i + 1, napi_float64_array, &count,
-                                           "graph: expected a Float64Array of numbers");
-    require(count >= GRAPH_NUMBERS, "graph: expected ten numbers");
-    if (!ok) return g;
     double n[GRAPH_NUMBERS];
-    for (size_t k = 0; k < GRAPH_NUMBERS; k++) {
-      n[k] = v[k];
-      if (!(n[k] >= 0 && n[k] <= 9007199254740991.0)) n[k] = -1;
-      require(n[k] >= 0, "graph: expected whole numbers");
-    }
+    numbers(i + 1, n, GRAPH_NUMBERS, "graph: expected a Float64Array of ten numbers");
+    return graphOf(i, n);
+  }
+  Graph graphOf(size_t i, const double* n) {
+    Graph g = {};
+    size_t length;
+    uint8_t* file = bytes(i, &length, "graph: expected a Uint8Array");
+    for (size_t k = 0; k < GRAPH_NUMBERS; k++)
+      require(n[k] >= 0 && n[k] <= 9007199254740991.0, "graph: expected whole numbers");
+    if (!ok) return g;
     require(n[0] <= (double)MAX_GRAPH_ROWS && n[1] <= n[0], "graph: too many rows");
     require(n[2] >= 64 && n[2] <= (double)MAX_DIM, "graph: stride out of range");
     require(n[3] >= 2 && n[3] <= (double)GRAPH_DEGREE_MAX, "graph: degree out of range");

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 // Bumped whenever an argument or a result changes; src/native.ts and src/wasm.ts ask for it.
-#define ELANUS_KERNELS_ABI 2
+#define ELANUS_KERNELS_ABI 3
 
 enum Metric { METRIC_L2 = 0, METRIC_IP = 1, METRIC_COSINE = 2 };
 

@@ -14,10 +14,16 @@ export interface GraphAddon {
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const MODE_CODE = { all: 0, test: 1, 'two-hop': 2 } as const;
 
+/** Numbers of a search, behind the ten of its graph. */
+const SEARCH_NUMBERS = 26;
+
 /** A graph as the addon takes it. */
 interface PassedGraph {
-  /** Its memory and ten numbers. */
-  readonly parts: readonly [Uint8Array, Float64Array];
+  readonly bytes: Uint8Array;
+  /** Ten numbers of the graph, then those of the search that is called. */
+  readonly numbers: Float64Array;
+  /** The first ten of them. */
+  readonly shape: Float64Array;
   /** The rows that were searched last, and a view of them. */
   rows: RowMemory | undefined;
   floats: Float32Array;
@@ -28,20 +34,15 @@ const known = new WeakMap<GraphView, PassedGraph>();
 function passedGraph(graph: GraphView): PassedGraph {
   const found = known.get(graph);
   if (found !== undefined) return found;
-  const shape = [graph.rowCount, graph.nodes, graph.stride, graph.degree, graph.inner ? 1 : 0];
+  const sizes = [graph.rowCount, graph.nodes, graph.stride, graph.degree, graph.inner ? 1 : 0];
   const parts = [graph.codes, graph.terms, graph.links, graph.upperRows, graph.upperLinks];
+  const numbers = new Float64Array(SEARCH_NUMBERS);
+  const shape = numbers.subarray(0, sizes.length + parts.length);
+  shape.set([...sizes, ...parts]);
   const bytes = bytesOf(graph.memory, memoryBytes(graph.memory));
-  const made: PassedGraph = {
-    parts: [bytes, Float64Array.of(...shape, ...parts)],
-    rows: undefined,
-    floats: new Float32Array(),
-  };
+  const made = { bytes, numbers, shape, rows: undefined, floats: new Float32Array() };
   known.set(graph, made);
   return made;
-}
-
-function graphOf(graph: GraphView): readonly [Uint8Array, Float64Array] {
-  return passedGraph(graph).parts;
 }
 
 /** The rows of a search, the same view each time: making one takes longer than reading it. */
@@ -54,38 +55,43 @@ function rowsOf(passed: PassedGraph, args: SearchGraph): Float32Array {
   return passed.floats;
 }
 
+/** Writes the numbers of a search: see jsSearchGraph in native/addon-graph.h for their order. */
+function writeNumbers(to: Float64Array, args: SearchGraph): void {
+  const { grid, bounds } = args;
+  to[10] = METRIC_CODE[args.metric];
+  to[11] = args.dim;
+  to[12] = grid.low;
+  to[13] = grid.step;
+  to[14] = Math.abs(grid.low);
+  to[15] = MODE_CODE[args.mode];
+  to[16] = args.ef;
+  to[17] = args.capacity;
+  to[18] = args.candidates;
+  to[19] = args.distancesMax;
+  to[20] = args.leastShare;
+  to[21] = distancesPerCall(args.graph.stride);
+  to[22] = bounds?.min ?? -Infinity;
+  to[23] = bounds?.max ?? Infinity;
+  to[24] = args.rowBase;
+  to[25] = args.top.limit;
+}
+
 /** One bounded call of a search: see `Kernels.searchGraph`. */
 export function searchGraph(addon: GraphAddon, isa: number, args: SearchGraph): boolean {
   checkSearchGraph(args);
-  const { graph, grid, bounds, top } = args;
-  const passed = passedGraph(graph);
-  const [bytes, numbers] = passed.parts;
+  const { top } = args;
+  const passed = passedGraph(args.graph);
+  writeNumbers(passed.numbers, args);
   const decided = addon.searchGraph(
     isa,
-    bytes,
-    numbers,
-    METRIC_CODE[args.metric],
-    args.dim,
-    grid.low,
-    grid.step,
-    Math.abs(grid.low),
+    passed.bytes,
+    passed.numbers,
     args.queries,
-    MODE_CODE[args.mode],
-    args.ef,
-    args.capacity,
-    args.candidates,
-    args.distancesMax,
-    args.leastShare,
-    distancesPerCall(graph.stride),
     args.mode === 'all' ? null : args.allowed,
-    bounds?.min ?? -Infinity,
-    bounds?.max ?? Infinity,
     rowsOf(passed, args),
     args.inverseNorms,
-    args.rowBase,
     args.outcomes,
     args.scratch,
-    top.limit,
     top.scores,
     top.rows,
     top.counts,
@@ -101,7 +107,8 @@ export function findLinks(addon: GraphAddon, isa: number, args: FindLinks): numb
   const chosen = args.chosen.subarray((from - roundStart) * (level + 1) * args.graph.degree);
   const budget = distancesPerCall(args.graph.stride);
   const span = [order, roundStart, from, to, level, ef, budget];
-  return addon.findLinks(isa, ...graphOf(args.graph), ...span, chosen, scratch);
+  const { bytes, shape } = passedGraph(args.graph);
+  return addon.findLinks(isa, bytes, shape, ...span, chosen, scratch);
 }
 
 /** One bounded call of a merge: see `Kernels.mergeLinks`. */
@@ -110,5 +117,6 @@ export function mergeLinks(addon: GraphAddon, isa: number, args: MergeLinks): nu
   const { layer, targets, starts, sources, from, to, scratch } = args;
   const budget = distancesPerCall(args.graph.stride);
   const lists = [layer, targets, starts, sources, from, to, budget];
-  return addon.mergeLinks(isa, ...graphOf(args.graph), ...lists, scratch);
+  const { bytes, shape } = passedGraph(args.graph);
+  return addon.mergeLinks(isa, bytes, shape, ...lists, scratch);
 }

@@ -42,7 +42,7 @@ export interface NativeAddon extends GraphAddon {
 }
 
 /** The version of the addon's arguments that this file speaks (native/kernels.h). */
-const ABI = 2;
+const ABI = 3;
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;
 
