@@ -1,11 +1,13 @@
 // hnswlib as a peer of bench/index/hnsw.ts: reads rows and queries, answers commands on stdin.
-// build -> milliseconds; search EF -> milliseconds, then the ten rows of each query.
+// build -> milliseconds, 0 when the index was read from its file; search EF -> milliseconds, then
+// the ten rows of each query. Arguments: rows, queries, dim, metric, file of the index.
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include <fstream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -28,19 +30,29 @@ static double milliseconds() {
 int main(int, char** args) {
   const std::vector<float> rows = readFloats(args[1]), queries = readFloats(args[2]);
   const size_t dim = std::stoul(args[3]), count = rows.size() / dim;
-  hnswlib::L2Space space(dim);
-  hnswlib::HierarchicalNSW<float> index(&space, count, 16, 200);
+  std::unique_ptr<hnswlib::SpaceInterface<float>> space;
+  // Rows of COSINE have length 1, so their inner products are it.
+  if (std::string(args[4]) == "l2") space = std::make_unique<hnswlib::L2Space>(dim);
+  else space = std::make_unique<hnswlib::InnerProductSpace>(dim);
+  std::unique_ptr<hnswlib::HierarchicalNSW<float>> index;
   char line[64];
   while (fgets(line, sizeof line, stdin)) {
     const double started = milliseconds();
     if (strncmp(line, "build", 5) == 0) {
-      for (size_t i = 0; i < count; i++) index.addPoint(&rows[i * dim], i);
-      printf("%.1f\n", milliseconds() - started);
+      if (std::ifstream(args[5]).good()) {
+        index = std::make_unique<hnswlib::HierarchicalNSW<float>>(space.get(), args[5]);
+        printf("0\n");
+      } else {
+        index = std::make_unique<hnswlib::HierarchicalNSW<float>>(space.get(), count, 16, 200);
+        for (size_t i = 0; i < count; i++) index->addPoint(&rows[i * dim], i);
+        printf("%.1f\n", milliseconds() - started);
+        index->saveIndex(args[5]);
+      }
     } else {
-      index.setEf(std::stoul(line + 7));
+      index->setEf(std::stoul(line + 7));
       std::vector<size_t> found;
       for (size_t q = 0; q < queries.size() / dim; q++) {
-        auto heap = index.searchKnn(&queries[q * dim], 10);
+        auto heap = index->searchKnn(&queries[q * dim], 10);
         for (; !heap.empty(); heap.pop()) found.push_back(heap.top().second);
       }
       printf("%.3f", milliseconds() - started);

@@ -1,0 +1,129 @@
+import { spawn, spawnSync } from 'node:child_process';
+import type { ChildProcessWithoutNullStreams } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+import { bytesOf, floatsOf } from '../../packages/kernels/src/index.ts';
+import { QUERIES } from './data.ts';
+import type { BenchData } from './data.ts';
+
+/** Another engine over the same rows, with the same M and efConstruction; times are of processors. */
+export interface Peer {
+  readonly name: string;
+  /** Milliseconds; 0 when the index was read from a file instead. */
+  build(): Promise<number>;
+  /** One pass, a query at a time: milliseconds and the ten rows of each query. */
+  search(ef: number): Promise<{ readonly ms: number; readonly rows: ArrayLike<number> }>;
+  close(): void;
+}
+
+/** Where a peer is and what it works on. */
+export interface PeerOptions {
+  readonly data: BenchData;
+  /** hnswlib: the folder of its headers; hnswlib-node: the folder of the package. */
+  readonly folder: string;
+  /** Folder in which hnswlib keeps its index from run to run. */
+  readonly keep?: string | undefined;
+}
+
+const M = 16;
+const EF_CONSTRUCTION = 200;
+
+function cpu(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+/** hnswlib, compiled with -O3 -march=native, in a process of its own that answers passes. */
+export function hnswlib({ data, folder, keep }: PeerOptions): Peer {
+  const { column, queries, metric, name } = data;
+  const place = mkdtempSync(join(tmpdir(), 'elanus-hnswlib-'));
+  const file = (part: string): string => join(place, part);
+  writeFileSync(file('rows'), bytesOf(column.rows, column.rowCount * column.dim * 4));
+  writeFileSync(file('queries'), new Uint8Array(queries.buffer));
+  const source = fileURLToPath(new URL('hnswlib.cc', import.meta.url));
+  const flags = ['-O3', '-march=native', '-std=c++17', '-I', folder];
+  const made = spawnSync('g++', [...flags, source, '-o', file('peer')], { encoding: 'utf8' });
+  if (made.status !== 0) throw new Error(made.stderr);
+  const kept = keep === undefined ? file('index') : join(keep, `${name}.hnsw`);
+  const args = [file('rows'), file('queries'), String(column.dim), metric, kept];
+  const child: ChildProcessWithoutNullStreams = spawn(file('peer'), args);
+  const lines: AsyncIterator<string> = createInterface({ input: child.stdout })[
+    Symbol.asyncIterator
+  ]();
+  const ask = async (command: string): Promise<readonly number[]> => {
+    child.stdin.write(`${command}\n`);
+    const { value } = await lines.next();
+    return String(value).split(' ').map(Number);
+  };
+  return {
+    name: 'hnswlib',
+    build: async () => (await ask('build'))[0] ?? 0,
+    search: async (ef) => {
+      const [ms = 0, ...rows] = await ask(`search ${ef}`);
+      return { ms, rows };
+    },
+    close: () => {
+      child.stdin.end();
+      rmSync(place, { recursive: true });
+    },
+  };
+}
+
+/** What is used of hnswlib-node. */
+interface HnswlibNode {
+  readonly HierarchicalNSW: new (
+    space: string,
+    dim: number,
+  ) => {
+    initIndex(rows: number, m: number, efConstruction: number): void;
+    addPoint(point: readonly number[], label: number): void;
+    readIndexSync(path: string): void;
+    setEf(ef: number): void;
+    searchKnn(query: readonly number[], k: number): { readonly neighbors: readonly number[] };
+  };
+}
+
+/** hnswlib-node as it is shipped, in this process; reads the index that hnswlib kept. */
+export function hnswlibNode({ data, folder, keep }: PeerOptions): Peer {
+  const { column, metric, name } = data;
+  const { dim, rowCount } = column;
+  const load = createRequire(import.meta.url);
+  const { HierarchicalNSW } = load(folder) as HnswlibNode;
+  const index = new HierarchicalNSW(metric === 'l2' ? 'l2' : 'ip', dim);
+  const values = floatsOf(column.rows, rowCount * dim);
+  // Made before the clock runs: it takes nothing but arrays of numbers.
+  const queries = Array.from({ length: QUERIES }, (_, q) =>
+    Array.from(data.queries.subarray(q * dim, (q + 1) * dim)),
+  );
+  const kept = keep === undefined ? '' : join(keep, `${name}.hnsw`);
+  return {
+    name: 'hnswlib-node',
+    build: async () => {
+      if (kept !== '' && existsSync(kept)) {
+        index.readIndexSync(kept);
+        return 0;
+      }
+      const started = cpu();
+      index.initIndex(rowCount, M, EF_CONSTRUCTION);
+      for (let row = 0; row < rowCount; row++) {
+        index.addPoint(Array.from(values.subarray(row * dim, (row + 1) * dim)), row);
+      }
+      return cpu() - started;
+    },
+    search: async (ef) => {
+      index.setEf(ef);
+      const rows = new Float64Array(QUERIES * 10);
+      const started = cpu();
+      for (const [q, query] of queries.entries()) {
+        rows.set(index.searchKnn(query, 10).neighbors, q * 10);
+      }
+      return { ms: cpu() - started, rows };
+    },
+    close: () => undefined,
+  };
+}
