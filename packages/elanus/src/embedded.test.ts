@@ -234,6 +234,15 @@ test('many rows that nobody adds to get an index soon, few are left to grow', as
   expect(plan.segments).toMatchObject([{ index: 'HNSW', rows }]);
   const hits = await many.search({ vector: vec.subarray(0, dim), limit: 1 } as never);
   expect(hits).toMatchObject([{ score: 0 }]);
+  // Again: what the first ones left behind must not keep the next ones waiting.
+  for (let at = 0; at < rows; at += 1_000) {
+    const id = Array.from({ length: 1_000 }, (_, i) => rows + at + i);
+    await many.insert({ id, vec: vec.subarray(0, 1_000 * dim) } as never);
+  }
+  await expect
+    .poll(async () => (await many.describe()).indexingRows, { timeout: 60_000, interval: 100 })
+    .toBe(0);
+  expect((await many.describe()).indexedRows).toBe(2 * rows);
   const { segments } = await few.explain({ vector: vec.subarray(0, dim), limit: 2 } as never);
   expect(segments).toMatchObject([{ state: 'growing', rows: 2 }]);
 });

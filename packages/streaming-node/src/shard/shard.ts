@@ -47,7 +47,7 @@ export class Shard {
   readonly adoption: BuildAdoption;
   readonly #clock: Clock;
   #lastWriteMs = 0;
-  /** What the idle timer was set to. */
+  /** The patience that the idle timer was set by. */
   #idleMs = 0;
   #idle: (() => void) | undefined;
   #shortening = false;
@@ -108,8 +108,8 @@ export class Shard {
     const patienceMs = this.#patienceMs();
     if (this.#idle !== undefined && this.#idleMs <= patienceMs) return;
     this.#idle?.();
-    this.#idleMs = patienceMs;
     const wait = (delayMs: number): void => {
+      this.#idleMs = this.#patienceMs();
       this.#idle = this.#clock.after(delayMs, () => {
         this.#idle = undefined;
         const leftMs = this.#lastWriteMs + this.#patienceMs() - this.#clock.monoMs();
