@@ -106,3 +106,33 @@ test('each piece of a stage is done once, by whoever comes', () => {
   dismiss(crew);
   help(crew, work, () => false);
 });
+
+test('a helper that comes from an earlier stage takes no piece under its number', () => {
+  const crew = createCrew(5000, 16);
+  const stage = { kind: 'find', roundStart: 0, level: 0, layer: 0, nodes: 5000 } as const;
+  const done: number[] = [];
+  const work = (_: Stage, from: number, to: number): number => {
+    // The epoch of the crew, and the one that the pieces are given out under.
+    const [epoch = 0, turn = 0] = crew.control;
+    expect(turn >>> 16).toBe(epoch);
+    done.push(from);
+    return to;
+  };
+  const first = lead(crew, { ...stage, count: 40 }, work);
+  first.next();
+  let second: ReturnType<typeof lead> | undefined;
+  let calls = 0;
+  // Between two pieces of the helper the leader ends its stage and opens the next one.
+  help(crew, work, () => {
+    calls++;
+    if (done.length === 5 && second === undefined) {
+      for (let step = first.next(); step.done !== true; ) step = first.next();
+      second = lead(crew, { ...stage, count: 80 }, work);
+      second.next();
+    }
+    return calls > 12;
+  });
+  expect(second).toBeDefined();
+  for (let step = second?.next(); step?.done === false; ) step = second?.next();
+  expect(done.slice(5).sort((a, b) => a - b)).toEqual([0, 8, 16, 24, 32, 40, 48, 56, 64, 72]);
+});

@@ -141,6 +141,9 @@ bool scoreCandidates(const SearchGraph* a, Walk& w, State* s, size_t most) {
       if (s->scored >= a->candidates && keyOf(e) >= w.reach) break;
       last = keyOf(e);
       s->scored++;
+      // A row is fetched while the one before it is scored; its pages are looked up here.
+      const float* row = a->rows + (size_t)idOf(e) * a->dim;
+      for (size_t o = 0; o < a->dim; o += PAGE_FLOATS) __builtin_prefetch(row + o);
       w.ids[n++] = idOf(e) + a->rowBase;
     }
     more = n == EXACT_CHUNK;

@@ -215,6 +215,19 @@ describe('graph kernels', () => {
     );
   });
 
+  test('links do not depend on how a round is cut, in upper layers either', () => {
+    const shape = { rowCount: 500, dim: 12, degree: 3, metric: 'l2' } as const;
+    const got = ISAS.flatMap((isa) =>
+      [Infinity, 1, 3].map((piece) => {
+        const random = randomOf(11);
+        const world = makeWorld(loadKernels(isa), shape, random);
+        link(world, shape, { wild: false, random, piece });
+        return [...world.words];
+      }),
+    );
+    for (const other of got) expect(other).toEqual(got[0]);
+  });
+
   test.each(METRICS)('a linked graph leads to all rows, %s', (metric) => {
     for (const isa of ISAS) {
       const random = randomOf(5);
@@ -290,8 +303,9 @@ describe('graph kernels', () => {
 function link(
   world: World,
   shape: Shape,
-  { wild, random }: { readonly wild: boolean; readonly random: () => number },
+  how: { readonly wild: boolean; readonly random: () => number; readonly piece?: number },
 ): void {
+  const { wild, random, piece = Infinity } = how;
   const { kernels, graph, words } = world;
   const { rowCount, degree } = shape;
   const order = Uint32Array.from({ length: rowCount }, (_, i) => i);
@@ -303,7 +317,9 @@ function link(
     const to = Math.min(edge, start + Math.max(1, Math.floor(start / 8)));
     const chosen = new Uint32Array((to - start) * (level + 1) * degree);
     const round = { graph, order, roundStart: start, to, level, ef: 40, chosen, scratch };
-    for (let at = start; at < to; ) at = kernels.findLinks({ ...round, from: at });
+    for (let at = start; at < to; ) {
+      at = kernels.findLinks({ ...round, from: at, to: Math.min(to, at + piece) });
+    }
     let lists = graph.links / 4;
     for (let layer = 0; layer <= level; layer++) {
       const width = layer === 0 ? 2 * degree : degree;
