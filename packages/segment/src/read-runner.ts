@@ -14,6 +14,8 @@ const INLINE_WORK_MAX = 1_000_000;
 /** Rows that a walk meets, at least, and for each result that it looks for. */
 const WALK_ROWS = 300;
 const WALK_ROWS_OF_RESULT = 20;
+/** A row that a walk meets takes as long as so many multiply-adds of a scan, at least. */
+const WALK_WORK_MIN = 1_024;
 /** Rows a filter may look at inline; JSON costs up to 100 ns a row. */
 const INLINE_FILTER_ROWS_MAX = 2_000;
 /** Rows a scalar read may sort inline. */
@@ -50,8 +52,7 @@ export class ReadRunner {
     task: SearchTask,
     signal?: AbortSignal,
   ): Promise<{ readonly output: SearchOutput; readonly where: Where }> {
-    const work = scoredRows(task) * task.queries.length;
-    const short = work <= INLINE_WORK_MAX && task.limit * task.nq <= 1_000;
+    const short = workOf(task) <= INLINE_WORK_MAX && task.limit * task.nq <= 1_000;
     const filtered = task.filter !== undefined && rowsOf(task) > INLINE_FILTER_ROWS_MAX;
     if (short && !filtered) return { output: searchSegments(this.kernels, task), where: 'inline' };
     const { filter, keyField, field } = task;
@@ -91,15 +92,18 @@ export class ReadRunner {
   }
 }
 
-/** Rows that get a score; a walk of a graph meets a few hundred. */
-function scoredRows(task: SearchTask): number {
-  const { reads, effort, field, filter, bounds, limit } = task;
+/** Multiply-adds of a search, or what takes as long. */
+function workOf(task: SearchTask): number {
+  const { reads, effort, field, filter, bounds, limit, nq } = task;
+  const dim = task.queries.length / nq;
   const walks = !effort.exact && filter === undefined && bounds === undefined;
-  return reads.reduce((sum, { view, visibleRows }) => {
+  const one = reads.reduce((sum, { view, visibleRows }) => {
     const graph = walks && view.indexes.get(field)?.header.kind === 'HNSW';
+    if (!graph) return sum + visibleRows * dim;
     const met = Math.max(WALK_ROWS, (effort.ef ?? limit) * WALK_ROWS_OF_RESULT);
-    return sum + (graph ? Math.min(visibleRows, met) : visibleRows);
+    return sum + Math.min(visibleRows, met) * Math.max(dim, WALK_WORK_MIN);
   }, 0);
+  return one * nq;
 }
 
 function rowsOf(task: { readonly reads: SearchTask['reads'] }): number {
