@@ -101,12 +101,14 @@ export function* scanCodes(
   const size = placed.length === 1 ? rowsPerCall(dim, 1) : Math.min(cached, rowsPerCall(dim, 1));
   const weight = Math.fround(grid.step * grid.step);
   const fixed = { dim, codes, terms, norms, allowed: args.allowed, weight, rowBase: 0 };
+  const first = placed.findIndex((query) => query !== undefined);
   let since = 0;
   for (let at = from; at < to; at += size) {
     const end = Math.min(to, at + size);
     for (const [slot, query] of placed.entries()) {
       if (query === undefined) continue;
-      const asked = { query: query.codes, queryTerm: query.term, top: found, slot };
+      const cached = slot !== first;
+      const asked = { query: query.codes, queryTerm: query.term, top: found, slot, cached };
       kernels.scanSq8({ ...fixed, ...asked, from: at, to: end });
       since += end - at;
       if (since < rowsPerCall(dim, 1)) continue;

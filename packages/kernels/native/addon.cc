@@ -156,7 +156,7 @@ napi_value jsEncodeSq8(napi_env env, napi_callback_info info) {
 }
 
 // (isa, stride, codes, terms, norms|null, from, to, rowBase, allowed|null, query, queryTerm,
-//  weight, limit, scores, rows, counts, tied)
+//  weight, cached, limit, scores, rows, counts, tied)
 napi_value jsScanSq8(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
@@ -182,7 +182,8 @@ napi_value jsScanSq8(napi_env env, napi_callback_info info) {
     a.require(s.to <= n, "norms: shorter than `to` rows");
   }
   s.allowed = a.bitset(8, s.to, "allowed: expected a Uint32Array of one bit a row");
-  s.top = a.top(12, 1);
+  s.cached = (uint32_t)a.whole(12, 1, "cached: expected 0 or 1");
+  s.top = a.top(13, 1);
   if (a.ok) table->scanSq8(&s);
   return nothing();
 }

@@ -2,6 +2,7 @@
 // (scripts/build-native.mjs, scripts/build-wasm.mjs). ELANUS_TABLE names the table it defines.
 // No standard library and no inline function with external linkage in here: the linker must never
 // be able to pick code of another instruction set.
+#include "codes.h"
 #include "lanes.h"
 
 namespace {
@@ -12,6 +13,8 @@ constexpr size_t BLOCK_FLOATS = 32768;   // 128 KB of rows: stays in L2 while al
 // Distance of the prefetch in a sequential scan. Short: on Zen 3, 768 bytes reach 94 % of a plain
 // read, none 90 %, 6 KB 70 % (bench/kernels/scan.ts).
 constexpr size_t AHEAD_FLOATS = 192;
+// Bytes of a row up to which a scan of codes takes four rows at a time.
+constexpr size_t FOURS_STRIDE_MAX = 4096;
 // Rows that a scan of some rows fetches ahead.
 constexpr size_t SCATTERED_AHEAD = 3;
 
@@ -320,26 +323,56 @@ void encodeSq8(const EncodeSq8* a) {
   }
 }
 
+// Dot products of a block of rows, one after the other.
+template <bool ALL>
+LANES void dotBlock(const ScanSq8* a, const uint32_t* rows, size_t n, uint32_t* dots) {
+  for (size_t i = 0; i < n; i++) {
+    if (!ALL && i + SCATTERED_AHEAD < n) {
+      const uint8_t* ahead = a->codes + (size_t)rows[i + SCATTERED_AHEAD] * a->stride;
+      for (size_t o = 0; o < a->stride; o += 64) __builtin_prefetch(ahead + o);
+    }
+    const uint8_t* codes = a->codes + (size_t)rows[i] * a->stride;
+    dots[i] = (uint32_t)dot8<ALL>(codes, a->query, a->stride);
+  }
+}
+
+// The same, four rows at a time: the query is read once for them.
+LANES void dotBlockByFours(const ScanSq8* a, const Prepared* query, const uint32_t* rows, size_t n,
+                           uint32_t* dots) {
+  for (size_t i = 0; i < n; i += 4) {
+    const uint8_t *at[4], *ahead[4];
+    for (size_t k = 0; k < 4; k++) {
+      at[k] = a->codes + (size_t)rows[i + k < n ? i + k : n - 1] * a->stride;
+      ahead[k] = i + 4 + k < n ? a->codes + (size_t)rows[i + 4 + k] * a->stride : at[k];
+    }
+    int32_t four[4];
+    dotFour(at, ahead, query, a->stride, four);
+    for (size_t k = 0; k < 4 && i + k < n; k++) dots[i + k] = (uint32_t)four[k];
+  }
+}
+
 // Candidates by the distance on the grid: sum (c - q)^2 = term + queryTerm - 2 dot, exact in
 // wrapping 32 bits; score = weight * distance - norm, smaller is better for every metric.
 template <bool ALL>
 void scanCodes(const ScanSq8* a) {
-  uint32_t rows[BLOCK], numbers[BLOCK];
+  uint32_t rows[BLOCK], numbers[BLOCK], dots[BLOCK];
   float scores[BLOCK];
+  Prepared query[FOURS_STRIDE_MAX];
+  const bool able = a->stride % 64 == 0 && a->stride <= FOURS_STRIDE_MAX;
+  if (able) prepareQuery(a->query, a->stride, query);
   Heap h = openHeap(a->top, 0);
   for (size_t at = a->from; at < a->to;) {
     size_t n = nextRows(a->allowed, &at, a->to, rows, BLOCK);
     if (n == 0) break;
+    if (!ALL)
+      for (size_t i = 0; i < n; i++) __builtin_prefetch(a->terms + rows[i]);
+    // Rows that follow each other come faster from memory in one stream.
+    const bool scattered = !ALL && rows[n - 1] - rows[0] >= 2 * n;
+    if (able && (scattered || a->cached)) dotBlockByFours(a, query, rows, n, dots);
+    else dotBlock<ALL>(a, rows, n, dots);
     for (size_t i = 0; i < n; i++) {
-      uint32_t row = rows[i];
-      if (!ALL && i + SCATTERED_AHEAD < n) {
-        const uint8_t* ahead = a->codes + (size_t)rows[i + SCATTERED_AHEAD] * a->stride;
-        for (size_t o = 0; o < a->stride; o += 64) __builtin_prefetch(ahead + o);
-        __builtin_prefetch(a->terms + rows[i + SCATTERED_AHEAD]);
-      }
-      const uint8_t* codes = a->codes + (size_t)row * a->stride;
-      uint32_t dot = (uint32_t)dot8<ALL>(codes, a->query, a->stride);
-      float s = a->weight * (float)(a->terms[row] + a->queryTerm - 2u * dot);
+      const uint32_t row = rows[i];
+      float s = a->weight * (float)(a->terms[row] + a->queryTerm - 2u * dots[i]);
       scores[i] = a->norms ? s - a->norms[row] : s;
       numbers[i] = row + a->rowBase;
     }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 // Bumped whenever an argument or a result changes; src/native.ts and src/wasm.ts ask for it.
-#define ELANUS_KERNELS_ABI 3
+#define ELANUS_KERNELS_ABI 4
 
 enum Metric { METRIC_L2 = 0, METRIC_IP = 1, METRIC_COSINE = 2 };
 
@@ -73,6 +73,7 @@ struct ScanSq8 {
   const int8_t* query;  // [stride], padded with 0
   uint32_t queryTerm;   // sum of the squared query codes
   float weight;         // squared step
+  uint32_t cached;      // the rows were read a moment ago
   TopK top;
 };
 

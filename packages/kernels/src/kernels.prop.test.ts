@@ -195,7 +195,7 @@ describe.each(ISAS)('%s kernels equal the reference, bit by bit', (isa) => {
         const span = { from: given.from, to: given.to, rowBase: 3, allowed };
         const args = { ...shape, ...span, ...asked };
         const top = createTopK(2, limit);
-        kernels.scanSq8({ ...args, top, slot: 1 });
+        kernels.scanSq8({ ...args, top, slot: 1, cached: random() < 0.5 });
         sortTopK(top, 'l2');
         expectTop(top, 1, referenceScanSq8(args));
       }),

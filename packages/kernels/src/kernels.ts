@@ -97,6 +97,8 @@ export interface ScanSq8 {
   readonly queryTerm: number;
   /** Score = weight * grid distance - norm; smaller is better for every metric. */
   readonly weight: number;
+  /** The rows were read a moment ago by another query: another way is faster then. Same results. */
+  readonly cached?: boolean | undefined;
   readonly top: TopK;
   readonly slot: number;
 }

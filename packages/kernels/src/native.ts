@@ -42,7 +42,7 @@ export interface NativeAddon extends GraphAddon {
 }
 
 /** The version of the addon's arguments that this file speaks (native/kernels.h). */
-const ABI = 3;
+const ABI = 4;
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;
 
@@ -182,7 +182,7 @@ function scanSq8(addon: NativeAddon, isa: number, args: ScanSq8): void {
   const stride = sq8Stride(args.dim);
   const codes = bytesOf(args.codes, args.to * stride);
   const result = slotOf(args.top, args.slot);
-  const query = [args.query, args.queryTerm, args.weight];
+  const query = [args.query, args.queryTerm, args.weight, args.cached === true ? 1 : 0];
   inPieces(args, rowsPerCall(args.dim, 1), (from, to) => {
     const head = [isa, stride, codes, args.terms, args.norms, from, to];
     addon.scanSq8(...head, args.rowBase, args.allowed, ...query, ...result);

@@ -13,7 +13,7 @@ import { WASM_BINARY } from './wasm-binary.ts';
  */
 
 /** Version of the argument records (native/kernels.h). */
-const ABI = 3;
+const ABI = 4;
 const LOCKS_WORD = 256;
 const SLOTS = 16;
 const SLOTS_START = 4096;

@@ -264,7 +264,7 @@ function scanSq8(instances: Instances, args: ScanSq8): void {
     const { base } = slot;
     slot.bytes.set(args.query, base + SLOT.queries);
     const heaps = heapsIn(slot, group);
-    const asked = [base + SLOT.queries, args.queryTerm, { float: args.weight }, ...heaps];
+    const asked = [base + SLOT.queries, args.queryTerm, { float: args.weight }, 0, ...heaps];
     forEachTile(args, rowsPerCall(args.dim, 1), (tile) => {
       const codes = args.codes.byteOffset + tile.start * stride;
       const terms = columnIn(slot, tile, { values: args.terms, offset: SLOT.terms });
