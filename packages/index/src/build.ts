@@ -4,13 +4,16 @@ import { createTopK, floatsOf, rowsPerCall, trainSq8 } from '@elanus/kernels';
 import type { Kernels, TopK } from '@elanus/kernels';
 
 import type { VectorColumn } from './column.ts';
+import { codedRows, encodePiece, encodeRows, writeFacts } from './coded-rows.ts';
+import type { CodedRows } from './coded-rows.ts';
+import { lead } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { flatSteps } from './flat.ts';
 import { graphShape, graphSteps } from './hnsw-build.ts';
 import type { HnswParams } from './hnsw-build.ts';
 import { allocateIndex, indexLayout, sealSteps } from './index-file.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
-import { NO_CODES, sq8Source } from './open.ts';
+import { NO_CODES } from './open.ts';
 import { placeQuery, scanCodes } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import type { IndexKind } from './vector-index.ts';
@@ -142,18 +145,23 @@ function* inverseNormSteps(
   }
 }
 
-function* encodeSteps(
-  source: Sq8Source,
-  innerTerms: Uint32Array | undefined,
-): Generator<undefined, void, undefined> {
-  const { kernels, codes, terms, norms, grid, inverseNorms, stride } = source;
-  const { rows, rowCount, dim } = source.column;
-  const shape = { dim, rows, codes, stride, terms, norms, inverseNorms, innerTerms, ...grid };
-  const size = Math.max(1, Math.floor(rowsPerCall(dim, 1) / 16));
-  for (let from = 0; from < rowCount; from += size) {
-    kernels.encodeSq8({ ...shape, from, to: Math.min(rowCount, from + size) });
-    yield;
+/** Encodes all rows; with a crew, its threads share them out. */
+function* encodeSteps(plan: IndexPlan, coded: CodedRows): Generator<undefined, void, undefined> {
+  const { crew, column } = plan;
+  const count = Math.ceil(column.rowCount / encodeRows(column));
+  if (crew === undefined) {
+    for (let piece = 0; piece < count; piece++) {
+      encodePiece(coded, piece);
+      yield;
+    }
+    return;
   }
+  writeFacts(crew, coded.source, 0);
+  const stage = { kind: 'encode', roundStart: 0, level: 0, layer: 0, nodes: 0, count } as const;
+  yield* lead(crew, stage, (_, piece) => {
+    encodePiece(coded, piece);
+    return piece + 1;
+  });
 }
 
 /** What the header says before anything was measured. */
@@ -192,12 +200,9 @@ export function* buildSteps(plan: IndexPlan): Generator<undefined, IndexFile, un
   if (kind !== 'FLAT' && rowCount > 0) {
     const grid = trainSq8(sampleOf(plan, inverseNorms), metric !== 'l2');
     yield;
-    const flat = { kernels, metric, column, inverseNorms };
-    const coded = sq8Source(flat, room, { ...header, grid });
-    const { innerTerms } = layout.sections;
-    const sums = memory.byteOffset + innerTerms.offset;
-    const inner = innerTerms.bytes > 0 ? new Uint32Array(memory.buffer, sums, rowCount) : undefined;
-    yield* encodeSteps(coded, inner);
+    const rows = codedRows({ kernels, metric, column }, room, { ...header, grid });
+    const coded = rows.source;
+    yield* encodeSteps(plan, rows);
     const norm = coded.norms === undefined ? 1 : typicalNorm(coded.norms);
     const candidatesOfTen = yield* calibrate({ ...coded, typicalNorm: norm });
     header = { ...header, grid, typicalNorm: norm, candidatesOfTen };

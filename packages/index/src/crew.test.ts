@@ -1,11 +1,13 @@
 import { Worker } from 'node:worker_threads';
 
+import type { Metric } from '@elanus/core';
 import { bytesOf, floatsOf, loadKernels } from '@elanus/kernels';
 import { afterAll, expect, test } from 'vitest';
 
 import { buildSteps } from './build.ts';
 import { createCrew, dismiss, help, lead } from './crew.ts';
 import type { Stage } from './crew.ts';
+import { helperWork } from './help-build.ts';
 import { sharedTask } from './shared-task.ts';
 import { build } from './threads/build.ts';
 import type { BuildTask } from './threads/build.ts';
@@ -43,25 +45,59 @@ function start(task: BuildTask, helps: boolean): Promise<unknown> {
   });
 }
 
-function taskOf(): BuildTask {
+function taskOf(metric: Metric = 'cosine'): BuildTask {
   const control = new Int32Array(new SharedArrayBuffer(8));
-  return { kernels: 'auto', kind: 'HNSW', metric: 'cosine', column: columnOf(), control };
+  return { kernels: 'auto', kind: 'HNSW', metric, column: columnOf(), control };
 }
 
-test('the file does not depend on how many threads build it', async () => {
-  const alone = build(taskOf());
-  expect(alone).toBeDefined();
-  if (alone === undefined) return;
-  const bytes = Buffer.from(bytesOf(alone.memory, alone.bytes));
-  for (const helpers of [1, 3]) {
-    const task = sharedTask(taskOf());
-    const helping = Array.from({ length: helpers }, () => start(task, true));
-    const built = (await start(task, false)) as typeof alone;
-    await Promise.all(helping);
-    expect(built.bytes).toBe(alone.bytes);
-    expect(Buffer.from(bytesOf(built.memory, built.bytes)).equals(bytes)).toBe(true);
-  }
-});
+test.each(['cosine', 'ip'] as const)(
+  'a file does not depend on its threads, %s',
+  async (metric) => {
+    const alone = build(taskOf(metric));
+    expect(alone).toBeDefined();
+    if (alone === undefined) return;
+    const bytes = Buffer.from(bytesOf(alone.memory, alone.bytes));
+    for (const helpers of [1, 3]) {
+      const task = sharedTask(taskOf(metric));
+      const helping = Array.from({ length: helpers }, () => start(task, true));
+      const built = (await start(task, false)) as typeof alone;
+      await Promise.all(helping);
+      expect(built.bytes).toBe(alone.bytes);
+      expect(Buffer.from(bytesOf(built.memory, built.bytes)).equals(bytes)).toBe(true);
+    }
+  },
+);
+
+/** Kinds of stages, as the control words name them: see crew.ts. */
+const SHARED_KINDS = { 3: 'encode', 4: 'truth' } as const;
+
+test.each(['cosine', 'ip'] as const)(
+  'helpers encode and find neighbours as leaders do, %s',
+  (metric) => {
+    const alone = build(taskOf(metric));
+    const task = sharedTask(taskOf(metric));
+    const { crew } = task;
+    if (crew === undefined || alone === undefined) return expect.unreachable();
+    const plan = { ...task, kernels: loadKernels() };
+    const helped = { encode: 0, truth: 0 };
+    const work = helperWork(plan);
+    const steps = buildSteps(plan);
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) {
+      const [, turn = 0, , kind = 0, , , , count = 0] = crew.control;
+      const name = SHARED_KINDS[kind as 3 | 4];
+      // Where the leader pauses in such a stage, a helper takes the next piece.
+      if (name === undefined || (turn & 0xffff) >= count) continue;
+      let looks = 0;
+      help(crew, work, () => looks++ > 0);
+      helped[name]++;
+    }
+    expect(helped.encode).toBeGreaterThan(3);
+    expect(helped.truth).toBeGreaterThan(3);
+    const [bytes, expected] = [step.value, alone].map((file) => bytesOf(file.memory, file.bytes));
+    expect(Buffer.from(bytes ?? []).equals(Buffer.from(expected ?? []))).toBe(true);
+  },
+);
 
 test('a build that was cancelled ends its helpers', async () => {
   const task = sharedTask(taskOf());

@@ -16,15 +16,29 @@ export interface Crew {
   readonly targets: Uint32Array;
   readonly starts: Uint32Array;
   readonly sources: Uint32Array;
+  /** What helpers have to know of the codes: see coded-rows.ts. */
+  readonly facts: Float64Array;
+  /** Bits of the rows that walks can find while recall is measured. */
+  readonly known: Uint32Array;
+  /** True neighbours of the rows that measure recall, as a TopK. */
+  readonly truth: {
+    readonly scores: Float32Array;
+    readonly rows: Uint32Array;
+    readonly counts: Uint32Array;
+    readonly tied: Uint8Array;
+  };
 }
+
+/** Rows that measure recall, at most, and neighbours of each. */
+export const TRUTH_MAX = { queries: 256, limit: 100 } as const;
 
 /** What a stage is about. */
 export interface Stage {
-  readonly kind: 'find' | 'merge';
+  readonly kind: 'find' | 'merge' | 'encode' | 'truth';
   readonly roundStart: number;
   readonly level: number;
   readonly layer: number;
-  /** Positions of the round, or targets. */
+  /** Positions of the round, targets, runs of rows, or queries. */
   readonly count: number;
   readonly nodes: number;
 }
@@ -41,9 +55,9 @@ const WORD = {
 } as const;
 const WORD_NODES = 8;
 const WORDS = 16;
-const KINDS = ['idle', 'find', 'merge', 'ended'] as const;
-/** Pieces: a few milliseconds of work, and enough of them for all threads. */
-const PIECE = { find: 8, merge: 32 } as const;
+const KINDS = ['idle', 'find', 'merge', 'encode', 'truth', 'ended'] as const;
+/** Pieces: a few milliseconds of work (of a truth more), and enough of them for all threads. */
+const PIECE = { find: 8, merge: 32, encode: 1, truth: 8 } as const;
 /** Stages of fewer pieces are not worth waking anybody. */
 const PIECES_MIN = 2;
 const EPOCH_MASK = 0x7fff;
@@ -57,7 +71,7 @@ function shared(words: number): Uint32Array {
   return new Uint32Array(new SharedArrayBuffer(Math.max(4, words * 4)));
 }
 
-/** Shared memory of a build: four bytes a row and 300 KB. */
+/** Shared memory of a build: four bytes a row and 500 KB. */
 export function createCrew(rowCount: number, degree: number): Crew {
   let layers = 1;
   while (graphCount(rowCount, degree, layers) > 0) layers++;
@@ -69,6 +83,14 @@ export function createCrew(rowCount: number, degree: number): Crew {
     targets: shared(links),
     starts: shared(links + 1),
     sources: shared(links),
+    facts: new Float64Array(new SharedArrayBuffer(64)),
+    known: shared(Math.ceil(rowCount / 32)),
+    truth: {
+      scores: new Float32Array(shared(TRUTH_MAX.queries * TRUTH_MAX.limit).buffer),
+      rows: shared(TRUTH_MAX.queries * TRUTH_MAX.limit),
+      counts: shared(TRUTH_MAX.queries),
+      tied: new Uint8Array(shared(TRUTH_MAX.queries / 4).buffer),
+    },
   };
 }
 
@@ -84,7 +106,7 @@ function take(crew: Crew, epoch: number): { stage: Stage; from: number; to: numb
     const kind = KINDS[word(crew, WORD.kind)] ?? 'idle';
     const from = turn & 0xffff;
     const count = word(crew, WORD.count);
-    if ((kind !== 'find' && kind !== 'merge') || from >= count) return undefined;
+    if (kind === 'idle' || kind === 'ended' || from >= count) return undefined;
     const to = Math.min(count, from + PIECE[kind]);
     const stage = {
       kind,

@@ -1,8 +1,9 @@
 import { assert } from '@elanus/core';
-import { bytesOf, createTopK, DEGREE_MAX, floatsOf, sortTopK } from '@elanus/kernels';
+import { bytesOf, createTopK, DEGREE_MAX, sortTopK } from '@elanus/kernels';
 import type { GraphView, TopK } from '@elanus/kernels';
 
-import { createCrew, dismiss } from './crew.ts';
+import { heldQueries, truthOf, truthWork, writeFacts } from './coded-rows.ts';
+import { createCrew, dismiss, lead, TRUTH_MAX } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { chainTwins, linkSteps } from './graph-build.ts';
 import type { GraphBuild } from './graph-build.ts';
@@ -15,7 +16,6 @@ import type { GraphShape, IndexFile, IndexHeader } from './index-file.ts';
 import { graphOf } from './open.ts';
 import { CURVE_EFS, CURVE_END, CURVE_LIMITS, WidthMemo, writeCurve } from './recall-curve.ts';
 import type { CurvePoint } from './recall-curve.ts';
-import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 
 /** Parameters of a graph; the defaults are those of Milvus and hnswlib. */
@@ -30,11 +30,9 @@ export interface HnswParams {
 
 const EF_CONSTRUCTION_MAX = 2048;
 /** Rows that measure recall: a standard error of about half a percent. */
-const HELD_OUT = 256;
+const HELD_OUT = TRUTH_MAX.queries;
 /** At most this share of the rows is held out. */
 const HELD_OUT_SHARE = 20;
-/** Candidates of the true neighbours, in those that are known to hold them. */
-const TRUTH_WIDTH = 4;
 /** Codes that tell so little that a scan of them looks at most rows exactly need no graph. */
 const CANDIDATES_SHARE_MAX = 1 / 4;
 
@@ -92,7 +90,7 @@ export function* graphSteps(task: GraphTask): Generator<undefined, GraphShape, u
   try {
     const known = order.nodes - order.heldOut;
     yield* linkSteps(build, { from: 0, to: known });
-    const curve = yield* measure({ ...source, graph: view, first }, crew.order, order);
+    const curve = yield* measure({ ...source, graph: view, first }, crew, order);
     writeCurve(file, indexLayout({ ...header, graph: shape }).sections.curve.offset, curve);
     yield* linkSteps(build, { from: known, to: order.nodes });
   } finally {
@@ -108,13 +106,38 @@ interface Measured extends Sq8Source {
 }
 
 /** Rows that the graph knows so far: what walks can find, and so what the truth is taken from. */
-function knownRows(source: Measured, held: Uint32Array): Uint32Array {
-  const known = new Uint32Array(Math.ceil(source.column.rowCount / 32));
+function writeKnown(source: Measured, held: Uint32Array, known: Uint32Array): void {
   for (let row = 0; row < source.first.length; row++) {
     if (source.first[row] === row) known[row >>> 5] = (known[row >>> 5] ?? 0) | (1 << (row & 31));
   }
   for (const row of held) known[row >>> 5] = (known[row >>> 5] ?? 0) & ~(1 << (row & 31));
-  return known;
+}
+
+/** The true neighbours of the rows that were held out; the threads of a crew share them out. */
+function* findTruth(
+  source: Measured,
+  crew: Crew,
+  { nodes, heldOut }: LinkOrder,
+): Generator<undefined, TopK, undefined> {
+  const limit = Math.min(TRUTH_MAX.limit, nodes - heldOut);
+  writeKnown(source, crew.order.subarray(nodes - heldOut, nodes), crew.known);
+  writeFacts(crew, source, limit);
+  const stage = {
+    kind: 'truth',
+    roundStart: 0,
+    level: 0,
+    layer: 0,
+    nodes,
+    count: heldOut,
+  } as const;
+  yield* lead(
+    crew,
+    stage,
+    truthWork(crew, () => source),
+  );
+  const truth = truthOf(crew, limit, { from: 0, to: heldOut });
+  sortTopK(truth, source.metric);
+  return truth;
 }
 
 /** Share of the first `limit` rows of the truth that were found. */
@@ -135,22 +158,13 @@ function recallOf(found: TopK, truth: TopK, limit: number): number {
 /** Walks of all widths with the rows that were held out as queries. */
 function* measure(
   source: Measured,
-  order: Uint32Array,
-  { nodes, heldOut }: LinkOrder,
+  crew: Crew,
+  order: LinkOrder,
 ): Generator<undefined, CurvePoint[], undefined> {
-  const { dim, rows } = source.column;
-  const held = order.slice(nodes - heldOut, nodes);
+  const { nodes, heldOut } = order;
   if (heldOut === 0) return [];
-  const queries = new Float32Array(heldOut * dim);
-  for (const [i, row] of held.entries()) {
-    queries.set(floatsOf(rows, dim, row * dim * 4), i * dim);
-  }
-  const allowed = knownRows(source, held);
-  const most = Math.min(CURVE_LIMITS[1], nodes - heldOut);
-  const truth = createTopK(heldOut, most);
-  const candidates = source.candidatesOfTen * TRUTH_WIDTH + 4 * most;
-  yield* sq8Steps(source, { queries, allowed, candidates, top: truth });
-  sortTopK(truth, source.metric);
+  const queries = heldQueries(source, crew.order.subarray(nodes - heldOut, nodes));
+  const truth = yield* findTruth(source, crew, order);
   const walked: HnswSource = {
     ...source,
     curve: [],
@@ -159,7 +173,7 @@ function* measure(
   };
   const points: CurvePoint[] = [];
   for (const limit of CURVE_LIMITS) {
-    if (limit > most) break;
+    if (limit > truth.limit) break;
     for (const ef of CURVE_EFS) {
       if (ef < limit) continue;
       const top = createTopK(heldOut, limit);

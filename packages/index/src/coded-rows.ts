@@ -1,0 +1,146 @@
+import { createTopK, floatsOf, rowsPerCall } from '@elanus/kernels';
+import type { Sq8Grid, TopK } from '@elanus/kernels';
+
+import type { Crew, Stage, Work } from './crew.ts';
+import type { IndexFile, IndexHeader } from './index-file.ts';
+import { indexLayout } from './index-file.ts';
+import { sq8Source } from './open.ts';
+import { sq8Steps } from './sq8-search.ts';
+import type { Sq8Source } from './sq8-search.ts';
+import type { FlatSource } from './flat.ts';
+import type { VectorColumn } from './column.ts';
+
+/**
+ * What threads of a build do with codes: encode rows, and find the true neighbours of the rows that
+ * measure recall. Pieces do not depend on each other, so the file does not depend on who did them.
+ */
+
+/** Pieces of a stage: enough for all threads, and as many as its counter holds. */
+const PIECES = { least: 16, most: 60_000 } as const;
+
+/** Rows of one piece of encoding: well below a millisecond. */
+export function encodeRows({ rowCount, dim }: VectorColumn): number {
+  const few = Math.min(rowsPerCall(dim, 1) / 16, rowCount / PIECES.least);
+  return Math.ceil(Math.max(1, few, rowCount / PIECES.most));
+}
+
+/** Where codes are written to. */
+export interface CodedRows {
+  readonly source: Sq8Source;
+  /** IP of a graph: sums of the codes. */
+  readonly innerTerms: Uint32Array | undefined;
+}
+
+/** The coded rows of a file that is being built. */
+export function codedRows(
+  flat: Omit<FlatSource, 'inverseNorms'>,
+  file: IndexFile,
+  header: IndexHeader,
+): CodedRows {
+  const { memory } = file;
+  const { sections } = indexLayout(header);
+  const { inverseNorms, innerTerms } = sections;
+  const at = (section: { readonly offset: number }): number => memory.byteOffset + section.offset;
+  const cosine = header.metric === 'cosine';
+  const norms = cosine
+    ? new Float32Array(memory.buffer, at(inverseNorms), header.rowCount)
+    : undefined;
+  return {
+    source: sq8Source({ ...flat, inverseNorms: norms }, file, header),
+    innerTerms:
+      innerTerms.bytes > 0
+        ? new Uint32Array(memory.buffer, at(innerTerms), header.rowCount)
+        : undefined,
+  };
+}
+
+/** Encodes one piece. */
+export function encodePiece({ source, innerTerms }: CodedRows, piece: number): void {
+  const { kernels, codes, terms, norms, grid, inverseNorms, stride, column } = source;
+  const { rows, rowCount, dim } = column;
+  const size = encodeRows(column);
+  const [from, to] = [piece * size, Math.min(rowCount, (piece + 1) * size)];
+  const shape = { dim, rows, codes, stride, terms, norms, inverseNorms, innerTerms };
+  kernels.encodeSq8({ ...shape, ...grid, from, to });
+}
+
+/** Tells helpers what the leader measured so far. */
+export function writeFacts(crew: Crew, source: Sq8Source, limit: number): void {
+  const { grid, typicalNorm, candidatesOfTen } = source;
+  crew.facts.set([grid.low, grid.step, typicalNorm, candidatesOfTen, limit]);
+}
+
+/** What the leader measured. */
+export interface Facts {
+  readonly grid: Sq8Grid;
+  readonly typicalNorm: number;
+  readonly candidatesOfTen: number;
+  /** Neighbours of each row that measures recall. */
+  readonly limit: number;
+}
+
+/** Reads what `writeFacts` wrote. */
+export function readFacts(crew: Crew): Facts {
+  const [low = 0, step = 1, typicalNorm = 1, candidatesOfTen = 0, limit = 1] = crew.facts;
+  return { grid: { low, step }, typicalNorm, candidatesOfTen, limit };
+}
+
+/** Candidates of the true neighbours, in those that are known to hold them. */
+const TRUTH_WIDTH = 4;
+
+/** The result of queries `[from, to)` of a truth, in the memory that threads share. */
+export function truthOf(
+  crew: Crew,
+  limit: number,
+  span: { readonly from: number; readonly to: number },
+): TopK {
+  const { from, to } = span;
+  const { scores, rows, counts, tied } = crew.truth;
+  return {
+    ...createTopK(1, 1),
+    nq: to - from,
+    limit,
+    scores: scores.subarray(from * limit, to * limit),
+    rows: rows.subarray(from * limit, to * limit),
+    counts: counts.subarray(from, to),
+    tied: tied.subarray(from, to),
+  };
+}
+
+/** Rows `[from, to)` of those that are linked last, as queries. */
+export function heldQueries(source: Sq8Source, held: Uint32Array): Float32Array {
+  const { dim, rows } = source.column;
+  const queries = new Float32Array(held.length * dim);
+  for (const [i, row] of held.entries()) {
+    queries.set(floatsOf(rows, dim, row * dim * 4), i * dim);
+  }
+  return queries;
+}
+
+/**
+ * Finds true neighbours: positions of the stage are the rows that are linked last. A scan takes many
+ * steps; a piece is told done with the last of them.
+ */
+export function truthWork(crew: Crew, sourceOf: () => Sq8Source): Work {
+  let running: ReturnType<typeof sq8Steps> | undefined;
+  return (stage, from, to) => {
+    running ??= truthSteps(crew, sourceOf(), { stage, from, to });
+    if (running.next().done !== true) return from;
+    running = undefined;
+    return to;
+  };
+}
+
+function truthSteps(
+  crew: Crew,
+  source: Sq8Source,
+  piece: { readonly stage: Stage; readonly from: number; readonly to: number },
+): ReturnType<typeof sq8Steps> {
+  const { stage, from, to } = piece;
+  const { limit, candidatesOfTen } = readFacts(crew);
+  const first = stage.nodes - stage.count;
+  const queries = heldQueries(source, crew.order.subarray(first + from, first + to));
+  const candidates = candidatesOfTen * TRUTH_WIDTH + 4 * limit;
+  const top = truthOf(crew, limit, { from, to });
+  return sq8Steps(source, { queries, allowed: crew.known, candidates, top });
+}
