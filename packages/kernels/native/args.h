@@ -71,7 +71,9 @@ struct Args {
     if (ok && v != v) rangeError(text);
     return v;
   }
-  size_t whole(size_t i, uint64_t max, const char* text) { return wholeOf(real(i, text), max, text); }
+  size_t whole(size_t i, uint64_t max, const char* text) {
+    return wholeOf(real(i, text), max, text);
+  }
   size_t wholeOf(double v, uint64_t max, const char* text) {
     if (!ok) return 0;
     if (!(v >= 0 && v <= (double)max) || v != (double)(uint64_t)v) {

@@ -31,8 +31,8 @@ LANES int32_t dotOne(const uint8_t* c, const Prepared* q, size_t n) {
 }
 // Four rows; fetches as much of four others meanwhile, a line of each at a time: more at once would
 // wait for each other.
-LANES void dotFour(const uint8_t* const* c, const uint8_t* const* ahead, const Prepared* q, size_t n,
-                   int32_t* out) {
+LANES void dotFour(const uint8_t* const* c, const uint8_t* const* ahead, const Prepared* q,
+                   size_t n, int32_t* out) {
   __m512i a0 = _mm512_setzero_si512(), a1 = a0, a2 = a0, a3 = a0;
   for (size_t i = 0; i < n; i += 64) {
     for (int t = 0; t < 4; t++) __builtin_prefetch(ahead[t] + i);
@@ -66,8 +66,8 @@ LANES int32_t dotOne(const uint8_t* c, const Prepared* q, size_t n) {
   r = _mm_add_epi32(r, _mm_shuffle_epi32(r, 0xb1));
   return _mm_cvtsi128_si32(r);
 }
-LANES void dotFour(const uint8_t* const* c, const uint8_t* const* ahead, const Prepared* q, size_t n,
-                   int32_t* out) {
+LANES void dotFour(const uint8_t* const* c, const uint8_t* const* ahead, const Prepared* q,
+                   size_t n, int32_t* out) {
   const uint8_t *c0 = c[0], *c1 = c[1], *c2 = c[2], *c3 = c[3];
   __m256i a0 = _mm256_setzero_si256(), a1 = a0, a2 = a0, a3 = a0;
   for (size_t i = 0; i < n; i += 16) {
@@ -128,8 +128,8 @@ LANES int32_t dotOne(const uint8_t* c, const Prepared* q, size_t n) {
   return wasm_i32x4_extract_lane(a, 0);
 }
 #endif
-LANES void dotFour(const uint8_t* const* c, const uint8_t* const* ahead, const Prepared* q, size_t n,
-                   int32_t* out) {
+LANES void dotFour(const uint8_t* const* c, const uint8_t* const* ahead, const Prepared* q,
+                   size_t n, int32_t* out) {
   for (int t = 0; t < 4; t++) {
     for (size_t i = 0; i < n; i += 64) __builtin_prefetch(ahead[t] + i);
     out[t] = dotOne(c[t], q, n);
