@@ -3,7 +3,7 @@
  * kernels. Made by scripts/build-wasm.mjs; do not edit.
  *
  * Compiler: Debian clang version 14.0.6
- * Sources: 0408ce89ab0fb47313b072a4bcba9081e8923bcc7ba30ccce73947a59421507c
+ * Sources: 7e33cddfb781187f936486c26216261c238a2f9a9358a9a9f077503a32d0698a
  */
 export const WASM_BINARY = [
   'AGFzbQEAAAABKgdgAAF/YAF/AGAEf39/fwBgBX9/f39/AGABfwF/YAN/f38Bf2ACf38BfwISAQNlbnYGbWVtb3J5Ag',
