@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { concatColumns, sliceBatch, takeBatch } from './batch.ts';
 import { createBitset, setBit } from './bitset.ts';
 import { columnOf, type Column, type ColumnBatch } from './column.ts';
-import { decodeColumns, encodeColumns } from './column-frame.ts';
+import { columnChunks, decodeChunks, decodeColumns, encodeColumns } from './column-frame.ts';
 import { isElanusError } from './errors.ts';
 import { fieldId } from './ids.ts';
 
@@ -52,6 +52,37 @@ const batches = fc
       ]),
     };
   });
+
+test('chunks share the long columns and are the frame; both are read alike', () => {
+  const one = fc.record({
+    rows: fc.integer({ min: 1, max: 3_000 }),
+    dim: fc.integer({ min: 1, max: 9 }),
+    shift: fc.integer({ min: 0, max: 3 }),
+  });
+  fc.assert(
+    fc.property(one, ({ rows, dim, shift }) => {
+      const values = Float32Array.from({ length: (rows + shift) * dim }, (_, i) => i);
+      const texts = textColumn(Array.from({ length: rows }, (_, i) => 'x'.repeat(i % 5)));
+      const batch: ColumnBatch = {
+        rowCount: rows,
+        columns: new Map<ReturnType<typeof fieldId>, Column>([
+          [fieldId(100), { kind: 'vector', dim, values: values.subarray(shift * dim) }],
+          [fieldId(101), { kind: 'int8', values: new Int8Array(rows).fill(7) }],
+          [fieldId(102), { kind: 'int64', values: new BigInt64Array(rows).fill(-9n) }],
+          [fieldId(103), texts],
+        ]),
+      };
+      const chunks = columnChunks(batch);
+      const bytes = encodeColumns(batch);
+      expect(Buffer.concat(chunks)).toEqual(Buffer.from(bytes));
+      const read = decodeChunks(chunks);
+      expect(read).toEqual(decodeColumns(bytes));
+      const vectors = columnOf(read, fieldId(100));
+      const shared = vectors.kind === 'vector' && vectors.values.buffer === values.buffer;
+      expect(shared).toBe(rows * dim * 4 >= 4096);
+    }),
+  );
+});
 
 test('a batch survives encoding, at any alignment', () => {
   fc.assert(

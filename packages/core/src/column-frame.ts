@@ -53,7 +53,12 @@ const NONE = 255;
 
 const align8 = (n: number): number => (n + 7) & ~7;
 
-/** Bytes `encodeColumns` will produce. */
+/** Sections below it are copied together: a reference costs more than so few bytes. */
+const SHARED_BYTES_MIN = 4096;
+const PADDING = new Uint8Array(8);
+const NOTHING = new ArrayBuffer(0);
+
+/** Bytes a batch takes as a frame. */
 export function columnFrameBytes(batch: ColumnBatch): number {
   let bytes = HEAD_BYTES + batch.columns.size * ENTRY_BYTES;
   for (const column of batch.columns.values()) {
@@ -64,30 +69,82 @@ export function columnFrameBytes(batch: ColumnBatch): number {
 
 /** Packs a batch; cost: one copy of its bytes. */
 export function encodeColumns(batch: ColumnBatch): Uint8Array {
-  const bytes = new Uint8Array(columnFrameBytes(batch));
-  const view = new DataView(bytes.buffer);
+  const chunks = columnChunks(batch);
+  const [first] = chunks;
+  assert(first !== undefined, 'a frame has a head');
+  if (chunks.length === 1) return first;
+  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/**
+ * Packs a batch without copying its bulk: the chunks, one behind the other, are the frame. Long
+ * sections are views on the batch, which must not change while they are used; a section never
+ * lies in two chunks.
+ */
+export function columnChunks(batch: ColumnBatch): readonly Uint8Array[] {
+  const columns = [...batch.columns].map(([id, column]) => ({
+    id,
+    column,
+    parts: sections(column),
+  }));
+  const parts = columns.flatMap((each) => each.parts);
+  const head = HEAD_BYTES + columns.length * ENTRY_BYTES;
+  let frameBytes = head;
+  let ownBytes = head;
+  for (const { byteLength } of parts) {
+    frameBytes += align8(byteLength);
+    if (byteLength < SHARED_BYTES_MIN) ownBytes += align8(byteLength);
+  }
+  const own = new Uint8Array(ownBytes);
+  const view = new DataView(own.buffer);
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, batch.rowCount, true);
-  view.setUint32(8, batch.columns.size, true);
-  view.setUint32(12, bytes.length, true);
-  let entry = HEAD_BYTES;
-  let at = HEAD_BYTES + batch.columns.size * ENTRY_BYTES;
-  for (const [id, column] of batch.columns) {
-    const parts = sections(column);
-    view.setUint32(entry, id, true);
-    view.setUint8(entry + 4, KINDS.indexOf(column.kind));
-    view.setUint8(entry + 5, column.kind === 'array' ? KINDS.indexOf(column.element.kind) : NONE);
-    view.setUint8(entry + 6, column.kind !== 'vector' && column.valid ? FLAG_VALID : 0);
-    view.setUint32(entry + 8, extraOf(column), true);
-    view.setUint32(entry + 12, parts[parts.length - 1]?.byteLength ?? 0, true);
-    entry += ENTRY_BYTES;
-    for (const part of parts) {
-      bytes.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at);
-      at += align8(part.byteLength);
+  view.setUint32(8, columns.length, true);
+  view.setUint32(12, frameBytes, true);
+  columns.forEach((each, i) => writeEntry(view, HEAD_BYTES + i * ENTRY_BYTES, each));
+  return joined(own, head, parts);
+}
+
+function writeEntry(
+  view: DataView,
+  at: number,
+  of: { readonly id: FieldId; readonly column: Column; readonly parts: ArrayBufferView[] },
+): void {
+  const { id, column, parts } = of;
+  view.setUint32(at, id, true);
+  view.setUint8(at + 4, KINDS.indexOf(column.kind));
+  view.setUint8(at + 5, column.kind === 'array' ? KINDS.indexOf(column.element.kind) : NONE);
+  view.setUint8(at + 6, column.kind !== 'vector' && column.valid ? FLAG_VALID : 0);
+  view.setUint32(at + 8, extraOf(column), true);
+  view.setUint32(at + 12, parts[parts.length - 1]?.byteLength ?? 0, true);
+}
+
+/** The head, then the sections: short ones in `own`, each at a multiple of 8, long ones as views. */
+function joined(own: Uint8Array, head: number, parts: readonly ArrayBufferView[]): Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  let from = 0;
+  let at = head;
+  for (const { buffer, byteOffset, byteLength } of parts) {
+    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+    if (byteLength < SHARED_BYTES_MIN) {
+      own.set(bytes, at);
+      at += align8(byteLength);
+      continue;
     }
+    if (at > from) chunks.push(own.subarray(from, at));
+    from = at;
+    chunks.push(bytes);
+    if (byteLength % 8 !== 0) chunks.push(PADDING.subarray(byteLength % 8));
   }
-  assert(at === bytes.length, 'frame size was predicted');
-  return bytes;
+  assert(at === own.length, 'frame size was predicted');
+  if (at > from) chunks.push(own.subarray(from, at));
+  return chunks;
 }
 
 /**
@@ -96,8 +153,17 @@ export function encodeColumns(batch: ColumnBatch): Uint8Array {
  */
 export function decodeColumns(bytes: Uint8Array): ColumnBatch {
   const aligned = bytes.byteOffset % 8 === 0 ? bytes : new Uint8Array(bytes);
-  const reader = new FrameReader(aligned);
-  return reader.read();
+  return new FrameReader([aligned]).read();
+}
+
+/**
+ * Reads a frame in the chunks that `columnChunks` made; values are views on them.
+ * @throws ElanusError invalid_argument on anything that is not a well-formed frame
+ */
+export function decodeChunks(chunks: readonly Uint8Array[]): ColumnBatch {
+  const [only] = chunks;
+  if (chunks.length === 1 && only !== undefined) return decodeColumns(only);
+  return new FrameReader(chunks).read();
 }
 
 function extraOf(column: Column): number {
@@ -136,25 +202,40 @@ function refuse(why: string): never {
   throw new ElanusError('invalid_argument', { argument: 'columns', got: why });
 }
 
+/** Bytes of a frame where they lie. */
+interface Place {
+  readonly buffer: ArrayBuffer;
+  readonly offset: number;
+}
+
 class FrameReader {
-  readonly #bytes: Uint8Array;
+  readonly #chunks: readonly Uint8Array[];
   readonly #view: DataView;
+  readonly #length: number;
+  /** The chunk that is being read, and where it begins in the frame. */
+  #chunk = 0;
+  #chunkAt = 0;
   #at = 0;
 
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  constructor(chunks: readonly Uint8Array[]) {
+    const [head] = chunks;
+    this.#chunks = chunks;
+    this.#view = head
+      ? new DataView(head.buffer, head.byteOffset, head.byteLength)
+      : new DataView(new ArrayBuffer(0));
+    this.#length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   }
 
   read(): ColumnBatch {
-    if (this.#bytes.length < HEAD_BYTES) refuse('frame too short');
+    const headBytes = this.#view.byteLength;
+    if (headBytes < HEAD_BYTES) refuse('frame too short');
     if (this.#view.getUint32(0, true) !== MAGIC) refuse('not a column frame');
     const rowCount = this.#view.getUint32(4, true);
     const columnCount = this.#view.getUint32(8, true);
-    if (this.#view.getUint32(12, true) !== this.#bytes.length) refuse('frame length differs');
+    if (this.#view.getUint32(12, true) !== this.#length) refuse('frame length differs');
     if (columnCount > COLUMNS_MAX) refuse('too many columns');
     this.#at = HEAD_BYTES + columnCount * ENTRY_BYTES;
-    if (this.#at > this.#bytes.length) refuse('frame too short');
+    if (this.#at > headBytes) refuse('frame too short');
     const columns = new Map<FieldId, Column>();
     for (let i = 0; i < columnCount; i++) {
       const entry = HEAD_BYTES + i * ENTRY_BYTES;
@@ -162,7 +243,7 @@ class FrameReader {
       if (columns.has(id)) refuse(`field ${id} twice`);
       columns.set(id, this.#column(entry, rowCount));
     }
-    if (this.#at !== this.#bytes.length) refuse('bytes left over');
+    if (this.#at !== this.#length) refuse('bytes left over');
     return { rowCount, columns };
   }
 
@@ -174,8 +255,8 @@ class FrameReader {
     const dataBytes = this.#view.getUint32(entry + 12, true);
     if (kind === 'vector') {
       if (extra === 0 || dataBytes !== rowCount * extra * 4) refuse('vector length');
-      const at = this.#take(dataBytes);
-      const values = new Float32Array(this.#buffer, at, rowCount * extra);
+      const { buffer, offset } = this.#take(dataBytes);
+      const values = new Float32Array(buffer, offset, rowCount * extra);
       return { kind, dim: extra, values };
     }
     const hasValid = (this.#view.getUint8(entry + 6) & FLAG_VALID) !== 0;
@@ -188,28 +269,32 @@ class FrameReader {
     return { kind, offsets, element: this.#scalar(elementKind, extra, dataBytes), valid };
   }
 
-  get #buffer(): ArrayBuffer {
-    return this.#bytes.buffer as ArrayBuffer;
-  }
-
-  #take(length: number): number {
-    const at = this.#at;
-    if (length > this.#bytes.length - at) refuse('section outside the frame');
-    this.#at = at + align8(length);
-    if (this.#at > this.#bytes.length) refuse('section outside the frame');
-    return this.#bytes.byteOffset + at;
+  /** The next section; it lies in one chunk. */
+  #take(length: number): Place {
+    let chunk = this.#chunks[this.#chunk];
+    while (length > 0 && chunk !== undefined && this.#at >= this.#chunkAt + chunk.length) {
+      this.#chunkAt += chunk.length;
+      chunk = this.#chunks[++this.#chunk];
+    }
+    const at = this.#at - this.#chunkAt;
+    if (length === 0) return { buffer: NOTHING, offset: 0 };
+    if (chunk === undefined || length > chunk.length - at) refuse('section outside the frame');
+    this.#at += align8(length);
+    if (this.#at > this.#length) refuse('section outside the frame');
+    return { buffer: chunk.buffer as ArrayBuffer, offset: chunk.byteOffset + at };
   }
 
   #valid(rowCount: number): Uint32Array {
     const words = bitsetWords(rowCount);
-    const valid = new Uint32Array(this.#buffer, this.#take(words * 4), words);
-    const copy = valid.slice();
+    const { buffer, offset } = this.#take(words * 4);
+    const copy = new Uint32Array(buffer, offset, words).slice();
     clearTail(copy, rowCount);
     return copy;
   }
 
   #offsets(rowCount: number, last: number): Uint32Array {
-    const offsets = new Uint32Array(this.#buffer, this.#take((rowCount + 1) * 4), rowCount + 1);
+    const { buffer, offset } = this.#take((rowCount + 1) * 4);
+    const offsets = new Uint32Array(buffer, offset, rowCount + 1);
     if (offsets[0] !== 0 || offsets[rowCount] !== last) refuse('offsets do not span the data');
     for (let i = 0; i < rowCount; i++) {
       if ((offsets[i] ?? 0) > (offsets[i + 1] ?? 0)) refuse('offsets go back');
@@ -224,14 +309,11 @@ class FrameReader {
   ): NumberColumn | BytesColumn {
     if (kind === 'varchar' || kind === 'json' || kind === 'bytes') {
       const offsets = this.#offsets(rowCount, dataBytes);
-      const data = new Uint8Array(this.#buffer, this.#take(dataBytes), dataBytes);
-      return { kind, offsets, data };
+      const { buffer, offset } = this.#take(dataBytes);
+      return { kind, offsets, data: new Uint8Array(buffer, offset, dataBytes) };
     }
     if (dataBytes !== rowCount * numericBytes(kind)) refuse('value length');
-    const at = this.#take(dataBytes);
-    return {
-      kind,
-      values: numericArray(kind, { buffer: this.#buffer, offset: at, length: rowCount }),
-    };
+    const place = this.#take(dataBytes);
+    return { kind, values: numericArray(kind, { ...place, length: rowCount }) };
   }
 }

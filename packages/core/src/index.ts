@@ -4,7 +4,13 @@ export { takeColumn } from './batch.ts';
 export type { Bitset } from './bitset.ts';
 export { andInto, andNotInto, bitsetWords, clearBit, clearTail, countBits } from './bitset.ts';
 export { createBitset, filledBitset, forEachBit, hasBit, setBit } from './bitset.ts';
-export { columnFrameBytes, decodeColumns, encodeColumns } from './column-frame.ts';
+export {
+  columnChunks,
+  columnFrameBytes,
+  decodeChunks,
+  decodeColumns,
+  encodeColumns,
+} from './column-frame.ts';
 export type { ArrayColumn, BytesColumn, Column, ColumnBatch, ColumnKind } from './column.ts';
 export type { NumberColumn, NumericArray, VectorColumn } from './column.ts';
 export { columnBytes, columnOf, columnRows, isPresent, numericArray } from './column.ts';

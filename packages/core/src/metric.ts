@@ -1,15 +1,24 @@
+/** How two vectors of numbers are compared. */
+export type FloatMetric = 'l2' | 'ip' | 'cosine';
+
+/** How two vectors of bits are compared. */
+export type BinaryMetric = 'hamming' | 'jaccard' | 'tanimoto';
+
 /** How two vectors are compared. Scores follow Milvus: see `isBetter`. */
-export type Metric = 'l2' | 'ip' | 'cosine';
+export type Metric = FloatMetric | BinaryMetric;
 
-/** The metrics a float32 field can have, in the order shown to people. */
-export const METRICS: readonly Metric[] = ['l2', 'ip', 'cosine'];
+/** The metrics a field of numbers can have, in the order shown to people. */
+export const METRICS: readonly FloatMetric[] = ['l2', 'ip', 'cosine'];
 
-/** Whether larger scores are nearer: L2 is a squared distance, IP and COSINE are similarities. */
+/** The metrics a field of bits can have, in the order shown to people. */
+export const BINARY_METRICS: readonly BinaryMetric[] = ['hamming', 'jaccard', 'tanimoto'];
+
+/** Whether larger scores are nearer: IP and COSINE are similarities, all others are distances. */
 export function largerIsBetter(metric: Metric): boolean {
-  return metric !== 'l2';
+  return metric === 'ip' || metric === 'cosine';
 }
 
 /** Whether score `a` is strictly nearer than `b` under the metric. */
 export function isBetter(metric: Metric, a: number, b: number): boolean {
-  return metric === 'l2' ? a < b : a > b;
+  return largerIsBetter(metric) ? a > b : a < b;
 }

@@ -1,0 +1,83 @@
+import { METRICS, type Metric } from './metric.ts';
+
+/** A whole number that an index is built with. */
+export interface IndexParameter {
+  readonly min: number;
+  readonly max: number;
+  readonly default: number;
+}
+
+/** What can be said of a kind of index. */
+export interface IndexKindRow {
+  readonly metrics: readonly Metric[];
+  readonly params: Readonly<Record<string, IndexParameter>>;
+}
+
+/**
+ * The kinds of index that a field can ask for: a kind is a row here, and the name of a builder in
+ * `@elanus/index` in capitals. 'auto' chooses for each segment by its rows.
+ */
+export const INDEX_KINDS = {
+  auto: { metrics: METRICS, params: {} },
+  flat: { metrics: METRICS, params: {} },
+  flat_sq8: { metrics: METRICS, params: {} },
+  hnsw: {
+    metrics: METRICS,
+    params: {
+      m: { min: 2, max: 64, default: 16 },
+      efConstruction: { min: 2, max: 2048, default: 200 },
+    },
+  },
+} as const satisfies Readonly<Record<string, IndexKindRow>>;
+
+/** A kind of index, as callers write it. */
+export type IndexChoiceKind = keyof typeof INDEX_KINDS;
+
+type ParamsOf<K extends IndexChoiceKind> = {
+  readonly [P in keyof (typeof INDEX_KINDS)[K]['params']]?: number | undefined;
+};
+
+/** Which index a vector field wants. Plain JSON. */
+export type IndexChoice = {
+  readonly [K in IndexChoiceKind]: ParamsOf<K> & {
+    readonly kind: K;
+    /** Recall that searches aim at when they say none; above 0, at most 1. */
+    readonly recall?: number | undefined;
+  };
+}[IndexChoiceKind];
+
+/** What a field without a choice gets. */
+export const AUTO_INDEX: IndexChoice = { kind: 'auto' };
+
+/** An index as it was built over one segment, for the planner and for people. Plain JSON. */
+export interface BuiltIndex {
+  readonly field: number;
+  /** `indexBuildKey` of the choice that it was built for. */
+  readonly choice: string;
+  /** Of `IndexKind`, in capitals. */
+  readonly kind: string;
+  readonly params: Readonly<Record<string, number>>;
+  readonly bytes: number;
+}
+
+/** The parameters of a choice, defaults written out, in the order of the table. */
+export function indexParams(choice: IndexChoice): Readonly<Record<string, number>> {
+  const row: IndexKindRow = INDEX_KINDS[choice.kind];
+  const given = choice as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    Object.entries(row.params).map(([name, { default: usual }]) => {
+      const value = given[name];
+      return [name, typeof value === 'number' ? value : usual];
+    }),
+  );
+}
+
+/**
+ * What a build depends on, as one text: an index of another key has to be built again. The recall
+ * that searches aim at changes a build only where the kind is chosen by it.
+ */
+export function indexBuildKey(choice: IndexChoice = AUTO_INDEX): string {
+  const { kind, recall } = choice;
+  const told = kind === 'auto' && recall !== undefined ? { recall } : {};
+  return JSON.stringify({ kind, ...indexParams(choice), ...told });
+}
