@@ -4,6 +4,8 @@ export interface FileHandle {
   read(target: Uint8Array, offset: number): Promise<number>;
   /** Writes all of `bytes` at `offset`. */
   write(bytes: Uint8Array, offset: number): Promise<void>;
+  /** Writes all of `parts`, one behind the other, from `offset`. */
+  writev(parts: readonly Uint8Array[], offset: number): Promise<void>;
   /** Makes all written bytes survive power loss. After a failure the file must not be trusted. */
   sync(): Promise<void>;
   truncate(size: number): Promise<void>;

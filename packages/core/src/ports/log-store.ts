@@ -4,11 +4,16 @@ export type LogAppendOutcome =
   | { readonly kind: 'mismatch' }
   | { readonly kind: 'unknown'; readonly cause: unknown };
 
-/** One append. `parts` are concatenated and captured at the call: later changes have no effect. */
+/**
+ * One append. `parts` are concatenated and captured at the call: later changes have no effect,
+ * unless the caller says that there will be none.
+ */
 export interface LogAppend {
   /** Names the vchannel: words of [A-Za-z0-9_-] with `.` between, at most 128 characters. */
   readonly subject: string;
   readonly parts: readonly Uint8Array[];
+  /** `parts` will never change: the store may keep them, and so need no copy. Default false. */
+  readonly frozen?: boolean;
   /** Stored only if the stream's newest seq is this one. Undefined: unconditional. */
   readonly expectedLastSeq?: number;
 }

@@ -29,6 +29,10 @@ class MemoryHandle implements FileHandle {
     this.#file.bytes.set(bytes, offset);
   }
 
+  writev(parts: readonly Uint8Array[], offset: number): Promise<void> {
+    return this.write(Buffer.concat(parts), offset);
+  }
+
   async sync(): Promise<void> {}
 
   async truncate(size: number): Promise<void> {

@@ -243,6 +243,35 @@ function captureCases(bench: LogBench): void {
     expect(await texts(bench.stream)).toEqual(['abcd']);
   });
 
+  test.each([1, 8, 4095, 4096, 4097, 300_001])(
+    'frozen parts of %i bytes among small ones come back as one record',
+    async (length) => {
+      const part = pattern(length, length);
+      const parts = [utf8('head'), part, utf8('between'), part, part, new Uint8Array(0)];
+      const sent = [1, 2, 3].map((n) => {
+        return bench.stream.append({ subject: 'v0', parts, frozen: n !== 2 });
+      });
+      expect(kinds(await Promise.all(sent))).toEqual(['ok', 'ok', 'ok']);
+      await put(bench.stream, 'next');
+      const whole = Buffer.concat(parts);
+      const entries = await read(bench.stream);
+      expect(entries.map(({ bytes }) => sameBytes(bytes, whole))).toEqual([
+        true,
+        true,
+        true,
+        false,
+      ]);
+    },
+  );
+
+  test('the list of frozen parts is captured at the call', async () => {
+    const parts = [utf8('a'), pattern(5_000, 1)];
+    const sent = bench.stream.append({ subject: 'v0', parts, frozen: true });
+    parts.push(utf8('c'));
+    await sent;
+    expect((await read(bench.stream))[0]?.bytes.length).toBe(5_001);
+  });
+
   test('a record without parts is empty', async () => {
     await bench.stream.append({ subject: 'v0', parts: [] });
     const [entry] = await read(bench.stream);

@@ -321,6 +321,10 @@ class MemoryHandle implements FileHandle {
     return end - offset;
   }
 
+  writev(parts: readonly Uint8Array[], offset: number): Promise<void> {
+    return this.write(Buffer.concat(parts), offset);
+  }
+
   async write(bytes: Uint8Array, offset: number): Promise<void> {
     const fault = await this.#enter('write');
     const length = fault === 'short' ? bytes.length >>> 1 : bytes.length;

@@ -64,6 +64,20 @@ class NodeFileHandle implements FileHandle {
     }
   }
 
+  async writev(parts: readonly Uint8Array[], offset: number): Promise<void> {
+    let rest = parts;
+    let at = offset;
+    while (rest.length > 0) {
+      const now = rest;
+      const position = at;
+      const done = await call<number>(this.#path, (settle) =>
+        fs.writev(this.#fd, now, position, settle),
+      );
+      at += done;
+      rest = behind(now, done);
+    }
+  }
+
   sync(): Promise<void> {
     return call<void>(this.#path, (done) => fs.fdatasync(this.#fd, done as fs.NoParamCallback));
   }
@@ -81,6 +95,16 @@ class NodeFileHandle implements FileHandle {
   close(): Promise<void> {
     return call<void>(this.#path, (done) => fs.close(this.#fd, done as fs.NoParamCallback));
   }
+}
+
+/** What is left of parts once `done` bytes of them are written. */
+function behind(parts: readonly Uint8Array[], done: number): readonly Uint8Array[] {
+  let left = done;
+  for (const [i, part] of parts.entries()) {
+    if (left < part.length) return [part.subarray(left), ...parts.slice(i + 1)];
+    left -= part.length;
+  }
+  return [];
 }
 
 const FLAGS = { read: 'r', write: 'r+', create: 'w+' } as const;

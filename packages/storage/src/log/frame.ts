@@ -32,7 +32,6 @@ export interface FrameInput {
   readonly synced: number;
   readonly flags: number;
   readonly subject: string;
-  readonly parts: readonly Uint8Array[];
   readonly payloadBytes: number;
 }
 
@@ -66,8 +65,8 @@ export function frameBytes(subjectBytes: number, payloadBytes: number): number {
   return align8(FRAME_HEADER_BYTES + subjectBytes + payloadBytes);
 }
 
-/** Writes a frame at `at` and returns its end. The parts are copied: the capture at the call. */
-export function writeFrame(target: Buffer, at: number, input: FrameInput): number {
+/** Writes what stands before the payload of a frame, but the checksum; returns its end. */
+export function writeFrameHead(target: Buffer, at: number, input: FrameInput): number {
   target.writeUInt32LE(MAGIC, at);
   target.writeUInt32LE(input.payloadBytes, at + 8);
   target.writeUInt16LE(input.subject.length, at + 12);
@@ -75,15 +74,15 @@ export function writeFrame(target: Buffer, at: number, input: FrameInput): numbe
   writeU64(target, input.seq, at + 16);
   writeU64(target, input.synced, at + 24);
   target.write(input.subject, at + FRAME_HEADER_BYTES, 'latin1');
-  let next = at + FRAME_HEADER_BYTES + input.subject.length;
-  for (const part of input.parts) {
-    target.set(part, next);
-    next += part.byteLength;
-  }
-  target.writeUInt32LE(crc32(target.subarray(at + 8, next)), at + 4);
-  const end = at + frameBytes(input.subject.length, input.payloadBytes);
-  target.fill(0, next, end);
-  return end;
+  return at + FRAME_HEADER_BYTES + input.subject.length;
+}
+
+/** Writes the checksum of a frame that lies in pieces, the first with the head; no padding. */
+export function sealFrame(pieces: readonly [Buffer, ...Uint8Array[]]): void {
+  const [head, ...rest] = pieces;
+  let sum = crc32(head.subarray(8));
+  for (const piece of rest) sum = crc32(piece, sum);
+  head.writeUInt32LE(sum, 4);
 }
 
 /**

@@ -22,7 +22,7 @@ export interface LocalStreamOptions {
 }
 
 /**
- * One stream on disk. Appends are stamped and copied in the turn of the call; whatever came while
+ * One stream on disk. Appends are stamped and captured in the turn of the call; whatever came while
  * a group was written goes into the next one, which is written while the one before is synced. A
  * failed write is undone and answered `unknown`; after a failed sync nothing is believed any more
  * and every append is `unknown`.
@@ -93,15 +93,15 @@ export class LocalStream {
 
   append(append: LogAppend, payloadBytes: number): Promise<LogAppendOutcome> | LogAppendOutcome {
     if (this.#failure !== undefined) return { kind: 'unknown', cause: this.#failure };
-    const { expectedLastSeq, subject, parts } = append;
+    const { expectedLastSeq, subject, parts, frozen = false } = append;
     if (expectedLastSeq !== undefined && expectedLastSeq !== this.#accepted) {
       return { kind: 'mismatch' };
     }
     this.#accepted += 1;
-    const input = { seq: this.#accepted, synced: this.#synced, flags: 0, subject, parts };
+    const input = { seq: this.#accepted, synced: this.#synced, flags: 0, subject };
     const group = this.#groupFor(frameBytes(subject.length, payloadBytes));
     const outcome = new Promise<LogAppendOutcome>((settle) => {
-      group.add({ ...input, payloadBytes }, settle);
+      group.add({ ...input, parts, frozen, payloadBytes }, settle);
     });
     this.#pump();
     return outcome;
@@ -171,7 +171,7 @@ export class LocalStream {
   async #write(group: Group): Promise<void> {
     try {
       if (this.#isFull(group)) await this.#roll();
-      await this.#writeParts(group, this.#active.end + this.#unsyncedBytes);
+      await this.#writeGroup(group, this.#active.end + this.#unsyncedBytes);
     } catch (error) {
       await this.#undo(error, group);
       return;
@@ -185,12 +185,8 @@ export class LocalStream {
     else this.#written.push(group);
   }
 
-  async #writeParts(group: Group, offset: number): Promise<void> {
-    let at = offset;
-    for (const part of group.parts) {
-      await this.#handle.write(part, at);
-      at += part.length;
-    }
+  #writeGroup(group: Group, offset: number): Promise<void> {
+    return this.#handle.writev(group.seal(), offset);
   }
 
   /** Syncs what has been written and answers it. */
@@ -332,9 +328,9 @@ export class LocalStream {
     await this.#handle.sync();
     const seq = this.#stored + 1;
     const group = new Group(this.#memory);
-    const mark = { seq, synced: seq, flags: FLAG_MARK, subject: '', parts: [], payloadBytes: 0 };
-    group.add(mark, () => undefined);
-    await this.#writeParts(group, this.#active.end);
+    const empty = { subject: '', parts: [], frozen: true, payloadBytes: 0 };
+    group.add({ seq, synced: seq, flags: FLAG_MARK, ...empty }, () => undefined);
+    await this.#writeGroup(group, this.#active.end);
     await this.#handle.sync();
   }
 }

@@ -11,7 +11,7 @@ import { RECORD_BYTES_MAX, checkAppend, checkStreamName, closedError } from './a
 
 interface StreamData {
   firstSeq: number;
-  readonly entries: { readonly subject: string; readonly bytes: Uint8Array }[];
+  readonly entries: { readonly subject: string; readonly parts: readonly Uint8Array[] }[];
 }
 
 /** What a memory store holds: outlives the store, so that a test can open it again. */
@@ -34,8 +34,9 @@ export function memoryLogContent(): MemoryLogContent {
   return { streams: new Map() };
 }
 
-function concat(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
+/** The parts as one, which belongs to whoever asked. */
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let at = 0;
   for (const part of parts) {
     bytes.set(part, at);
@@ -69,7 +70,7 @@ class MemoryLogStream implements LogStream {
 
   /** Stores in the turn of the call, as a broker with one link stores in the order of calls. */
   async append(append: LogAppend): Promise<LogAppendOutcome> {
-    const length = checkAppend(append, RECORD_BYTES_MAX);
+    checkAppend(append, RECORD_BYTES_MAX);
     if (this.#closed || !this.#isOpen()) {
       return { kind: 'unknown', cause: closedError('log') };
     }
@@ -78,7 +79,8 @@ class MemoryLogStream implements LogStream {
     if (fault === 'lost') return { kind: 'unknown', cause };
     const expected = append.expectedLastSeq;
     if (expected !== undefined && expected !== this.#lastSeq) return { kind: 'mismatch' };
-    this.#data.entries.push({ subject: append.subject, bytes: concat(append.parts, length) });
+    const { subject, parts, frozen } = append;
+    this.#data.entries.push({ subject, parts: frozen === true ? [...parts] : [concat(parts)] });
     const seq = this.#lastSeq;
     return fault === 'applied' ? { kind: 'unknown', cause } : { kind: 'ok', seq };
   }
@@ -94,7 +96,7 @@ class MemoryLogStream implements LogStream {
       if (seq < firstSeq) throw new ElanusError('log_truncated', { fromSeq: seq, firstSeq });
       const entry = entries[seq - firstSeq];
       if (entry === undefined || seq > toSeq) return;
-      yield { seq, subject: entry.subject, bytes: entry.bytes.slice() };
+      yield { seq, subject: entry.subject, bytes: concat(entry.parts) };
     }
   }
 
