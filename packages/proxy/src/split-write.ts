@@ -1,10 +1,10 @@
 /** Cutting a write: by shard of the key, then into records. */
 import {
   assert,
+  columnChunks,
   columnFrameBytes,
   columnOf,
   ElanusError,
-  encodeColumns,
   isElanusError,
   LIMITS,
   shardOfInt64,
@@ -24,6 +24,12 @@ export interface ShardRows {
   /** Where its rows stood in the whole; undefined: it is the whole. */
   readonly rows: Uint32Array | undefined;
 }
+
+/** A column frame in chunks. */
+export type Frame = readonly Uint8Array[];
+
+/** What cutting a piece costs beside its own bytes, as bytes copied. */
+const SLICE_BYTES = 16 * 1024;
 
 /** The shard of row `i` of a key column. */
 export function shardOfRow(keys: Column, i: number, shards: number): number {
@@ -59,20 +65,27 @@ export function inWhole(error: unknown, { rows }: ShardRows): unknown {
 }
 
 /**
- * Encodes rows as column frames of about one record each, giving way to others between them.
+ * Rows as column frames of about one record each, in chunks that share the bulk of the batch;
+ * gives way to others after each record's worth of bytes that had to be copied.
  * @throws row_too_large, request_too_large
  */
-export async function encodeRecords(clock: Clock, batch: ColumnBatch): Promise<Uint8Array[]> {
+export async function encodeRecords(clock: Clock, batch: ColumnBatch): Promise<Frame[]> {
   const bytes = columnFrameBytes(batch);
   if (bytes > LIMITS.writeBytesMax) {
     throw new ElanusError('request_too_large', { bytes, bytesMax: LIMITS.writeBytesMax });
   }
-  const parts: Uint8Array[] = [];
+  const frames: Frame[] = [];
+  let copied = 0;
   for (const piece of cut(batch, bytes, 0)) {
-    if (parts.length > 0) await clock.turn();
-    parts.push(encodeColumns(piece));
+    if (copied >= LIMITS.recordBytesTarget) {
+      await clock.turn();
+      copied = 0;
+    }
+    const frame = columnChunks(piece);
+    copied += SLICE_BYTES + (frame[0]?.length ?? 0);
+    frames.push(frame);
   }
-  return parts;
+  return frames;
 }
 
 /** Pieces of at most one record; rows are of different sizes, so a piece may be cut again. */

@@ -13,6 +13,7 @@ import {
   setBit,
   storedFields,
   toWireError,
+  type Clock,
   type Column,
   type CollectionSchema,
   type ColumnBatch,
@@ -39,6 +40,8 @@ interface Append {
 /** Keys found at a time by a delete with a filter. */
 const DELETE_PAGE_ROWS = LIMITS.resultRowsMax;
 const KEY_BYTES_MAX = 128;
+/** Keys compared in one turn: each costs up to half a microsecond. */
+const KEYS_PER_TURN = 4_096;
 
 /** See the file's header. */
 export class Writes {
@@ -56,7 +59,7 @@ export class Writes {
     const schema = await this.#access.schema(collection, call);
     const { batch, keys } = await this.#withKeys(request.batch, schema, call);
     checkFields(batch, schema);
-    checkDistinct(batch, primaryField(schema).id);
+    await checkDistinct(this.#access.clock, columnOf(batch, primaryField(schema).id));
     const kind = mode === 'upsert' || onConflict === 'replace' ? 'upsert' : 'insert';
     const result = await this.#append(
       {
@@ -174,8 +177,18 @@ export class Writes {
       parts.map(async (part, i) => {
         const address = { collectionId: schema.collectionId, shard: part.shard };
         const schemaVersion = schema.version;
-        const header = { ...address, kind, schemaVersion, idempotencyKey, onConflict, asOf };
-        const parcel = { header, bodies: records[i] ?? [] };
+        const frames = records[i] ?? [];
+        const chunks = frames.map((frame) => frame.length);
+        const header = {
+          ...address,
+          kind,
+          schemaVersion,
+          idempotencyKey,
+          onConflict,
+          asOf,
+          chunks,
+        };
+        const parcel = { header, bodies: frames.flat() };
         try {
           return (await this.#access.call(appendWrite, parcel, call)).header;
         } catch (error) {
@@ -314,13 +327,14 @@ function checkFields(batch: ColumnBatch, schema: CollectionSchema): void {
 }
 
 /** No key twice in one write. */
-function checkDistinct(batch: ColumnBatch, keyField: FieldId): void {
-  const keys = columnOf(batch, keyField);
+async function checkDistinct(clock: Clock, keys: Column): Promise<void> {
   const seen = new Set<bigint | string>();
-  for (let row = 0; row < batch.rowCount; row++) {
+  const rows = columnRows(keys);
+  for (let row = 0; row < rows; row++) {
     const key = keyAt(keys, row);
     if (seen.has(key)) throw new ElanusError('duplicate_key', { key: String(key), row });
     seen.add(key);
+    if ((row + 1) % KEYS_PER_TURN === 0) await clock.turn();
   }
 }
 

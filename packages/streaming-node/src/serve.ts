@@ -27,6 +27,16 @@ import { keyIn, parseKey } from '@elanus/segment';
 import type { Shard } from './shard/shard.ts';
 import type { Channel } from './streaming-node.ts';
 
+/** Column frames from their chunks. */
+function framesOf(bodies: readonly ArrayBufferView[], chunks: readonly number[]): Uint8Array[][] {
+  const all = bodies.map((body) => {
+    assert(body instanceof Uint8Array, 'parts are column frames');
+    return body;
+  });
+  let at = 0;
+  return chunks.map((count) => all.slice(at, (at += count)));
+}
+
 /** Starts answering for a channel; returns the ends. */
 export function serveShards(bus: Bus, channel: Channel): (() => void)[] {
   return [...serveWrites(bus, channel), ...serveReads(bus, channel), ...serveControl(bus, channel)];
@@ -35,10 +45,7 @@ export function serveShards(bus: Bus, channel: Channel): (() => void)[] {
 function serveWrites(bus: Bus, channel: Channel): (() => void)[] {
   return [
     serveCall(bus, appendWrite, async ({ header, bodies }, signal) => {
-      const parts = bodies.map((body) => {
-        assert(body instanceof Uint8Array, 'parts are column frames');
-        return body;
-      });
+      const parts = framesOf(bodies, header.chunks);
       const { kind, schemaVersion, idempotencyKey, onConflict, asOf } = header;
       const result = await channel
         .shard(header)

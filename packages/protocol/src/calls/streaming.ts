@@ -21,6 +21,8 @@ export const appendWrite = defineCall<
     readonly onConflict: 'error' | 'skip';
     /** Deletes by filter: the instant the keys were read at. */
     readonly asOf: Timestamp;
+    /** Bodies are column frames in chunks: how many each frame has. */
+    readonly chunks: readonly number[];
   },
   { readonly count: number; readonly timestamp: Timestamp; readonly replayed: boolean }
 >('streaming.wal.append');

@@ -3,16 +3,16 @@
  * against what the shard will be once everything in flight is applied (the projection), then
  * stamped in one turn. Nothing else can enter between the check and the stamp.
  *
- *     wait for room -> retry? -> schema -> keys -> segment -> stamp
+ *     wait for room -> retry? -> schema -> keys -> projection -> segment -> stamp
  *
  * Invariants: W5 (a key has one effect), promise 5 (keys are unique), promise 7 (limits refuse
  * first).
  */
 import {
+  columnChunks,
   columnOf,
-  decodeColumns,
+  decodeChunks,
   ElanusError,
-  encodeColumns,
   idempotencyKeyMs,
   LIMITS,
   takeBatch,
@@ -35,8 +35,8 @@ export interface ShardWrite {
   readonly idempotencyKey: string;
   readonly onConflict: 'error' | 'skip';
   readonly asOf: Timestamp;
-  /** Column frames, each at most one record. */
-  readonly parts: readonly Uint8Array[];
+  /** Column frames in chunks, each frame at most one record. They never change. */
+  readonly parts: readonly (readonly Uint8Array[])[];
 }
 
 /** An insert before it is sent: what it will be called, and its keys. */
@@ -62,9 +62,17 @@ export interface WriteResult {
 
 /** One record of a write: its bytes, and what they hold. */
 interface Part {
-  readonly body: Uint8Array;
+  readonly body: readonly Uint8Array[];
+  readonly bytes: number;
   readonly batch: ColumnBatch;
   readonly hash: number;
+}
+
+/** What the keys of a write will be once it is applied. */
+interface Projection {
+  readonly there: boolean;
+  /** The write is applied, or failed: the shard's own state tells. */
+  over: boolean;
 }
 
 /** Keys checked in one turn: each costs up to a microsecond. */
@@ -77,6 +85,14 @@ const MEMORY_RETRY_MS = 5_000;
 /** Bytes of writes that may wait for admission. */
 const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
 
+/** A write that was let in. */
+interface Admitted {
+  readonly write: ShardWrite;
+  readonly parts: readonly Part[];
+  readonly hash: number;
+  readonly projection: Projection;
+}
+
 /** See the file's header. */
 export class Admission {
   readonly #state: ShardState;
@@ -85,11 +101,8 @@ export class Admission {
   readonly #ids: IdLease;
   readonly #clock: Clock;
   readonly #budget: MemoryBudget;
-  /** Keys whose newest version is in flight, and whether it is there. */
-  readonly #projected = new Map<
-    bigint | string,
-    { readonly write: number; readonly there: boolean }
-  >();
+  /** Keys whose newest version is in flight, by the write that makes it. */
+  readonly #projected = new Map<bigint | string, Projection>();
   /** Writes in flight by idempotency key: a retry joins the first attempt. */
   readonly #joined = new Map<
     string,
@@ -97,7 +110,6 @@ export class Admission {
   >();
   #tail: Promise<unknown> = Promise.resolve();
   #queuedBytes = 0;
-  #writes = 0;
   #segmentId = 0;
   #segmentBytes = 0;
 
@@ -122,7 +134,7 @@ export class Admission {
 
   /** Writes; resolves when the write is durable and visible. */
   async write(write: ShardWrite, signal: AbortSignal): Promise<WriteResult> {
-    const bytes = write.parts.reduce((sum, part) => sum + part.length, 0);
+    const bytes = write.parts.reduce((sum, part) => sum + bytesOf(part), 0);
     if (this.#queuedBytes + bytes > QUEUE_BYTES_MAX) {
       throw new ElanusError('exhausted', { what: 'writes waiting', retryAfterMs: RETRY_AFTER_MS });
     }
@@ -206,10 +218,16 @@ export class Admission {
       const timestamp = this.#wal.serviceTs;
       return { result: Promise.resolve({ count: 0, timestamp, replayed: false }) };
     }
-    // The stamp copies the whole write into the log: it gets a turn of its own.
-    await this.#clock.turn();
-    await this.#hybrid.ready();
-    return { result: this.#stamp(write, parts, hash) };
+    const projection = { there: write.kind !== 'delete', over: false };
+    if (write.asOf === 0n) await this.#project(parts, projection);
+    try {
+      await this.#hybrid.ready();
+      return { result: this.#stamp({ write, parts, hash, projection }) };
+    } catch (error) {
+      projection.over = true;
+      void this.#unproject(parts, projection);
+      throw error;
+    }
   }
 
   #checkSchema(schemaVersion: number): void {
@@ -223,7 +241,7 @@ export class Admission {
     const parts: Part[] = [];
     for (const body of write.parts) {
       if (parts.length > 0) await this.#clock.turn();
-      parts.push({ body, batch: decodeColumns(body), hash: crc32(body) });
+      parts.push(partOf(body, decodeChunks(body)));
     }
     return parts;
   }
@@ -253,7 +271,7 @@ export class Admission {
   /** Rows are held in memory: refuses before it is gone. Deletes always pass. */
   #checkMemory(parts: readonly Part[]): void {
     const { budgetBytes } = this.#budget;
-    const bytes = parts.reduce((sum, part) => sum + part.body.length, 0);
+    const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
     const neededBytes = this.#budget.usedBytes() + bytes;
     if (neededBytes <= budgetBytes) return;
     const retryAfterMs = MEMORY_RETRY_MS;
@@ -296,64 +314,67 @@ export class Admission {
         kept.push(part);
       } else if (free.length > 0) {
         const rest = takeBatch(batch, Uint32Array.from(free));
-        const body = encodeColumns(rest);
-        kept.push({ body, batch: rest, hash: crc32(body) });
+        kept.push(partOf(columnChunks(rest), rest));
       }
     }
     return kept;
   }
 
   #exists(key: bigint | string): boolean {
-    return this.#projected.get(key)?.there ?? this.#state.keys.has(key);
+    const projection = this.#projected.get(key);
+    if (projection !== undefined && !projection.over) return projection.there;
+    return this.#state.keys.has(key);
   }
 
-  /** One turn: projects the keys, seals a full segment, stamps and publishes. */
-  #stamp(write: ShardWrite, parts: readonly Part[], hash: number): Promise<WriteResult> {
-    const number = ++this.#writes;
-    if (write.asOf === 0n) this.#project(parts, number, write.kind !== 'delete');
+  /** One turn: seals a full segment, stamps and publishes. */
+  #stamp(admitted: Admitted): Promise<WriteResult> {
+    const { write, parts, hash } = admitted;
     const drafts = this.#drafts(write, parts, hash);
     if (write.kind !== 'delete') this.#sealWhenFull();
     const segmentId = write.kind === 'delete' ? 0 : this.#currentSegment();
     const named = drafts.map((d) => ({ ...d, header: { ...d.header, segmentId } }));
-    for (const draft of named) if (segmentId !== 0) this.#segmentBytes += draft.body.length;
+    for (const { bytes } of parts) if (segmentId !== 0) this.#segmentBytes += bytes;
     const { timestamp, done } = this.#wal.submit(named);
-    const result = this.#finish({ write, parts, number, timestamp, done });
+    const result = this.#finish(admitted, timestamp, done);
     this.#joined.set(write.idempotencyKey, { hash, result });
     return result;
   }
 
-  async #finish(input: {
-    readonly write: ShardWrite;
-    readonly parts: readonly Part[];
-    readonly number: number;
-    readonly timestamp: Timestamp;
-    readonly done: Promise<void>;
-  }): Promise<WriteResult> {
-    const { idempotencyKey } = input.write;
+  async #finish(
+    { write, parts, projection }: Admitted,
+    timestamp: Timestamp,
+    done: Promise<void>,
+  ): Promise<WriteResult> {
+    const { idempotencyKey } = write;
     try {
-      await input.done;
-      const done = this.#state.idempotency.get(idempotencyKey);
-      return { count: done?.count ?? 0, timestamp: input.timestamp, replayed: false };
+      await done;
+      const known = this.#state.idempotency.get(idempotencyKey);
+      return { count: known?.count ?? 0, timestamp, replayed: false };
     } finally {
       this.#joined.delete(idempotencyKey);
-      this.#unproject(input.parts, input.number);
+      projection.over = true;
+      void this.#unproject(parts, projection);
     }
   }
 
-  #project(parts: readonly Part[], write: number, there: boolean): void {
-    for (const { batch } of parts) {
-      const keys = columnOf(batch, this.#state.keyField.id);
-      for (let i = 0; i < batch.rowCount; i++)
-        this.#projected.set(keyIn(keys, i), { write, there });
-    }
+  async #project(parts: readonly Part[], projection: Projection): Promise<void> {
+    await this.#eachKey(parts, (key) => this.#projected.set(key, projection));
   }
 
-  #unproject(parts: readonly Part[], write: number): void {
+  /** Forgets what is over; that takes turns, and nobody waits for it. */
+  async #unproject(parts: readonly Part[], projection: Projection): Promise<void> {
+    await this.#eachKey(parts, (key) => {
+      if (this.#projected.get(key) === projection) this.#projected.delete(key);
+    });
+  }
+
+  async #eachKey(parts: readonly Part[], visit: (key: bigint | string) => void): Promise<void> {
+    let visited = 0;
     for (const { batch } of parts) {
       const keys = columnOf(batch, this.#state.keyField.id);
       for (let i = 0; i < batch.rowCount; i++) {
-        const key = keyIn(keys, i);
-        if (this.#projected.get(key)?.write === write) this.#projected.delete(key);
+        visit(keyIn(keys, i));
+        if (++visited % KEYS_PER_TURN === 0) await this.#clock.turn();
       }
     }
   }
@@ -399,6 +420,15 @@ export class Admission {
     const schemaVersion = schema.version;
     return controlDraft({ kind: 'seal', collectionId, shard, schemaVersion, segmentId });
   }
+}
+
+function bytesOf(chunks: readonly Uint8Array[]): number {
+  return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+}
+
+function partOf(body: readonly Uint8Array[], batch: ColumnBatch): Part {
+  const hash = body.reduce((sum, chunk) => crc32(chunk, sum), 0);
+  return { body, bytes: bytesOf(body), batch, hash };
 }
 
 function payloadHash(write: ShardWrite, parts: readonly Part[]): number {

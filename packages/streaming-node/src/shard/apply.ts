@@ -11,7 +11,7 @@
  */
 import {
   columnOf,
-  decodeColumns,
+  decodeChunks,
   type Column,
   type ColumnBatch,
   type CollectionSchema,
@@ -38,7 +38,7 @@ export function apply(state: ShardState, record: LogRecord): Applied {
   if (seq <= state.appliedSeq || seq < state.checkpointSeq) return { count: 0, sealed: false };
   state.appliedSeq = seq;
   if (header.part === header.parts - 1) state.completeSeq = seq;
-  state.logBytes += record.body.length;
+  state.logBytes += record.bodyBytes;
   const done = applyKind(state, record);
   if (header.idempotencyKey !== '') remember(state, header, done.count);
   return done;
@@ -54,7 +54,7 @@ function applyKind(state: ShardState, record: LogRecord): Applied {
     case 'seal':
       return { count: 0, sealed: seal(state, record.header.segmentId) };
     case 'alter': {
-      const schema = JSON.parse(decoder.decode(record.body)) as CollectionSchema;
+      const schema = JSON.parse(decoder.decode(record.body[0])) as CollectionSchema;
       if (schema.version <= state.schema.version) return { count: 0, sealed: false };
       state.schema = schema;
       return { count: 0, sealed: sealGrowing(state) };
@@ -69,10 +69,10 @@ function applyKind(state: ShardState, record: LogRecord): Applied {
 
 function applyRows(state: ShardState, record: LogRecord): number {
   const { header, seq } = record;
-  const decoded = record.batch ?? decodeColumns(record.body);
+  const decoded = record.batch ?? decodeChunks(record.body);
   const segment = state.openSegment(header.segmentId, seq);
   const batch = completeBatch(decoded, state.fields);
-  const first = segment.rows.append(batch, header.timestamp, record.body.length);
+  const first = segment.rows.append(batch, header.timestamp, record.bodyBytes);
   state.segments.set(segment.segmentId, {
     ...segment,
     lastSeq: seq,
@@ -90,7 +90,7 @@ function applyRows(state: ShardState, record: LogRecord): number {
 
 function applyDelete(state: ShardState, record: LogRecord): number {
   const { header } = record;
-  const batch: ColumnBatch = record.batch ?? decodeColumns(record.body);
+  const batch: ColumnBatch = record.batch ?? decodeChunks(record.body);
   const keys: Column = columnOf(batch, state.keyField.id);
   let count = 0;
   for (let i = 0; i < batch.rowCount; i++) {

@@ -65,7 +65,7 @@ class Replay {
     this.#n = header.n;
     this.#hash = crc32(head);
     this.#records++;
-    this.#gather({ seq, header, body, batch: undefined });
+    this.#gather({ seq, header, body: [body], bodyBytes: body.length, batch: undefined });
   }
 
   end(): ReplayEnd {

@@ -58,7 +58,7 @@ async function readBack(stream: LogStream): Promise<LogRecord[]> {
 }
 
 const names = (records: readonly LogRecord[]): string[] =>
-  records.map((one) => new TextDecoder().decode(one.body));
+  records.map((one) => new TextDecoder().decode(one.body[0]));
 
 describe('the Wal', () => {
   test('applies pipelined writes in order, before it answers', async () => {

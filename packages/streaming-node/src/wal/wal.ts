@@ -32,7 +32,8 @@ import type { HybridClock } from './hybrid-clock.ts';
 /** A record before the Wal has stamped it. */
 export interface Draft {
   readonly header: Omit<MessageHeader, 'term' | 'n' | 'timestamp' | 'previousHash'>;
-  readonly body: Uint8Array;
+  /** The body in chunks, which never change from here on: the log writes them where they lie. */
+  readonly body: readonly Uint8Array[];
   /** The body decoded, when the caller has it; `apply` then does not decode again. */
   readonly batch?: ColumnBatch | undefined;
 }
@@ -41,7 +42,9 @@ export interface Draft {
 export interface LogRecord {
   readonly seq: number;
   readonly header: MessageHeader;
-  readonly body: Uint8Array;
+  /** The body in chunks. */
+  readonly body: readonly Uint8Array[];
+  readonly bodyBytes: number;
   readonly batch: ColumnBatch | undefined;
 }
 
@@ -57,11 +60,8 @@ export interface WalPosition {
 const TURN_BYTES = LIMITS.recordBytesTarget;
 const NOTHING = new Uint8Array(0);
 
-interface InFlight {
-  readonly header: MessageHeader;
+interface InFlight extends LogRecord {
   readonly head: Uint8Array;
-  readonly body: Uint8Array;
-  readonly batch: ColumnBatch | undefined;
   readonly hash: number;
   readonly write: Write;
   seq: number;
@@ -213,10 +213,12 @@ export class Wal {
     const head = encodeHeader(header);
     const hash = crc32(head);
     const { body, batch } = draft;
+    const bodyBytes = body.reduce((sum, chunk) => sum + chunk.length, 0);
     const record: InFlight = {
       header,
       head,
       body,
+      bodyBytes,
       batch,
       hash,
       write,
@@ -225,7 +227,7 @@ export class Wal {
       cause: undefined,
     };
     this.#lastHash = hash;
-    this.#bytes += head.length + body.length;
+    this.#bytes += head.length + bodyBytes;
     this.#published.push(record);
     this.#publish(record);
   }
@@ -234,7 +236,8 @@ export class Wal {
     record.state = 'published';
     const outcome = this.#stream.append({
       subject: `c${record.header.collectionId}-s${record.header.shard}`,
-      parts: record.body.length === 0 ? [record.head] : [record.head, record.body],
+      parts: [record.head, ...record.body],
+      frozen: true,
       expectedLastSeq: record.seq - 1,
     });
     void outcome.then(
@@ -278,7 +281,7 @@ export class Wal {
     for (;;) {
       const record = this.#confirmed[0];
       if (record === undefined) break;
-      const bytes = record.head.length + record.body.length;
+      const bytes = record.head.length + record.bodyBytes;
       if (turnBytes > 0 && turnBytes + bytes > TURN_BYTES) {
         await this.#clock.turn();
         turnBytes = 0;
@@ -375,7 +378,7 @@ export class Wal {
   #rejectAll(answer: (idempotencyKey: string) => ElanusError): void {
     for (const record of this.#published.splice(0)) {
       record.write.reject(answer(record.header.idempotencyKey));
-      this.#bytes -= record.head.length + record.body.length;
+      this.#bytes -= record.head.length + record.bodyBytes;
     }
   }
 }
@@ -401,6 +404,6 @@ export function controlDraft(
       rowCount: 0,
       idempotencyKey: '',
     },
-    body,
+    body: body.length === 0 ? [] : [body],
   };
 }
