@@ -1,7 +1,7 @@
 import { crc32 as zlibCrc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { crc32 } from './checksum.ts';
+import { crc32, joinCrc32 } from './checksum.ts';
 
 it('is what zlib computes, at every length, offset and seed', () => {
   const bytes = new Uint8Array(8_192).map((_, i) => (i * 2_654_435_761) >>> 13);
@@ -21,4 +21,17 @@ it('continues from what came before, on shared memory too, past one native call'
   const head = crc32(bytes.subarray(0, 1_000_001));
   expect(crc32(bytes.subarray(1_000_001), head)).toBe(crc32(bytes));
   expect(crc32(bytes)).toBe(zlibCrc32(bytes));
+});
+
+it('joins the sums of two texts', () => {
+  const bytes = new Uint8Array(70_000).map((_, i) => (i * 2_654_435_761) >>> 11);
+  const whole = (length: number): void => {
+    for (const at of [0, Math.min(7, length), length >>> 1, length]) {
+      const second = bytes.subarray(at, length);
+      const first = crc32(bytes.subarray(0, at));
+      expect(joinCrc32(first, crc32(second), second.length)).toBe(crc32(bytes.subarray(0, length)));
+    }
+  };
+  for (let length = 0; length < 300; length++) whole(length);
+  fc.assert(fc.property(fc.nat(70_000), whole));
 });

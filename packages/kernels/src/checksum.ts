@@ -26,3 +26,40 @@ export function crc32(bytes: Uint8Array, seed = 0): number {
   }
   return sum;
 }
+
+const POLYNOMIAL = 0xedb88320;
+
+/** Product of two polynomials over GF(2), modulo the CRC's; bit 31 is x^0, as in a CRC-32. */
+function multiply(a: number, b: number): number {
+  let product = 0;
+  let power = b;
+  for (let bit = 31; bit >= 0; bit--) {
+    if (((a >>> bit) & 1) === 1) product ^= power;
+    power = (power & 1) === 1 ? (power >>> 1) ^ POLYNOMIAL : power >>> 1;
+  }
+  return product >>> 0;
+}
+
+/** x^(8 * 2^n) for n = 0, 1, ..: what 2^n zero bytes behind a text multiply its CRC by. */
+const ZEROES: readonly number[] = (() => {
+  let power = 0x00800000;
+  return Array.from({ length: 40 }, () => {
+    const before = power;
+    power = multiply(power, power);
+    return before;
+  });
+})();
+
+/**
+ * CRC-32 of two texts in a row from the CRC of each, without their bytes: `bytes` is the length of
+ * the second, below 2^40. Cost: a few hundred steps.
+ */
+export function joinCrc32(first: number, second: number, bytes: number): number {
+  let shifted = first;
+  let rest = bytes;
+  for (let n = 0; rest > 0; n++) {
+    if (rest % 2 === 1) shifted = multiply(ZEROES[n] ?? 0, shifted);
+    rest = Math.floor(rest / 2);
+  }
+  return (shifted ^ second) >>> 0;
+}

@@ -4,16 +4,23 @@ export type LogAppendOutcome =
   | { readonly kind: 'mismatch' }
   | { readonly kind: 'unknown'; readonly cause: unknown };
 
+/** Bytes that nobody will ever change: a store may keep them, and so needs no copy. */
+export interface FrozenBytes {
+  /** One behind the other. */
+  readonly chunks: readonly Uint8Array[];
+  /** CRC-32 of them all; whoever made them knows it, and damage on the way is found by it. */
+  readonly crc32: number;
+}
+
 /**
- * One append. `parts` are concatenated and captured at the call: later changes have no effect,
- * unless the caller says that there will be none.
+ * One append: `parts`, then `frozen`, make one record. The parts are captured at the call: later
+ * changes have no effect.
  */
 export interface LogAppend {
   /** Names the vchannel: words of [A-Za-z0-9_-] with `.` between, at most 128 characters. */
   readonly subject: string;
   readonly parts: readonly Uint8Array[];
-  /** `parts` will never change: the store may keep them, and so need no copy. Default false. */
-  readonly frozen?: boolean;
+  readonly frozen?: FrozenBytes;
   /** Stored only if the stream's newest seq is this one. Undefined: unconditional. */
   readonly expectedLastSeq?: number;
 }

@@ -1,3 +1,4 @@
+import { crc32 } from '@elanus/kernels/checksum';
 import { describe, expect, test } from 'vitest';
 import { fill, kinds, pattern, put, read, sameBytes, span, texts, utf8 } from './log-kit.ts';
 import type { LogBench } from './log.ts';
@@ -243,31 +244,35 @@ function captureCases(bench: LogBench): void {
     expect(await texts(bench.stream)).toEqual(['abcd']);
   });
 
-  test.each([1, 8, 4095, 4096, 4097, 300_001])(
-    'frozen parts of %i bytes among small ones come back as one record',
+  test.each([1, 8, 4095, 4096, 4097, 200_001])(
+    'parts and frozen chunks of %i bytes come back as one record',
     async (length) => {
-      const part = pattern(length, length);
-      const parts = [utf8('head'), part, utf8('between'), part, part, new Uint8Array(0)];
+      const chunk = pattern(length, length);
+      const chunks = [chunk, utf8('between'), chunk, chunk, new Uint8Array(0)];
+      const frozen = { chunks, crc32: crc32(Buffer.concat(chunks)) };
+      const parts = [utf8('head'), utf8('er')];
       const sent = [1, 2, 3].map((n) => {
-        return bench.stream.append({ subject: 'v0', parts, frozen: n !== 2 });
+        return bench.stream.append({ subject: 'v0', parts, ...(n !== 2 && { frozen }) });
       });
       expect(kinds(await Promise.all(sent))).toEqual(['ok', 'ok', 'ok']);
       await put(bench.stream, 'next');
-      const whole = Buffer.concat(parts);
+      const whole = Buffer.concat([...parts, ...chunks]);
       const entries = await read(bench.stream);
       expect(entries.map(({ bytes }) => sameBytes(bytes, whole))).toEqual([
         true,
-        true,
+        false,
         true,
         false,
       ]);
+      expect(entries[1]?.bytes.length).toBe(6);
     },
   );
 
-  test('the list of frozen parts is captured at the call', async () => {
-    const parts = [utf8('a'), pattern(5_000, 1)];
-    const sent = bench.stream.append({ subject: 'v0', parts, frozen: true });
-    parts.push(utf8('c'));
+  test('the list of frozen chunks is captured at the call', async () => {
+    const chunks = [pattern(5_000, 1)];
+    const frozen = { chunks, crc32: crc32(pattern(5_000, 1)) };
+    const sent = bench.stream.append({ subject: 'v0', parts: [utf8('a')], frozen });
+    chunks.push(utf8('c'));
     await sent;
     expect((await read(bench.stream))[0]?.bytes.length).toBe(5_001);
   });

@@ -19,6 +19,7 @@ export function checkAppend(append: LogAppend, recordBytesMax: number): number {
   }
   let bytes = 0;
   for (const part of append.parts) bytes += part.byteLength;
+  for (const chunk of append.frozen?.chunks ?? []) bytes += chunk.byteLength;
   if (bytes > recordBytesMax) {
     throw new ElanusError('request_too_large', { bytes, bytesMax: recordBytesMax });
   }

@@ -1,4 +1,4 @@
-import { crc32 } from '@elanus/kernels/checksum';
+import { crc32, joinCrc32 } from '@elanus/kernels/checksum';
 
 /**
  * A record on disk, little-endian, padded with zeros to 8 bytes:
@@ -77,12 +77,12 @@ export function writeFrameHead(target: Buffer, at: number, input: FrameInput): n
   return at + FRAME_HEADER_BYTES + input.subject.length;
 }
 
-/** Writes the checksum of a frame that lies in pieces, the first with the head; no padding. */
-export function sealFrame(pieces: readonly [Buffer, ...Uint8Array[]]): void {
-  const [head, ...rest] = pieces;
-  let sum = crc32(head.subarray(8));
-  for (const piece of rest) sum = crc32(piece, sum);
-  head.writeUInt32LE(sum, 4);
+/** Writes the checksum of a frame: `head` is its beginning, `rest` what lies elsewhere. */
+export function sealFrame(
+  head: Buffer,
+  rest: { readonly crc32: number; readonly bytes: number },
+): void {
+  head.writeUInt32LE(joinCrc32(crc32(head.subarray(8)), rest.crc32, rest.bytes), 4);
 }
 
 /**

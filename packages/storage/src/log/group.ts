@@ -1,4 +1,4 @@
-import type { LogAppendOutcome } from '@elanus/core';
+import type { LogAppend, LogAppendOutcome } from '@elanus/core';
 import { assert } from '@elanus/core';
 import { FRAME_BYTES_MAX } from './frame-reader.ts';
 import type { FrameInput } from './frame.ts';
@@ -23,15 +23,14 @@ export class Chunks {
   }
 }
 
-/** Kept parts below it are copied all the same: a piece of its own costs more. */
+/** Frozen chunks below it are copied all the same: a piece of its own costs more. */
 const PIECE_BYTES_MIN = 4096;
 
 /** A record on its way into a group. */
-export interface GroupInput extends FrameInput {
-  readonly parts: readonly Uint8Array[];
-  /** The parts never change, and need no copy. */
-  readonly frozen: boolean;
-}
+export type GroupInput = FrameInput & Pick<LogAppend, 'parts' | 'frozen'>;
+
+const sum = (list: readonly Uint8Array[]): number =>
+  list.reduce((total, { length }) => total + length, 0);
 
 /** Bytes of a buffer that are to be written. */
 interface Piece {
@@ -41,14 +40,18 @@ interface Piece {
 }
 
 /**
- * Records that are written and synced together. Adding one captures its parts, by a copy where
- * they may change; checksums are computed when the group is sealed, in another turn.
+ * Records that are written and synced together. Adding one captures its parts and refers to its
+ * frozen bytes; checksums are computed when the group is sealed, in another turn.
  */
 export class Group {
   readonly #memory: Chunks;
   readonly #chunks: { readonly buffer: Buffer; used: number }[] = [];
   readonly #pieces: Piece[] = [];
-  readonly #frames: (readonly [Buffer, ...Uint8Array[]])[] = [];
+  /** The beginning of each frame, and what is known of the rest. */
+  readonly #frames: {
+    readonly head: Buffer;
+    readonly rest: { readonly crc32: number; readonly bytes: number };
+  }[] = [];
   #used = 0;
   /** Seq of each record with its offset in the group and who waits for it. */
   readonly records: {
@@ -68,46 +71,39 @@ export class Group {
 
   /** Adds a record behind the others. */
   add(input: GroupInput, settle: (outcome: LogAppendOutcome) => void): void {
-    const { subject, payloadBytes, parts } = input;
+    const { subject, payloadBytes, parts, frozen } = input;
+    const { chunks = [], crc32 = 0 } = frozen ?? {};
     const bytes = frameBytes(subject.length, payloadBytes);
-    const isKept = (part: Uint8Array): boolean => {
-      return input.frozen && part.length >= PIECE_BYTES_MIN;
-    };
-    const kept = parts.reduce((sum, part) => sum + (isKept(part) ? part.length : 0), 0);
-    const chunk = this.#chunkFor(bytes - kept);
-    const { buffer } = chunk;
-    let from = chunk.used;
+    const isKept = (chunk: Uint8Array): boolean => chunk.length >= PIECE_BYTES_MIN;
+    const kept = sum(chunks.filter(isKept));
+    const memory = this.#memoryFor(bytes - kept);
+    const { buffer } = memory;
+    let from = memory.used;
     let at = writeFrameHead(buffer, from, input);
-    let head: Buffer | undefined;
-    const rest: Uint8Array[] = [];
-    const cut = (): void => {
-      const piece = buffer.subarray(from, at);
-      if (head === undefined) head = piece;
-      else if (piece.length > 0) rest.push(piece);
-      this.#push(buffer, from, at);
-      from = at;
-    };
     for (const part of parts) {
-      if (isKept(part)) {
-        cut();
-        rest.push(part);
-        this.#push(part, 0, part.length);
+      buffer.set(part, at);
+      at += part.length;
+    }
+    this.#frames.push({ head: buffer.subarray(from, at), rest: { crc32, bytes: sum(chunks) } });
+    for (const chunk of chunks) {
+      if (isKept(chunk)) {
+        this.#push(buffer, from, at);
+        this.#push(chunk, 0, chunk.length);
+        from = at;
       } else {
-        buffer.set(part, at);
-        at += part.length;
+        buffer.set(chunk, at);
+        at += chunk.length;
       }
     }
-    cut();
-    assert(head !== undefined, 'a frame has a head');
-    this.#frames.push([head, ...rest]);
-    chunk.used = from + bytes - (FRAME_HEADER_BYTES + subject.length + payloadBytes);
-    buffer.fill(0, from, chunk.used);
-    this.#push(buffer, from, chunk.used);
+    const end = at + bytes - (FRAME_HEADER_BYTES + subject.length + payloadBytes);
+    buffer.fill(0, at, end);
+    this.#push(buffer, from, end);
+    memory.used = end;
     this.records.push({ seq: input.seq, offset: this.#used, settle });
     this.#used += bytes;
   }
 
-  #chunkFor(bytes: number): { readonly buffer: Buffer; used: number } {
+  #memoryFor(bytes: number): { readonly buffer: Buffer; used: number } {
     assert(bytes <= CHUNK_BYTES, 'a record fits a chunk');
     const last = this.#chunks.at(-1);
     if (last !== undefined && last.used + bytes <= CHUNK_BYTES) return last;
@@ -125,7 +121,7 @@ export class Group {
 
   /** Computes the checksums. Returns what is to be written, in order. */
   seal(): readonly Uint8Array[] {
-    for (const frame of this.#frames.splice(0)) sealFrame(frame);
+    for (const { head, rest } of this.#frames.splice(0)) sealFrame(head, rest);
     return this.#pieces.map(({ buffer, from, to }) => buffer.subarray(from, to));
   }
 

@@ -93,15 +93,15 @@ export class LocalStream {
 
   append(append: LogAppend, payloadBytes: number): Promise<LogAppendOutcome> | LogAppendOutcome {
     if (this.#failure !== undefined) return { kind: 'unknown', cause: this.#failure };
-    const { expectedLastSeq, subject, parts, frozen = false } = append;
+    const { expectedLastSeq, subject } = append;
     if (expectedLastSeq !== undefined && expectedLastSeq !== this.#accepted) {
       return { kind: 'mismatch' };
     }
     this.#accepted += 1;
-    const input = { seq: this.#accepted, synced: this.#synced, flags: 0, subject };
+    const stamp = { seq: this.#accepted, synced: this.#synced, flags: 0, payloadBytes };
     const group = this.#groupFor(frameBytes(subject.length, payloadBytes));
     const outcome = new Promise<LogAppendOutcome>((settle) => {
-      group.add({ ...input, parts, frozen, payloadBytes }, settle);
+      group.add({ ...append, ...stamp }, settle);
     });
     this.#pump();
     return outcome;
@@ -328,7 +328,7 @@ export class LocalStream {
     await this.#handle.sync();
     const seq = this.#stored + 1;
     const group = new Group(this.#memory);
-    const empty = { subject: '', parts: [], frozen: true, payloadBytes: 0 };
+    const empty = { subject: '', parts: [], payloadBytes: 0 };
     group.add({ seq, synced: seq, flags: FLAG_MARK, ...empty }, () => undefined);
     await this.#writeGroup(group, this.#active.end);
     await this.#handle.sync();

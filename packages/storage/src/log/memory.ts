@@ -80,7 +80,7 @@ class MemoryLogStream implements LogStream {
     const expected = append.expectedLastSeq;
     if (expected !== undefined && expected !== this.#lastSeq) return { kind: 'mismatch' };
     const { subject, parts, frozen } = append;
-    this.#data.entries.push({ subject, parts: frozen === true ? [...parts] : [concat(parts)] });
+    this.#data.entries.push({ subject, parts: [concat(parts), ...(frozen?.chunks ?? [])] });
     const seq = this.#lastSeq;
     return fault === 'applied' ? { kind: 'unknown', cause } : { kind: 'ok', seq };
   }

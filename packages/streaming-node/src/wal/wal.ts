@@ -236,8 +236,8 @@ export class Wal {
     record.state = 'published';
     const outcome = this.#stream.append({
       subject: `c${record.header.collectionId}-s${record.header.shard}`,
-      parts: [record.head, ...record.body],
-      frozen: true,
+      parts: [record.head],
+      frozen: { chunks: record.body, crc32: record.header.bodyHash },
       expectedLastSeq: record.seq - 1,
     });
     void outcome.then(
