@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { connect, httpTransport } from '../../packages/client/src/index.ts';
 import { openDatabase } from '../../packages/elanus/src/open.ts';
 import { serve } from '../../packages/elanus/src/serve.ts';
+import { clientIndexSuite } from './client-index-suite.ts';
 import type { ClientSubject } from './client-kit.ts';
 import { clientRowsSuite } from './client-rows-suite.ts';
 import { clientSuite } from './client-suite.ts';
@@ -46,8 +47,11 @@ async function openServer(): Promise<ClientSubject> {
 }
 
 clientSuite(':memory:', openMemory);
+clientIndexSuite(':memory:', openMemory);
 clientRowsSuite(':memory:', openMemory);
 clientSuite('a folder', openFolder);
+clientIndexSuite('a folder', openFolder);
 clientRowsSuite('a folder', openFolder);
 clientSuite('a server', openServer);
+clientIndexSuite('a server', openServer);
 clientRowsSuite('a server', openServer);

@@ -4,6 +4,7 @@ import type {
   ColumnBatch,
   Consistency,
   FieldDefinition,
+  IndexChoice,
   NumberColumn,
   SchemaDefinition,
   Timestamp,
@@ -57,6 +58,42 @@ export interface CollectionDetails extends CollectionSummary {
   readonly indexedRows: number;
   /** Rows on their way to an index: it comes by itself. The others are too few for one. */
   readonly indexingRows: number;
+  /** The index of each vector field. */
+  readonly indexes: readonly IndexDetails[];
+}
+
+/** The index of one vector field: what was chosen, and how far it is built. */
+export interface IndexDetails {
+  readonly field: string;
+  readonly choice: IndexChoice;
+  /** What stands over the rows now, by kind and parameters; 'auto' may choose several. */
+  readonly parts: readonly IndexPart[];
+  /** Rows under an index of this choice. */
+  readonly indexedRows: number;
+  /**
+   * Rows whose index of this choice is on its way; until it is there, an older one or a scan
+   * answers. The rest are too few for an index.
+   */
+  readonly pendingRows: number;
+  readonly bytes: number;
+  /** Why the last build failed, while builds of this collection fail; they are tried again. */
+  readonly failure?: string | undefined;
+}
+
+/** Segments of one collection whose indexes are of one kind. */
+export interface IndexPart {
+  readonly kind: string;
+  readonly params: Readonly<Record<string, number>>;
+  readonly segments: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Another index for a vector field. */
+export interface SetIndexRequest {
+  readonly collection: string;
+  readonly field: string;
+  readonly index: IndexChoice;
 }
 
 /** Changes to a schema; applied together. */
@@ -281,6 +318,11 @@ export interface Database {
     call?: Call,
   ): Promise<void>;
   dropCollection(collection: string, call?: Call): Promise<void>;
+  /**
+   * Chooses another index for a vector field. Returns when that is kept; segments are built again
+   * one by one, and each is served by its old index until then. Idempotent.
+   */
+  setIndex(request: SetIndexRequest, call?: Call): Promise<void>;
   /** Takes ids for rows to come, so that a retried write sends the same bytes. */
   reserveIds(
     request: { readonly collection: string; readonly count: number },

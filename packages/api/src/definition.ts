@@ -1,6 +1,7 @@
 import type { FieldDefinition, SchemaDefinition } from '@elanus/core';
 import { ElanusError, LIMITS } from '@elanus/core';
 import { fieldColumn } from './encode-rows.ts';
+import { checkIndexChoice } from './index-choice.ts';
 import type { Field } from '@elanus/core';
 
 /** Names that mean something in filters and results. */
@@ -61,6 +62,7 @@ export function checkDefinition(definition: SchemaDefinition): void {
 /** Whether one field's properties go together. @throws invalid_argument, limit_out_of_range */
 export function checkField(field: FieldDefinition): void {
   checkName('field', field.name);
+  if (field.index !== undefined) checkIndexChoice(field, field.index);
   if (field.type === 'vector') checkVector(field);
   else if (field.dim !== undefined || field.metric !== undefined) {
     throw refuse(field.name, 'Only vectors have a dimension and a metric.');

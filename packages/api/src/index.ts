@@ -17,6 +17,8 @@ export type {
   GetResult,
   Health,
   IdBlock,
+  IndexDetails,
+  IndexPart,
   KeyColumn,
   Projection,
   QueryRequest,
@@ -27,6 +29,7 @@ export type {
   ScoreRange,
   SearchRequest,
   SearchResult,
+  SetIndexRequest,
   WireFilter,
   WriteRequest,
   WriteResult,
@@ -44,6 +47,7 @@ export {
   keyAt,
 } from './encode-rows.ts';
 export { decodeEnvelope, encodeEnvelope } from './envelope.ts';
+export { checkIndexChoice } from './index-choice.ts';
 export { searchField } from './json-requests.ts';
 export type { FrameResult, JsonRow } from './json-results.ts';
 export { readFrameResult } from './json-results.ts';

@@ -12,6 +12,7 @@ import { octetInputParser } from '@trpc/server/http';
 import { ZodError } from 'zod';
 import { checkBatch } from './check-batch.ts';
 import type { AlterRequest, Call, CollectionSummary, Database } from './database.ts';
+import type { SetIndexRequest } from './database.ts';
 import { encodeKeys } from './encode-keys.ts';
 import type { InputRow } from './encode-rows.ts';
 import { encodeRows } from './encode-rows.ts';
@@ -155,6 +156,9 @@ function collectionProcedures({ database }: RouterOptions) {
     alias: procedure
       .input(inputs.alias)
       .mutation((opts) => database.setAlias(opts.input, callOf(opts))),
+    index: procedure
+      .input(inputs.index)
+      .mutation((opts) => database.setIndex(exact<SetIndexRequest>(opts.input), callOf(opts))),
   });
 }
 

@@ -31,6 +31,9 @@ const scalarTypes = [
   'bytes',
 ] as const;
 
+/** Parameters are judged by kind: `checkIndexChoice`. */
+const indexChoice = z.object({ kind: z.string() }).catchall(z.number());
+
 const fieldDefinition = z.strictObject({
   name,
   type: z.enum([...scalarTypes, 'array', 'vector']),
@@ -47,6 +50,7 @@ const fieldDefinition = z.strictObject({
   maxCapacity: z.number().int().optional(),
   dim: z.number().int().optional(),
   metric: z.enum(['l2', 'ip', 'cosine']).optional(),
+  index: indexChoice.optional(),
 });
 
 const definition = z.strictObject({
@@ -99,6 +103,7 @@ export const inputs = {
     rename: z.record(z.string(), name).optional(),
   }),
   rename: z.strictObject({ collection: name, to: name }),
+  index: z.strictObject({ collection: name, field: name, index: indexChoice }),
   alias: z.strictObject({ alias: name, collection: name.optional() }),
   reserveIds: z.strictObject({
     collection: name,

@@ -1,5 +1,5 @@
 import type { CollectionDetails, Explanation, ScoreRange } from '@elanus/api';
-import type { CollectionSchema, Consistency } from '@elanus/core';
+import type { CollectionSchema, Consistency, IndexChoice } from '@elanus/core';
 import type { ArrowTable } from './columns.ts';
 import type {
   ColumnsOf,
@@ -11,6 +11,7 @@ import type {
   Projected,
   ScalarName,
   Selectable,
+  VectorName,
   WriteOutcome,
 } from './infer.ts';
 import type { CallSettings } from './retry.ts';
@@ -176,4 +177,13 @@ export interface Collection<S extends Fields = Fields, D extends boolean = boole
     options: SearchOptions<S, D, undefined, undefined> & { readonly vector: QueryVector },
   ): Promise<Explanation>;
   describe(options?: CallSettings): Promise<CollectionDetails>;
+
+  /**
+   * Chooses another index for a vector field, while reads and writes go on: segments are built
+   * again one by one, each served by its old index until then. `describe().indexes` tells how far
+   * it is. The same choice again changes nothing.
+   *
+   * @throws unknown_field; invalid_argument, limit_out_of_range for what the kind does not take
+   */
+  index(field: VectorName<S>, choice: IndexChoice, options?: CallSettings): Promise<void>;
 }

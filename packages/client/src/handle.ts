@@ -13,6 +13,7 @@ import type {
 } from '@elanus/api';
 import { decodeKeys, decodeRows, encodeKeys, fieldColumn, searchField } from '@elanus/api';
 import type { CollectionSchema, Column, ColumnBatch, Consistency, FieldId } from '@elanus/core';
+import type { IndexChoice } from '@elanus/core';
 import { ElanusError, LIMITS, isElanusError, primaryField, storedFields } from '@elanus/core';
 import type { Collection, Scan } from './collection.ts';
 import { wireFilter } from './filters.ts';
@@ -90,6 +91,10 @@ export function createHandle(
       const request = searchRequest(handle, options);
       return run(handle, options, (call) => context.database.explain(request, call));
     },
+    index: (field: string, index: IndexChoice, options: Options = {}) =>
+      run(handle, options, (call) =>
+        context.database.setIndex({ collection: handle.name, field, index }, call),
+      ),
     describe: (options: Options = {}) =>
       run(handle, options, (call) => context.database.describeCollection(handle.name, call)),
   };

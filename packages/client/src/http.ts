@@ -125,6 +125,7 @@ type Catalog = Pick<
   | 'renameCollection'
   | 'setAlias'
   | 'dropCollection'
+  | 'setIndex'
   | 'reserveIds'
   | 'health'
 >;
@@ -141,6 +142,7 @@ function catalogOf(json: SendJson): Catalog {
     alterCollection: (request, call) => json<CollectionSummary>('collections.alter', request, call),
     renameCollection: (request, call) => json<undefined>('collections.rename', request, call),
     setAlias: (request, call) => json<undefined>('collections.alias', request, call),
+    setIndex: (request, call) => json<undefined>('collections.index', request, call),
     dropCollection: (collection, call) => json<undefined>('collections.drop', { collection }, call),
     reserveIds: async (request, call) => {
       type Block = { readonly first: string; readonly count: number };

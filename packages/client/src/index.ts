@@ -5,8 +5,9 @@ export type {
   ElanusRouter,
   Explanation,
   Health,
+  IndexDetails,
 } from '@elanus/api';
-export type { Consistency, ErrorCode, ErrorDetails, ErrorKind } from '@elanus/core';
+export type { Consistency, ErrorCode, ErrorDetails, ErrorKind, IndexChoice } from '@elanus/core';
 export { ElanusError, isElanusError } from '@elanus/core';
 export type {
   Collection,

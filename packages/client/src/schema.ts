@@ -1,4 +1,4 @@
-import type { FieldDefinition, Metric, SchemaDefinition } from '@elanus/core';
+import type { FieldDefinition, IndexChoice, Metric, SchemaDefinition } from '@elanus/core';
 import { checkDefinition, jsonText, toBase64 } from '@elanus/api';
 
 declare const TYPES: unique symbol;
@@ -187,12 +187,17 @@ export const t = {
     const described = maxLength === undefined ? { type } : { type, maxLength };
     return build('array', options, { element: described, ...(as === undefined ? {} : { as }) });
   },
-  /** A float32 vector; searched by the metric, cosine when absent. */
+  /**
+   * A float32 vector; searched by the metric, cosine when absent. The index is chosen by the rows
+   * unless one is named here; that counts when the collection is made, later `docs.index` does.
+   */
   vector: (
     dim: number,
-    options: { readonly metric?: Metric } = {},
-  ): Builder<'vector', Float32Array, object> =>
-    build('vector', {}, { dim, metric: options.metric ?? 'cosine' }),
+    options: { readonly metric?: Metric; readonly index?: IndexChoice } = {},
+  ): Builder<'vector', Float32Array, object> => {
+    const { metric = 'cosine', index } = options;
+    return build('vector', {}, index === undefined ? { dim, metric } : { dim, metric, index });
+  },
 } as const;
 
 type DynamicOf<O> = O extends { readonly dynamic: true } ? true : false;

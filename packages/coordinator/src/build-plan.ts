@@ -1,5 +1,5 @@
 /** Which build a shard needs next. Pure: segments in, plan out. */
-import { LIMITS } from '@elanus/core';
+import { indexBuildKey, LIMITS } from '@elanus/core';
 import type { SegmentRecord } from '@elanus/protocol';
 
 /** What to build from what. */
@@ -20,19 +20,34 @@ const TIERS = [SMALL_SEGMENT_BYTES, 128 * 1024 * 1024] as const;
 /**
  * The next build of a shard, or undefined. Neighbours of one tier are merged first, up to
  * `bytesMax`, because rows stand in timestamp order only within neighbours; then what has no index
- * gets one. `segments` are those of one shard, oldest first.
+ * gets one; then what has one of another choice gets its own. `segments` are those of one shard,
+ * oldest first; `choices` are the `indexBuildKey` of each vector field.
  */
 export function planBuild(
   segments: readonly SegmentRecord[],
   bytesMax: number,
+  choices: ReadonlyMap<number, string> = NO_CHOICES,
 ): BuildPlan | undefined {
   for (const below of TIERS) {
     const inputs = planMerge(segments, { below, bytesMax });
     if (inputs !== undefined) return { inputs };
   }
-  const { indexRowsMin } = LIMITS;
-  const bare = segments.find(({ indexed, rowCount }) => !indexed && rowCount >= indexRowsMin);
-  return bare === undefined ? undefined : { inputs: [bare] };
+  const large = segments.filter(({ rowCount }) => rowCount >= LIMITS.indexRowsMin);
+  const next =
+    large.find(({ indexed }) => !indexed) ?? large.find((one) => !isOfChoice(one, choices));
+  return next === undefined ? undefined : { inputs: [next] };
+}
+
+const NO_CHOICES: ReadonlyMap<number, string> = new Map();
+const AUTO_KEY = indexBuildKey();
+
+/** Whether the indexes of a segment were built for what its fields want now. */
+function isOfChoice(segment: SegmentRecord, choices: ReadonlyMap<number, string>): boolean {
+  for (const [field, key] of choices) {
+    const built = segment.indexes?.find((index) => index.field === field);
+    if ((built?.choice ?? AUTO_KEY) !== key) return false;
+  }
+  return true;
 }
 
 /** The oldest run of neighbours below a size that is long enough. */

@@ -9,6 +9,7 @@ import {
   type Bus,
   type CollectionSchema,
   type Field,
+  type IndexChoice,
   type SchemaDefinition,
 } from '@elanus/core';
 import {
@@ -124,6 +125,24 @@ export class Catalog {
       await invoke(this.#bus, alterShard, { header });
     }
     return schema;
+  }
+
+  /**
+   * Chooses another index for a vector field. Rows do not depend on it, so neither does the
+   * schema's version: the record is the commit point, and the job loop reads it.
+   */
+  async setIndex(name: string, field: string, index: IndexChoice): Promise<CollectionSchema> {
+    const held = await this.#live(name);
+    const { schema } = held.record;
+    this.#mustHave(schema, field);
+    const fields = schema.fields.map((one) => (one.name === field ? { ...one, index } : one));
+    const next = { ...schema, fields };
+    if (JSON.stringify(next) === JSON.stringify(schema)) return schema;
+    if (
+      !(await this.#meta.txn([unchanged(held)], [put(held.key, { ...held.record, schema: next })]))
+    )
+      throw new ElanusError('catalog_conflict', { name });
+    return next;
   }
 
   /** Gives a collection another name; its aliases stay. */

@@ -1,7 +1,7 @@
 // Goal: commits are fenced and monotone (E1, E2, E3), ids and timestamps are never given twice,
 // plans keep time order, garbage goes and what is named stays (S6). Method: the coordinator's rooms
 // over memory stores, with the shards' side of the bus answered by stand-ins.
-import { collectionId, LIMITS, type SchemaDefinition } from '@elanus/core';
+import { collectionId, indexBuildKey, LIMITS, type SchemaDefinition } from '@elanus/core';
 import {
   alterShard,
   dropShards,
@@ -80,6 +80,34 @@ describe('the catalog', () => {
       code: 'schema_mismatch',
       details: { differences: ['dynamic is false, not true'] },
     });
+  });
+
+  test('another index is one idempotent commit, without a new schema version', async () => {
+    const { schema } = await catalog.create('docs', definition);
+    const chosen = await catalog.setIndex('docs', 'vec', { kind: 'hnsw', m: 32 });
+    expect(chosen.version).toBe(schema.version);
+    expect(chosen.fields[2]?.index).toEqual({ kind: 'hnsw', m: 32 });
+    const { revision } = await world.meta.range('');
+    await catalog.setIndex('docs', 'vec', { kind: 'hnsw', m: 32 });
+    expect((await world.meta.range('')).revision).toBe(revision);
+    expect((await catalog.resolve('docs')).fields[2]?.index).toEqual({ kind: 'hnsw', m: 32 });
+    // A definition does not say when its index is from: it opens whatever was chosen since.
+    expect((await catalog.create('docs', definition)).created).toBe(false);
+    const unknown = catalog.setIndex('docs', 'vex', { kind: 'flat' });
+    await expect(unknown).rejects.toMatchObject({ code: 'unknown_field' });
+  });
+
+  test('two changes at once: both are there, or one is told', async () => {
+    await catalog.create('docs', definition);
+    const changes = await Promise.allSettled([
+      catalog.setIndex('docs', 'vec', { kind: 'flat' }),
+      catalog.alter('docs', { add: [{ name: 'a', type: 'bool', nullable: true }] }),
+    ]);
+    const { fields } = await catalog.resolve('docs');
+    expect(fields.some(({ index }) => index !== undefined)).toBe(
+      changes[0]?.status === 'fulfilled',
+    );
+    expect(fields.some(({ name }) => name === 'a')).toBe(changes[1]?.status === 'fulfilled');
   });
 
   test('aliases follow renames and go with the collection', async () => {
@@ -207,6 +235,36 @@ test('plans join neighbours only, stay below the size, and end', () => {
       throw new Error('the plans did not end');
     }),
   );
+});
+
+test('indexes of another choice are built again, after those that have none', () => {
+  const rowCount = LIMITS.indexRowsMin;
+  const built = (choice: string) => [{ field: 102, choice, kind: 'HNSW', params: {}, bytes: 1 }];
+  const bytes = 200 * 2 ** 20;
+  const [auto, hnsw] = [indexBuildKey(), indexBuildKey({ kind: 'hnsw', m: 8 })];
+  const segmentsOf = [
+    record(1, { rowCount, bytes, indexed: true, indexes: built(hnsw) }),
+    record(2, { rowCount, bytes, indexed: true }),
+    record(3, { rowCount, bytes }),
+    record(4, { rowCount: 10, bytes }),
+  ];
+  const next = (key: string, all: readonly SegmentRecord[]) => {
+    const plan = planBuild(all, 2 ** 30, new Map([[102, key]]));
+    return plan?.inputs.map(({ segmentId }) => segmentId);
+  };
+  expect(next(hnsw, segmentsOf)).toEqual([3]);
+  const rest = segmentsOf.filter(({ segmentId }) => segmentId !== 3);
+  // Records of before the first choice were built for 'auto'.
+  expect(next(hnsw, rest)).toEqual([2]);
+  expect(next(auto, rest)).toEqual([1]);
+  expect(next(hnsw, rest.slice(0, 1))).toBeUndefined();
+});
+
+test('another choice is another build by its parameters, not by the recall of searches', () => {
+  expect(indexBuildKey({ kind: 'hnsw' })).toBe(indexBuildKey({ kind: 'hnsw', m: 16, recall: 0.9 }));
+  expect(indexBuildKey({ kind: 'hnsw' })).not.toBe(indexBuildKey({ kind: 'hnsw', m: 17 }));
+  expect(indexBuildKey()).toBe(indexBuildKey({ kind: 'auto' }));
+  expect(indexBuildKey({ kind: 'auto', recall: 0.99 })).not.toBe(indexBuildKey());
 });
 
 test('the sweep takes what nothing names, and leaves the young alone', async () => {

@@ -9,6 +9,7 @@ import {
   commitBuild,
   commitFlush,
   createCollection,
+  describeBuilds,
   dropCollection,
   leaseIds,
   listCollections,
@@ -20,6 +21,7 @@ import {
   resolveCollection,
   saveTimestampWindow,
   serveCall,
+  setIndex,
 } from '@elanus/protocol';
 import type { World } from '@elanus/runtime';
 import { Catalog } from './catalog.ts';
@@ -64,6 +66,14 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const ends = [
     ...serveCatalog(bus, catalog, () => sweeper.soon()),
     ...serveSegments(bus, segments, { jobs, sweeper }),
+    serveCall(bus, setIndex, async ({ header }) => {
+      const schema = await catalog.setIndex(header.name, header.field, header.index);
+      jobs.kick();
+      return { header: { schema } };
+    }),
+    serveCall(bus, describeBuilds, ({ header }) => {
+      return Promise.resolve({ header: { failure: jobs.failureOf(header.collectionId) } });
+    }),
     serveCall(bus, leaseIds, async ({ header }) => {
       return { header: { from: await takeNumbers(meta, 'id', header.count) } };
     }),

@@ -62,7 +62,8 @@ export function checkNames(fields: readonly Field[]): void {
 
 /**
  * What differs between a collection and a definition of it, in words; empty: they agree. How int64
- * is shown (`as`) belongs to the client and is not compared.
+ * is shown (`as`) belongs to the client and is not compared, nor are indexes: `setIndex` changes
+ * those at any time.
  */
 export function differences(schema: CollectionSchema, definition: SchemaDefinition): string[] {
   const out: string[] = [];
@@ -127,7 +128,10 @@ function typeOptions(given: FieldDefinition): Partial<FieldDefinition> {
   if (type === 'varchar' || type === 'bytes') {
     return given.oneOf === undefined ? { maxLength } : { maxLength, oneOf: given.oneOf };
   }
-  if (type === 'vector') return { dim: given.dim ?? 1, metric: given.metric ?? 'cosine' };
+  if (type === 'vector') {
+    const { dim = 1, metric = 'cosine', index } = given;
+    return index === undefined ? { dim, metric } : { dim, metric, index };
+  }
   if (type !== 'array' || given.element === undefined) return {};
   const { element, maxCapacity = LIMITS.arrayCapacityMax } = given;
   const text = element.type === 'varchar' || element.type === 'bytes';

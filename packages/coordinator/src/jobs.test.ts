@@ -1,6 +1,6 @@
 // Goal: builds wait while their shard is written to, but neither for ever nor for small merges.
 // Method: the job loop over a stand-in shard and data node, on a clock that the test turns.
-import { collectionId, type Clock } from '@elanus/core';
+import { collectionId, ElanusError, type Clock } from '@elanus/core';
 import {
   adoptBuild,
   describeShards,
@@ -23,6 +23,7 @@ let flushed: SegmentRecord[] = [];
 let built: number[][] = [];
 let idleMs = 0;
 let unflushedSegments = 0;
+let refused: (ids: readonly number[]) => Error | undefined = () => undefined;
 
 const clock: Clock = {
   wallMs: () => 1_000_000 + now,
@@ -65,6 +66,7 @@ beforeEach(async () => {
   now = 0;
   idleMs = 0;
   unflushedSegments = 0;
+  refused = () => undefined;
   timers = [];
   built = [];
   const fields = [
@@ -78,6 +80,8 @@ beforeEach(async () => {
   });
   serveCall(world.bus, runBuild, ({ header }) => {
     const ids = header.inputs.map(({ segmentId }) => segmentId);
+    const refusal = refused(ids);
+    if (refusal !== undefined) return Promise.reject(refusal);
     built.push(ids);
     const [first] = header.inputs;
     const output = { ...first, segmentId: header.outputId, indexed: true, bytes: 500 * MB };
@@ -135,4 +139,42 @@ test('not when much waits, and not for merges of small segments', async () => {
   jobs.kick();
   await pass(0);
   expect(built).toEqual([[1, 2, 3, 4]]);
+});
+
+const noMemory = () =>
+  new ElanusError('memory_budget', { neededBytes: 2, budgetBytes: 1, retryAfterMs: 1 });
+
+test('what there is no memory to merge gets an index each', async () => {
+  flushed = [1, 2, 3, 4].map((id) => record(id, MB));
+  idleMs = 1_000;
+  refused = (ids) => (ids.length > 1 ? noMemory() : undefined);
+  jobs.kick();
+  await pass(0);
+  expect(built).toEqual([[1], [2], [3], [4]]);
+  expect(jobs.failureOf(1)).toBeUndefined();
+});
+
+test('a build that fails says why, is tried again later, and less and less often', async () => {
+  flushed = [record(1, 200 * MB)];
+  idleMs = 1_000;
+  let tries = 0;
+  refused = () => {
+    tries++;
+    return noMemory();
+  };
+  jobs.kick();
+  await pass(0);
+  expect(tries).toBe(1);
+  expect(jobs.failureOf(1)).toContain('memory budget');
+  jobs.kick();
+  await pass(0);
+  expect(tries).toBe(1);
+  await pass(500);
+  expect(tries).toBe(2);
+  refused = () => undefined;
+  await pass(1_000);
+  expect(built).toEqual([]);
+  await pass(1_000);
+  expect(built).toEqual([[1]]);
+  expect(jobs.failureOf(1)).toBeUndefined();
 });

@@ -1,9 +1,12 @@
 /**
  * Build jobs, level-triggered: look at what is flushed, plan what should be, have a data node do
  * it, have the shard take it over, look again. Nothing is remembered between two looks but how long
- * builds have waited.
+ * builds have waited, and which failed.
  */
 import {
+  AUTO_INDEX,
+  indexBuildKey,
+  isElanusError,
   LIMITS,
   primaryField,
   storedFields,
@@ -45,6 +48,16 @@ const WAITING_MS_MAX = 10_000;
 /** Bytes of segments without an index from which on builds run beside writes. */
 const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 const RETRY_MS = [500, 2_000, 10_000, 60_000] as const;
+const retryMs = (failures: number): number =>
+  RETRY_MS[Math.min(failures, RETRY_MS.length) - 1] ?? 60_000;
+
+/** A shard whose builds fail: it is left alone for a while, so that others get theirs. */
+interface FailingShard {
+  readonly collectionId: number;
+  readonly failures: number;
+  readonly againAtMs: number;
+  readonly cause: unknown;
+}
 
 /** See the file's header. */
 export class Jobs {
@@ -54,9 +67,8 @@ export class Jobs {
   #again = false;
   /** Since when builds of a shard wait, by the clock's own time. */
   readonly #waiting = new Map<string, number>();
+  readonly #failing = new Map<string, FailingShard>();
   #failures = 0;
-  /** Why the last job failed, for people. */
-  lastFailure: unknown;
 
   constructor(context: JobsContext) {
     this.#context = context;
@@ -67,6 +79,13 @@ export class Jobs {
     if (this.#ended.signal.aborted) return;
     this.#again = true;
     this.#running ??= this.#loop();
+  }
+
+  /** Why builds of a collection fail; undefined while they do not. */
+  failureOf(collectionId: number): string | undefined {
+    const failing = [...this.#failing.values()];
+    const cause = failing.find((shard) => shard.collectionId === collectionId)?.cause;
+    return cause instanceof Error ? cause.message : undefined;
   }
 
   /** Cancels what runs and waits for its end. */
@@ -85,10 +104,9 @@ export class Jobs {
         }
         this.#failures = 0;
       }
-    } catch (error) {
-      this.lastFailure = error;
-      const delay = RETRY_MS[Math.min(this.#failures++, RETRY_MS.length - 1)] ?? 60_000;
-      this.#context.clock.after(delay, () => this.kick());
+    } catch {
+      // The catalog or a shard did not answer: look again later.
+      this.#context.clock.after(retryMs(++this.#failures), () => this.kick());
     } finally {
       this.#running = undefined;
     }
@@ -96,16 +114,43 @@ export class Jobs {
 
   async #collection(schema: CollectionSchema): Promise<void> {
     for (let shard = 0; shard < schema.shards; shard++) {
-      for (;;) {
+      const key = `${schema.collectionId} ${shard}`;
+      const failing = this.#failing.get(key);
+      const now = this.#context.clock.monoMs();
+      if (failing !== undefined && now < failing.againAtMs) continue;
+      try {
+        await this.#shard(schema, shard);
+        this.#failing.delete(key);
+      } catch (cause) {
         if (this.#ended.signal.aborted) return;
-        const all = await this.#context.segments.flushed(schema.collectionId);
-        const segments = all.filter((segment) => segment.shard === shard);
-        const plan = planBuild(segments, LIMITS.segmentBytesMax);
-        if (plan === undefined) break;
-        const merges = plan.inputs.length > 1;
-        const small = plan.inputs.every(({ bytes }) => bytes < SMALL_SEGMENT_BYTES);
-        if (!(merges && small) && (await this.#mustWait({ schema, shard, segments }))) break;
+        const failures = (failing?.failures ?? 0) + 1;
+        const { collectionId } = schema;
+        const againAtMs = now + retryMs(failures);
+        this.#failing.set(key, { collectionId, failures, againAtMs, cause });
+        this.#context.clock.after(retryMs(failures), () => this.kick());
+      }
+    }
+  }
+
+  async #shard(schema: CollectionSchema, shard: number): Promise<void> {
+    const choices = new Map(
+      vectorFields(schema).map((field) => [field.id, indexBuildKey(field.index)] as const),
+    );
+    let bytesMax: number = LIMITS.segmentBytesMax;
+    while (!this.#ended.signal.aborted) {
+      const all = await this.#context.segments.flushed(schema.collectionId);
+      const segments = all.filter((segment) => segment.shard === shard);
+      const plan = planBuild(segments, bytesMax, choices);
+      if (plan === undefined) return;
+      const merges = plan.inputs.length > 1;
+      const small = plan.inputs.every(({ bytes }) => bytes < SMALL_SEGMENT_BYTES);
+      if (!(merges && small) && (await this.#mustWait({ schema, shard, segments }))) return;
+      try {
         await this.#run(schema, shard, plan);
+      } catch (error) {
+        if (!merges || !isElanusError(error, 'memory_budget')) throw error;
+        // There is no room to join so many rows: an index for each segment takes less.
+        bytesMax = 0;
       }
     }
   }
@@ -169,11 +214,11 @@ export class Jobs {
       shard,
       keyField: primaryField(schema).id,
       fields: storedFields(schema).filter((field) => field.type !== 'vector'),
-      vectors: vectorFields(schema).map(({ id, dim = 1, metric = 'cosine' }) => ({
-        field: id,
-        dim,
-        metric,
-      })),
+      vectors: vectorFields(schema).map(
+        ({ id, dim = 1, metric = 'cosine', index = AUTO_INDEX }) => {
+          return { field: id, dim, metric, index };
+        },
+      ),
       horizon: String(timestampFromMs(clock.wallMs() - LIMITS.retentionMs)),
       inputs: plan.inputs,
       outputId,

@@ -26,6 +26,8 @@ export { compareKeys, emptyHits, mergeHits } from './hits.ts';
 export { idempotencyKeyMs, makeIdempotencyKey } from './idempotency-key.ts';
 export type { CollectionId, FieldId, JobId, SegmentId } from './ids.ts';
 export { collectionId, fieldId, jobId, segmentId } from './ids.ts';
+export type { BuiltIndex, IndexChoice, IndexChoiceKind, IndexKindRow } from './index-choice.ts';
+export { AUTO_INDEX, INDEX_KINDS, indexBuildKey, indexParams } from './index-choice.ts';
 export { shardOfInt64, shardOfString } from './key-hash.ts';
 export type { Limits } from './limits.ts';
 export { LIMITS } from './limits.ts';

@@ -1,4 +1,5 @@
 import type { CollectionId, FieldId } from './ids.ts';
+import type { IndexChoice } from './index-choice.ts';
 import type { Metric } from './metric.ts';
 
 /** Types a scalar field can have. */
@@ -43,6 +44,11 @@ export interface FieldDefinition {
   readonly maxCapacity?: number;
   readonly dim?: number;
   readonly metric?: Metric;
+  /**
+   * Vectors: the index that segments of rows get; 'auto' when absent. The one property that can be
+   * changed without a new version of the schema: rows do not depend on it.
+   */
+  readonly index?: IndexChoice;
 }
 
 /** A field in the catalog. Ids are never reused; names may change. */

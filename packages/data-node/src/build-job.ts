@@ -5,12 +5,14 @@
 import {
   assert,
   encodeColumns,
+  indexBuildKey,
   fieldId,
   hasBit,
   createBitset,
   segmentId,
   collectionId,
   setBit,
+  type BuiltIndex,
   type Column,
   type FieldId,
   type ObjectStore,
@@ -29,10 +31,12 @@ import {
   type ManifestIndex,
 } from '@elanus/format';
 import type { EncodedScalars } from '@elanus/format/scalars';
-import { indexThreads, sharedTask, type IndexFile } from '@elanus/index';
+import { buildBytes, builderParams, indexSpec, indexThreads, sharedTask } from '@elanus/index';
+import type { IndexFile, IndexSpec } from '@elanus/index';
 import { bytesOf, floatsOf, loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
 import type { BuildJob, SegmentRecord } from '@elanus/protocol';
 import type { Lease, Resident } from '@elanus/runtime';
+import type { MemoryBudget } from './memory-budget.ts';
 import { dataThreads } from './threads.ts';
 
 /** What a job runs on. */
@@ -41,6 +45,8 @@ export interface BuildPorts {
   readonly pool: Pool;
   readonly kernels: KernelChoice;
   readonly resident: Resident<RowMemory>;
+  /** What builds may take. */
+  readonly memory: MemoryBudget;
 }
 
 /** A job's result: what the shard commits. */
@@ -50,17 +56,24 @@ export interface BuildOutput {
   readonly origins: string | undefined;
 }
 
+interface IndexedRows {
+  readonly rows: RowMemory;
+  readonly rowCount: number;
+  readonly spec: IndexSpec;
+}
+
 interface Input {
   readonly record: SegmentRecord;
   readonly manifest: Manifest;
   readonly keep: Uint32Array;
 }
 
-/** Fewer rows are scanned by their codes faster than a graph is walked. */
-const GRAPH_ROWS_MIN = 10_000;
 const PUT_BYTES = 1024 * 1024;
 
-/** Runs a job to its end. @throws ElanusError file_corrupt, disk_full, cancelled */
+/**
+ * Runs a job to its end.
+ * @throws ElanusError file_corrupt, disk_full, cancelled; memory_budget before it takes any
+ */
 export async function buildJob(
   ports: BuildPorts,
   job: BuildJob,
@@ -90,25 +103,65 @@ class BuildRun {
   async index(record: SegmentRecord): Promise<BuildOutput> {
     const manifest = decodeManifest(await this.#get(record.manifest), record.manifest);
     const indexes: ManifestIndex[] = [];
+    const { rowCount } = manifest;
     for (const { field, file } of manifest.vectors) {
+      const spec = this.#spec(field, rowCount);
+      const held = manifest.indexes.find((index) => index.field === field);
+      // Damaged ones do not count as indexed: those are built again whatever they were.
+      if (record.indexed && held !== undefined && isOfSpec(held, spec)) {
+        indexes.push(held);
+        continue;
+      }
       const rows = this.#ports.resident.lease(file.name) ?? (await this.#readRows(file.name));
       try {
-        indexes.push(await this.#buildIndex(field, rows.value, manifest.rowCount));
+        indexes.push(await this.#buildIndex(field, { rows: rows.value, rowCount, spec }));
       } finally {
         rows.release();
       }
     }
     const next = await this.#putManifest({ ...manifest, indexes });
-    return { output: { ...record, manifest: next.name, indexed: true }, origins: undefined };
+    const built = { indexed: true, indexes: this.#built(indexes) };
+    return { output: { ...record, manifest: next.name, ...built }, origins: undefined };
+  }
+
+  #vector(field: number): BuildJob['vectors'][number] {
+    const vector = this.#job.vectors.find((candidate) => candidate.field === field);
+    assert(vector !== undefined, 'the job names each vector field');
+    return vector;
+  }
+
+  /** What is built over so many rows of a field. */
+  #spec(field: number, rowCount: number): IndexSpec {
+    const { dim, metric, index } = this.#vector(field);
+    const { freeBytes } = this.#ports.memory;
+    return indexSpec({ choice: index, dim, metric, rowCount, memoryBytes: freeBytes });
+  }
+
+  /** The indexes as the catalog lists them. */
+  #built(indexes: readonly ManifestIndex[]): readonly BuiltIndex[] {
+    return indexes.map(({ field, kind, params = {}, file }) => {
+      const choice = indexBuildKey(this.#vector(field).index);
+      return { field, choice, kind, params, bytes: file.size };
+    });
   }
 
   /** Rows of a file in memory of their own. */
   async #readRows(name: string): Promise<Lease<RowMemory>> {
-    const { objects, kernels } = this.#ports;
+    const { objects, kernels, memory } = this.#ports;
     const header = await readVectorHeader(objects, name);
+    const free = memory.reserve(header.dataBytes);
     const value = loadKernels(kernels).allocate(Math.max(4, header.dataBytes));
-    await readVectors(objects, { name, header, target: bytesOf(value, header.dataBytes) });
-    return { value, release: () => loadKernels(kernels).discard(value) };
+    const release = (): void => {
+      loadKernels(kernels).discard(value);
+      free();
+    };
+    try {
+      await readVectors(objects, { name, header, target: bytesOf(value, header.dataBytes) });
+    } catch (error) {
+      release();
+      throw error;
+    }
+    return { value, release };
   }
 
   /** Joins the inputs' kept rows, in order, into one segment. */
@@ -121,12 +174,19 @@ class BuildRun {
     const indexes: ManifestIndex[] = [];
     let bytes = scalars.bytes;
     for (const { field, dim } of this.#job.vectors) {
-      const memory = await this.#gatherVectors(inputs, fieldId(field), { dim, rowCount });
-      const pieces = [floatsOf(memory, rowCount * dim)];
-      const encoded = encodeVectorFile({ dim, rowCount, pieces });
-      vectors.push({ field, file: await this.#put(objectNames.vectors(fieldId(field)), encoded) });
-      if (rowCount > 0) indexes.push(await this.#buildIndex(field, memory, rowCount));
-      loadKernels(this.#ports.kernels).discard(memory);
+      const free = this.#ports.memory.reserve(rowCount * dim * 4);
+      const rows = await this.#gatherVectors(inputs, fieldId(field), { dim, rowCount });
+      try {
+        const pieces = [floatsOf(rows, rowCount * dim)];
+        const encoded = encodeVectorFile({ dim, rowCount, pieces });
+        const file = await this.#put(objectNames.vectors(fieldId(field)), encoded);
+        vectors.push({ field, file });
+        const spec = this.#spec(field, rowCount);
+        if (rowCount > 0) indexes.push(await this.#buildIndex(field, { rows, rowCount, spec }));
+      } finally {
+        loadKernels(this.#ports.kernels).discard(rows);
+        free();
+      }
       bytes += rowCount * dim * 4;
     }
     const last = inputs[inputs.length - 1]?.manifest;
@@ -157,6 +217,7 @@ class BuildRun {
       minTimestamp: first.minTimestamp,
       bytes,
       indexed: true,
+      indexes: this.#built(indexes),
     };
     const origins = await this.#put('origins.bin', [encodeOrigins(inputs)]);
     return { output, origins: origins.name };
@@ -235,11 +296,11 @@ class BuildRun {
     return memory;
   }
 
-  async #buildIndex(field: number, rows: RowMemory, rowCount: number): Promise<ManifestIndex> {
-    const vector = this.#job.vectors.find((candidate) => candidate.field === field);
-    assert(vector !== undefined, 'the job names each vector field');
-    const { dim, metric } = vector;
-    const kind = rowCount < GRAPH_ROWS_MIN ? 'FLAT_SQ8' : 'HNSW';
+  async #buildIndex(field: number, over: IndexedRows): Promise<ManifestIndex> {
+    const { dim, metric } = this.#vector(field);
+    const { rows, rowCount, spec } = over;
+    const { kind, params } = spec;
+    const free = this.#ports.memory.reserve(buildBytes(spec, { dim, metric, rowCount }));
     const control = new Int32Array(new SharedArrayBuffer(8));
     const cancel = (): void => {
       Atomics.store(control, 1, 1);
@@ -248,7 +309,8 @@ class BuildRun {
     try {
       const { kernels, pool } = this.#ports;
       const column = { rows, rowCount, dim };
-      const input = sharedTask({ kernels, kind, metric, column, control });
+      const built = builderParams(spec);
+      const input = sharedTask({ kernels, kind, metric, column, control, params: built });
       const entry = indexThreads.build;
       const building = pool.run({ entry, name: 'build', input });
       // Threads that have nothing else to do help; what they do changes nothing in the index.
@@ -261,11 +323,18 @@ class BuildRun {
       const bytes = bytesOf(file.memory, file.bytes);
       const put = await this.#put(objectNames.index(fieldId(field)), pieces(bytes));
       loadKernels(this.#ports.kernels).discard(file.memory);
-      return { field, kind, metric, file: put };
+      return { field, kind, metric, params, file: put };
     } finally {
+      free();
       this.#signal.removeEventListener('abort', cancel);
     }
   }
+}
+
+/** Whether an index that stands is the one that would be built. */
+function isOfSpec(index: ManifestIndex, spec: IndexSpec): boolean {
+  const { kind, params = {} } = index;
+  return kind === spec.kind && JSON.stringify(params) === JSON.stringify(spec.params);
 }
 
 function* pieces(bytes: Uint8Array): Generator<Uint8Array> {

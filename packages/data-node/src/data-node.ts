@@ -4,6 +4,7 @@ import type { KernelChoice, RowMemory } from '@elanus/kernels';
 import { runBuild, serveCall } from '@elanus/protocol';
 import type { Resident, World } from '@elanus/runtime';
 import { buildJob } from './build-job.ts';
+import { MemoryBudget } from './memory-budget.ts';
 
 /** What a data node is made of. */
 export interface DataNodeOptions {
@@ -12,6 +13,8 @@ export interface DataNodeOptions {
   readonly pool: Pool;
   /** Rows that a query node of this process holds: built over where they lie. */
   readonly resident: Resident<RowMemory>;
+  /** Bytes that builds may take together: a build that needs more is refused. */
+  readonly memoryBytes: number;
 }
 
 /** A running data node. */
@@ -24,9 +27,10 @@ export interface DataNode {
 export function startDataNode(options: DataNodeOptions): DataNode {
   const { world, kernels, pool, resident } = options;
   const ended = new AbortController();
+  const memory = new MemoryBudget(options.memoryBytes);
   const end = serveCall(world.bus, runBuild, async ({ header }, signal) => {
     const either = AbortSignal.any([signal, ended.signal]);
-    const ports = { objects: world.objects, pool, kernels, resident };
+    const ports = { objects: world.objects, pool, kernels, resident, memory };
     return { header: await buildJob(ports, header, either) };
   });
   return {

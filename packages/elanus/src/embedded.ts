@@ -18,6 +18,8 @@ const PCHANNEL = 'p0';
 
 /** Share of the machine's memory that rows may take. */
 const MEMORY_SHARE = 0.75;
+/** What builds may take besides, in shares of that. */
+const BUILD_SHARE = 1 / 3;
 
 /** How to compose the roles. */
 export interface EmbeddedOptions {
@@ -45,7 +47,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
     const resident = new Resident<RowMemory>((rows) => loadKernels(kernels).discard(rows));
     const queryNode = startQueryNode({ world, kernels, pools: search, resident });
     ends.push(() => queryNode.stop());
-    const dataNode = startDataNode({ world, kernels, pool: world.pools.build, resident });
+    const memoryBytes = options.memoryBytes ?? world.proc.memoryBytes() * MEMORY_SHARE;
+    const dataNode = startDataNode({
+      world,
+      kernels,
+      pool: world.pools.build,
+      resident,
+      memoryBytes: memoryBytes * BUILD_SHARE,
+    });
     ends.push(() => dataNode.stop());
     const streamingNode = await startStreamingNode({
       world,
@@ -53,7 +62,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
       kernels,
       searchPools: search,
       buildPool: build,
-      memoryBytes: options.memoryBytes ?? world.proc.memoryBytes() * MEMORY_SHARE,
+      memoryBytes,
     });
     ends.push(() => streamingNode.stop());
     return createProxy({ world, version: VERSION, durability, onClose: close });

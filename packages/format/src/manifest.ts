@@ -13,6 +13,8 @@ export interface ManifestIndex {
   readonly field: number;
   readonly kind: string;
   readonly metric: Metric;
+  /** What it was built with; older manifests say nothing. */
+  readonly params?: Readonly<Record<string, number>>;
   readonly file: ManifestFile;
 }
 

@@ -1,3 +1,5 @@
+export type { IndexSpec, IndexWish } from './auto-index.ts';
+export { buildBytes, builderParams, indexSpec } from './auto-index.ts';
 export type { BuildControl, IndexPlan } from './build.ts';
 export { buildIndex, buildSteps, reserveFile } from './build.ts';
 export type { VectorColumn } from './column.ts';

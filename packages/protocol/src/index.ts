@@ -17,6 +17,7 @@ export {
   commitBuild,
   commitFlush,
   createCollection,
+  describeBuilds,
   dropCollection,
   leaseIds,
   listCollections,
@@ -25,6 +26,7 @@ export {
   reportIndexLost,
   resolveCollection,
   saveTimestampWindow,
+  setIndex,
 } from './calls/coordinator.ts';
 export type { SegmentRef } from './calls/query.ts';
 export {

@@ -1,4 +1,4 @@
-import { ElanusError, type CollectionSchema } from '@elanus/core';
+import { ElanusError, type BuiltIndex, type CollectionSchema } from '@elanus/core';
 
 /**
  * What the coordinator keeps in the metadata store: keys and JSON values. Only the coordinator
@@ -72,6 +72,8 @@ export interface SegmentRecord {
   readonly bytes: number;
   /** Whether the manifest names an index for every vector field. */
   readonly indexed: boolean;
+  /** What they are, while they are there; records of before the first choice say nothing. */
+  readonly indexes?: readonly BuiltIndex[];
   readonly droppedMs?: number;
 }
 

@@ -2,7 +2,7 @@
  * The proxy: the database as callers see it. It keeps no state but a cache of schemas; every call
  * is checked, sent to the roles that answer it, and put together.
  */
-import { checkDefinition, checkField, checkName } from '@elanus/api';
+import { checkDefinition, checkField, checkIndexChoice, checkName } from '@elanus/api';
 import type {
   AlterRequest,
   Call,
@@ -11,20 +11,25 @@ import type {
   CreateCollectionRequest,
   Database,
   Health,
+  SetIndexRequest,
 } from '@elanus/api';
-import { ElanusError, LIMITS, type CollectionSchema } from '@elanus/core';
+import { didYouMean, ElanusError, LIMITS, type CollectionSchema } from '@elanus/core';
 import {
   aliasCollection,
   alterCollection,
   createCollection,
+  describeBuilds,
   describeShards,
   dropCollection,
   leaseIds,
   listCollections,
   renameCollection,
+  resolveCollection,
+  setIndex,
 } from '@elanus/protocol';
 import type { World } from '@elanus/runtime';
 import { Access } from './access.ts';
+import { indexDetails } from './index-details.ts';
 import { isStale, Reads } from './reads.ts';
 import { Writes } from './writes.ts';
 
@@ -99,17 +104,22 @@ type CatalogMethods = Pick<
   | 'renameCollection'
   | 'setAlias'
   | 'dropCollection'
+  | 'setIndex'
 >;
 
-function catalogMethods(access: Access): CatalogMethods {
-  const info = async (
-    schema: CollectionSchema,
-    call: Call | undefined,
-  ): Promise<CollectionSummary> => {
+type Info = (schema: CollectionSchema, call: Call | undefined) => Promise<CollectionSummary>;
+
+/** A schema with what the catalog says besides. */
+function infoOf(access: Access): Info {
+  return async (schema, call) => {
     const { header } = await access.call(listCollections, { header: {} }, call);
     const entry = header.entries.find((one) => one.schema.collectionId === schema.collectionId);
     return { schema, aliases: entry?.aliases ?? [] };
   };
+}
+
+function catalogMethods(access: Access): CatalogMethods {
+  const info = infoOf(access);
   return {
     createCollection: async (request: CreateCollectionRequest, call) => {
       const { name, definition, existing } = request;
@@ -125,23 +135,7 @@ function catalogMethods(access: Access): CatalogMethods {
       return info(header.schema, call);
     },
     openCollection: async (collection, call) => info(await access.schema(collection, call), call),
-    describeCollection: async (collection, call): Promise<CollectionDetails> => {
-      const schema = await access.schema(collection, call);
-      const { collectionId } = schema;
-      const { shards } = (await access.call(describeShards, { header: { collectionId } }, call))
-        .header;
-      const segments = shards.flatMap((shard) => shard.segments);
-      return {
-        ...(await info(schema, call)),
-        rowCount: shards.reduce((sum, shard) => sum + shard.rowCount, 0),
-        segments: segments.length,
-        memoryBytes: shards.reduce((sum, shard) => sum + shard.memoryBytes, 0),
-        indexedRows: segments.reduce((sum, one) => {
-          return sum + (one.indexed ? one.rows - one.deleted : 0);
-        }, 0),
-        indexingRows: shards.reduce((sum, shard) => sum + shard.indexingRows, 0),
-      };
-    },
+    describeCollection: (collection, call) => describe(access, collection, call),
     listCollections: async (call) => {
       const { header } = await access.call(listCollections, { header: {} }, call);
       return header.entries;
@@ -155,6 +149,7 @@ function catalogMethods(access: Access): CatalogMethods {
       access.forget();
       return info(header.schema, call);
     },
+    setIndex: (request, call) => chooseIndex(access, request, call),
     renameCollection: async ({ collection, to }, call) => {
       checkName('name', to);
       await access.call(renameCollection, { header: { name: collection, to } }, call);
@@ -170,4 +165,45 @@ function catalogMethods(access: Access): CatalogMethods {
       access.forget();
     },
   };
+}
+
+async function describe(
+  access: Access,
+  collection: string,
+  call: Call | undefined,
+): Promise<CollectionDetails> {
+  const { name } = await access.schema(collection, call);
+  // The cached schema may lack the index that another proxy has just chosen.
+  const { schema } = (await access.call(resolveCollection, { header: { name } }, call)).header;
+  const header = { collectionId: schema.collectionId };
+  const { shards } = (await access.call(describeShards, { header }, call)).header;
+  const { failure } = (await access.call(describeBuilds, { header }, call)).header;
+  const segments = shards.flatMap((shard) => shard.segments);
+  return {
+    ...(await infoOf(access)(schema, call)),
+    rowCount: shards.reduce((sum, shard) => sum + shard.rowCount, 0),
+    segments: segments.length,
+    memoryBytes: shards.reduce((sum, shard) => sum + shard.memoryBytes, 0),
+    indexedRows: segments.reduce((sum, one) => {
+      return sum + (one.indexed ? one.rows - one.deleted : 0);
+    }, 0),
+    indexingRows: shards.reduce((sum, shard) => sum + shard.indexingRows, 0),
+    indexes: indexDetails(schema, shards, failure),
+  };
+}
+
+async function chooseIndex(
+  access: Access,
+  { collection, field, index }: SetIndexRequest,
+  call: Call | undefined,
+): Promise<void> {
+  const { fields } = await access.schema(collection, call);
+  const found = fields.find(({ name }) => name === field);
+  if (found === undefined) {
+    const names = fields.map(({ name }) => name);
+    throw new ElanusError('unknown_field', { field, hint: didYouMean(field, names) });
+  }
+  checkIndexChoice(found, index);
+  await access.call(setIndex, { header: { name: collection, field, index } }, call);
+  access.forget();
 }

@@ -197,7 +197,7 @@ export class Reads {
       limit: offset + limit,
       filter,
       bounds: boundsOf(request),
-      effort: effortOf(request),
+      effort: effortOf(request, field),
       ...columns,
       explain,
     };
@@ -410,8 +410,8 @@ function checkQueries(field: Field, values: Float32Array, nq: number): void {
 }
 
 /** @throws invalid_argument */
-function effortOf(request: SearchRequest): SearchEffort {
-  const { recall, params = {} } = request;
+function effortOf(request: SearchRequest, field: Field): SearchEffort {
+  const { recall = field.index?.recall, params = {} } = request;
   if (recall !== undefined && !(recall > 0 && recall <= 1)) {
     const hint = 'It is above 0 and at most 1.';
     throw new ElanusError('invalid_argument', { argument: 'recall', got: String(recall), hint });

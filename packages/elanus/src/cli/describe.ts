@@ -1,4 +1,5 @@
 import { defineCommand } from 'citty';
+import type { CollectionDetails } from '@elanus/api';
 import { databaseArgs, withDatabase } from './database.ts';
 import { jsonLine } from './json-value.ts';
 import { table } from './table.ts';
@@ -20,18 +21,35 @@ export const describe = defineCommand({
       print(`segments: ${segments}, shards: ${schema.shards}, memory: ${bytes(memoryBytes)}`);
       if (aliases.length > 0) print(`aliases: ${aliases.join(', ')}`);
       print();
-      const fields = schema.fields.map(({ name, type, dim, metric, element, ...rest }) => ({
-        field: name,
-        type: type === 'vector' ? `vector(${dim}, ${metric})` : typeName(type, element?.type),
-        options: Object.entries(rest)
-          .filter(([key, value]) => key !== 'id' && value !== undefined)
-          .map(([key, value]) => (value === true ? key : `${key}: ${JSON.stringify(value)}`))
-          .join(', '),
-      }));
+      const fields = schema.fields.map(
+        ({ name, type, dim, metric, element, index: _, ...rest }) => ({
+          field: name,
+          type: type === 'vector' ? `vector(${dim}, ${metric})` : typeName(type, element?.type),
+          options: Object.entries(rest)
+            .filter(([key, value]) => key !== 'id' && value !== undefined)
+            .map(([key, value]) => (value === true ? key : `${key}: ${JSON.stringify(value)}`))
+            .join(', '),
+        }),
+      );
       for (const line of table(fields)) print(line);
+      for (const line of indexLines(details.indexes)) print(line);
       if (schema.dynamic) print('Rows may carry more than these fields.');
     }),
 });
+
+/** One line for each vector field: what was chosen, what stands, what is on its way. */
+function indexLines(indexes: CollectionDetails['indexes']): readonly string[] {
+  return indexes.map((index) => {
+    const { kind: chosen, ...params } = index.choice;
+    const options = Object.entries(params).map(([name, value]) => `, ${name}: ${String(value)}`);
+    const built = index.parts.map(({ kind, rows }) => `${kind} over ${count(rows)} rows`);
+    const pending = index.pendingRows > 0 ? [`${count(index.pendingRows)} rows pending`] : [];
+    const stands = [...built, ...pending].join(', ') || 'none yet';
+    const why = index.failure === undefined ? '' : `; last build: ${index.failure}`;
+    const head = `index of ${index.field} (${chosen}${options.join('')})`;
+    return `${head}: ${stands}, ${bytes(index.bytes)}${why}`;
+  });
+}
 
 function typeName(type: string, element: string | undefined): string {
   return element === undefined ? type : `${type} of ${element}`;

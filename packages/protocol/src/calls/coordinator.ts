@@ -1,4 +1,5 @@
-import type { CollectionSchema, FieldDefinition, SchemaDefinition } from '@elanus/core';
+import type { CollectionSchema, FieldDefinition, IndexChoice } from '@elanus/core';
+import type { SchemaDefinition } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { CheckpointRecord, SegmentRecord } from '../record.ts';
 
@@ -46,6 +47,21 @@ export const alterCollection = defineCall<
   { readonly name: string; readonly change: SchemaChange },
   { readonly schema: CollectionSchema }
 >('coordinator.catalog.alter');
+
+/**
+ * Chooses another index for a vector field; the catalog's record is the one place that says so, and
+ * the same choice again changes nothing. Segments follow by build jobs.
+ */
+export const setIndex = defineCall<
+  { readonly name: string; readonly field: string; readonly index: IndexChoice },
+  { readonly schema: CollectionSchema }
+>('coordinator.catalog.index');
+
+/** Why builds of a collection fail, while they do. */
+export const describeBuilds = defineCall<
+  { readonly collectionId: number },
+  { readonly failure: string | undefined }
+>('coordinator.job.describe');
 
 /** Gives a collection another name. */
 export const renameCollection = defineCall<

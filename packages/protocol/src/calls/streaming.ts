@@ -1,4 +1,5 @@
-import type { CollectionSchema, Metric, SearchEffort, SegmentPlan, Timestamp } from '@elanus/core';
+import type { BuiltIndex, CollectionSchema, Metric, SearchEffort } from '@elanus/core';
+import type { SegmentPlan, Timestamp } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { SegmentRecord } from '../record.ts';
 
@@ -142,6 +143,8 @@ export interface ShardStatus {
     readonly deleted: number;
     readonly bytes: number;
     readonly indexed: boolean;
+    /** What stands over its rows, where that is known. */
+    readonly indexes: readonly BuiltIndex[];
   }[];
   /** Rows on their way to an index: it comes without another write. */
   readonly indexingRows: number;

@@ -1,4 +1,4 @@
-import type { Field, Metric } from '@elanus/core';
+import type { Field, IndexChoice, Metric } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { SegmentRecord } from '../record.ts';
 
@@ -18,6 +18,7 @@ export interface BuildJob {
     readonly field: number;
     readonly dim: number;
     readonly metric: Metric;
+    readonly index: IndexChoice;
   }[];
   readonly inputs: readonly SegmentRecord[];
   /** Rows deleted at or before this are left out; decimal. */

@@ -173,10 +173,10 @@ export class Shard {
       const deleted = deletes.count;
       if (segment.state !== 'flushed') {
         const { rowCount: rows, rowBytes: bytes } = segment.rows;
-        return { segmentId, state: phase, rows, deleted, bytes, indexed: false };
+        return { segmentId, state: phase, rows, deleted, bytes, indexed: false, indexes: [] };
       }
-      const { rowCount: rows, bytes, indexed } = segment.record;
-      return { segmentId, state: phase, rows, deleted, bytes, indexed };
+      const { rowCount: rows, bytes, indexed, indexes = [] } = segment.record;
+      return { segmentId, state: phase, rows, deleted, bytes, indexed, indexes };
     });
     const soon = this.#patienceMs() < LIMITS.growingIdleMs;
     const indexing = segments.filter(({ indexed, state: phase, rows }) => {

@@ -1,0 +1,61 @@
+// Goal: the same wish gets the same index everywhere, and no build is begun that has no room.
+// Method: a table of wishes; every spec that fits is one that the builder takes.
+import type { IndexChoice, Metric } from '@elanus/core';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+
+import { buildBytes, builderParams, indexSpec } from './auto-index.ts';
+import type { IndexSpec } from './auto-index.ts';
+import { graphShape } from './hnsw-build.ts';
+
+const GB = 2 ** 30;
+const hnsw = (m: number, efConstruction: number): IndexSpec => ({
+  kind: 'HNSW',
+  params: { m, efConstruction },
+});
+const coded: IndexSpec = { kind: 'FLAT_SQ8', params: {} };
+const flat: IndexSpec = { kind: 'FLAT', params: {} };
+const auto = (recall?: number): IndexChoice => ({ kind: 'auto', recall });
+
+const table: readonly [string, number, number, number, IndexChoice | undefined, IndexSpec][] = [
+  ['a few thousand short rows', 8_000, 100, GB, undefined, coded],
+  ['more of them', 12_000, 100, GB, undefined, hnsw(16, 200)],
+  ['very short rows', 10_000, 3, GB, undefined, coded],
+  ['a few thousand long rows', 8_000, 768, GB, undefined, hnsw(16, 200)],
+  ['a thousand long rows', 1_000, 1_024, GB, undefined, coded],
+  ['the longest rows', 2_048, 32_768, GB, undefined, hnsw(16, 200)],
+  ['no rows', 0, 768, GB, undefined, coded],
+  ['a higher recall', 100_000, 768, GB, auto(0.99), hnsw(24, 300)],
+  ['a lower recall', 100_000, 768, GB, auto(0.8), hnsw(16, 200)],
+  ['everything', 100_000, 768, GB, auto(1), flat],
+  ['memory for fewer links', 1_000_000, 16, 220 * 2 ** 20, undefined, hnsw(8, 200)],
+  ['memory for few links', 1_000_000, 16, 160 * 2 ** 20, undefined, hnsw(4, 200)],
+  ['memory for codes only', 1_000_000, 16, 90 * 2 ** 20, undefined, coded],
+  ['memory for nothing', 1_000_000, 16, 0, undefined, flat],
+  ['a named kind, whatever there is', 100, 4, 0, { kind: 'hnsw', m: 8 }, hnsw(8, 200)],
+  ['another', 1e6, 768, GB, { kind: 'flat_sq8', recall: 0.9 }, coded],
+];
+
+test.each(table)('%s', (...row) => {
+  const [, rowCount, dim, memoryBytes, choice, expected] = row;
+  expect(indexSpec({ choice, metric: 'l2', dim, rowCount, memoryBytes })).toEqual(expected);
+});
+
+test('what is chosen fits the memory, and the builder takes its parameters', () => {
+  const wish = fc.record({
+    rowCount: fc.integer({ min: 0, max: 10_000_000 }),
+    dim: fc.integer({ min: 1, max: 32_768 }),
+    memoryBytes: fc.integer({ min: 0, max: 64 * GB }),
+    metric: fc.constantFrom<Metric>('l2', 'ip', 'cosine'),
+    choice: fc.constantFrom(undefined, auto(0.5), auto(0.99), auto(1)),
+  });
+  fc.assert(
+    fc.property(wish, (one) => {
+      const spec = indexSpec(one);
+      if (spec.kind !== 'FLAT') expect(buildBytes(spec, one)).toBeLessThanOrEqual(one.memoryBytes);
+      if (spec.kind === 'HNSW') graphShape(builderParams(spec), one.rowCount);
+      const more = indexSpec({ ...one, memoryBytes: 1000 * GB });
+      if (spec.kind === 'HNSW') expect(more.kind).toBe('HNSW');
+    }),
+  );
+});

@@ -1,0 +1,100 @@
+import { AUTO_INDEX, indexParams } from '@elanus/core';
+import type { IndexChoice, Metric } from '@elanus/core';
+import { sq8Stride } from '@elanus/kernels';
+
+import { graphShape } from './hnsw-build.ts';
+import type { HnswParams } from './hnsw-build.ts';
+import { indexLayout } from './index-file.ts';
+import { RECALL_DEFAULT } from './recall-curve.ts';
+import type { IndexKind } from './vector-index.ts';
+
+/**
+ * AUTOINDEX: which index the rows of one segment get. Pure, so that a table of cases is its test,
+ * and one node decides like another.
+ */
+
+/** Rows that are to be indexed, and what is asked of the index. */
+export interface IndexWish {
+  readonly choice?: IndexChoice | undefined;
+  readonly metric: Metric;
+  readonly dim: number;
+  readonly rowCount: number;
+  /** Bytes that the index may take, with what its build needs besides. */
+  readonly memoryBytes: number;
+}
+
+/** An index to be built: its kind, and the parameters in the words of `INDEX_KINDS`. */
+export interface IndexSpec {
+  readonly kind: IndexKind;
+  readonly params: Readonly<Record<string, number>>;
+}
+
+/**
+ * A scan of so few bytes of codes takes at most 0.1 ms. A graph answers in a fifth of that, but its
+ * build takes ten times the processor time, and segments this small are soon merged: measured on
+ * clustered rows of 16 to 1,536 dimensions (docs/decisions/0006-index-choices.md).
+ */
+const SCANNED_BYTES = 1024 * 1024;
+/** ... whatever they hold: so many short rows take as long. */
+const SCANNED_ROWS_MAX = 10_000;
+/** From this recall on graphs get more links: narrower walks pay for the longer build. */
+const HIGH_RECALL = 0.99;
+/** Degrees that are tried when memory is short, the best first. */
+const DEGREES = [16, 8, 4] as const;
+/** What a build of a graph needs besides its file: order, twins, marks of walks. */
+const BUILD_ROW_BYTES = 32;
+const BUILD_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The index that a choice means for these rows. A kind that the caller named is taken as it is;
+ * 'auto' decides by rows, dimension, memory and the recall that searches aim at.
+ */
+export function indexSpec(wish: IndexWish): IndexSpec {
+  const { choice = AUTO_INDEX } = wish;
+  if (choice.kind === 'auto') return autoIndex(wish, choice.recall ?? RECALL_DEFAULT);
+  return { kind: choice.kind.toUpperCase() as IndexKind, params: indexParams(choice) };
+}
+
+function autoIndex(wish: IndexWish, recall: number): IndexSpec {
+  const { rowCount, dim } = wish;
+  // Every row is looked at whatever stands over them.
+  if (recall === 1) return { kind: 'FLAT', params: {} };
+  const scanned = rowCount * sq8Stride(dim) <= SCANNED_BYTES && rowCount <= SCANNED_ROWS_MAX;
+  const coded: IndexSpec = { kind: 'FLAT_SQ8', params: {} };
+  if (!scanned) {
+    const spec = graphOf(wish, recall);
+    if (spec !== undefined) return spec;
+  }
+  return fits(coded, wish) ? coded : { kind: 'FLAT', params: {} };
+}
+
+/** The best graph that memory has room for. */
+function graphOf(wish: IndexWish, recall: number): IndexSpec | undefined {
+  const high = { kind: 'HNSW', params: { m: 24, efConstruction: 300 } } as const;
+  if (recall >= HIGH_RECALL && fits(high, wish)) return high;
+  const degrees = DEGREES.map(
+    (m) => ({ kind: 'HNSW', params: { m, efConstruction: 200 } }) as const,
+  );
+  return degrees.find((spec) => fits(spec, wish));
+}
+
+const fits = (spec: IndexSpec, wish: IndexWish): boolean =>
+  buildBytes(spec, wish) <= wish.memoryBytes;
+
+/** Bytes that a build of the index takes at most, its file included; the rows are not counted. */
+export function buildBytes(
+  spec: IndexSpec,
+  shape: { readonly metric: Metric; readonly dim: number; readonly rowCount: number },
+): number {
+  const { kind } = spec;
+  const { metric, dim, rowCount } = shape;
+  const graph = kind === 'HNSW' ? graphShape(builderParams(spec), rowCount) : undefined;
+  const { bytes } = indexLayout({ kind, metric, dim, rowCount, graph });
+  return kind === 'HNSW' ? bytes + rowCount * BUILD_ROW_BYTES + BUILD_BYTES : bytes;
+}
+
+/** The parameters as the builder of the kind takes them. */
+export function builderParams({ kind, params }: IndexSpec): HnswParams | undefined {
+  if (kind !== 'HNSW') return undefined;
+  return { M: params['m'], efConstruction: params['efConstruction'] };
+}

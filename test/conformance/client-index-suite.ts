@@ -1,0 +1,117 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { collection, t } from '../../packages/client/src/index.ts';
+import type { IndexChoice } from '../../packages/client/src/index.ts';
+import type { ClientSubject, OpenSubject } from './client-kit.ts';
+import { codeOf, detailsOf, docsOf, freshName } from './client-kit.ts';
+
+const WAIT = { timeout: 60_000, interval: 50 };
+const ROWS = 10_000;
+
+/** Enough rows to be flushed and indexed without another word. */
+const pointsOf = (name: string, index?: IndexChoice) =>
+  collection(name, {
+    id: t.int64({ primary: true, as: 'number' }),
+    vec: t.vector(8, index === undefined ? { metric: 'l2' } : { metric: 'l2', index }),
+  });
+
+function columns(): { id: BigInt64Array; vec: Float32Array } {
+  const id = BigInt64Array.from({ length: ROWS }, (_, i) => BigInt(i));
+  const vec = Float32Array.from({ length: ROWS * 8 }, (_, i) => ((i * 7_919) % 10_007) / 100);
+  return { id, vec };
+}
+
+/** Index choices: from the definition to the segments, changed while the rows are served. */
+export function clientIndexSuite(name: string, open: OpenSubject): void {
+  describe(`indexes on ${name}`, () => {
+    let subject: ClientSubject;
+    beforeEach(async () => {
+      subject = await open();
+    });
+    afterEach(() => subject.close());
+
+    test('a chosen index is built, another one replaces it, and answers stay', async () => {
+      const points = await subject.db.collection(
+        pointsOf(freshName(), { kind: 'hnsw', m: 8, efConstruction: 64, recall: 0.9 }),
+      );
+      const { id, vec } = columns();
+      await points.insert({ id, vec });
+      const index = async () => (await points.describe()).indexes[0];
+      await expect.poll(async () => (await index())?.indexedRows, WAIT).toBe(ROWS);
+      const first = await index();
+      expect(first).toMatchObject({ field: 'vec', pendingRows: 0, choice: { recall: 0.9 } });
+      expect(first?.parts).toMatchObject([
+        { kind: 'HNSW', params: { m: 8, efConstruction: 64 }, rows: ROWS },
+      ]);
+      expect(first?.bytes).toBeGreaterThan(ROWS * 64);
+      const vector = vec.slice(80, 88);
+      expect((await points.search({ vector, limit: 1 }))[0]).toMatchObject({ id: 10, score: 0 });
+
+      await points.index('vec', { kind: 'flat_sq8' });
+      await points.index('vec', { kind: 'flat_sq8' });
+      // Until the new one is there the old one answers.
+      expect((await points.search({ vector, limit: 1 }))[0]).toMatchObject({ id: 10, score: 0 });
+      const chosen = await index();
+      expect(chosen?.choice).toEqual({ kind: 'flat_sq8' });
+      expect((chosen?.indexedRows ?? 0) + (chosen?.pendingRows ?? 0)).toBe(ROWS);
+      await expect.poll(async () => (await index())?.indexedRows, WAIT).toBe(ROWS);
+      const parts = (await index())?.parts;
+      expect(parts).toMatchObject([{ kind: 'FLAT_SQ8', params: {}, rows: ROWS }]);
+      expect((await index())?.pendingRows).toBe(0);
+      expect((await points.search({ vector, limit: 1 }))[0]).toMatchObject({ id: 10, score: 0 });
+      const plan = await points.explain({ vector, limit: 1 });
+      expect(plan.segments.map((segment) => segment.index)).toEqual(['FLAT_SQ8']);
+
+      // Opening by the old definition leaves what was chosen since.
+      const again = await subject.db.collection(pointsOf(points.name, { kind: 'hnsw' }));
+      expect((await again.describe()).indexes[0]?.choice).toEqual({ kind: 'flat_sq8' });
+    });
+
+    test('without a choice the rows decide', async () => {
+      const docs = await subject.db.collection(docsOf(freshName()));
+      const [index] = (await docs.describe()).indexes;
+      expect(index).toEqual({
+        field: 'vec',
+        choice: { kind: 'auto' },
+        parts: [],
+        indexedRows: 0,
+        pendingRows: 0,
+        bytes: 0,
+      });
+    });
+
+    const bad: readonly [string, object, Record<string, unknown>][] = [
+      ['an unknown kind', { kind: 'hsnw' }, { code: 'invalid_argument', argument: 'index.kind' }],
+      ['no kind', {}, { code: 'invalid_argument' }],
+      ['too many links', { kind: 'hnsw', m: 65 }, { code: 'limit_out_of_range' }],
+      ['too few links', { kind: 'hnsw', m: 1 }, { code: 'limit_out_of_range' }],
+      ['a fraction', { kind: 'hnsw', m: 8.5 }, { code: 'limit_out_of_range' }],
+      [
+        'm above efConstruction',
+        { kind: 'hnsw', m: 32, efConstruction: 16 },
+        { code: 'limit_out_of_range' },
+      ],
+      ['a parameter of another kind', { kind: 'flat', m: 8 }, { argument: 'index.m' }],
+      ['no recall', { kind: 'auto', recall: 0 }, { argument: 'index.recall' }],
+      ['too much recall', { kind: 'auto', recall: 1.5 }, { argument: 'index.recall' }],
+    ];
+    test.each(bad)('refuses %s', async (_name, choice, expected) => {
+      const docs = await subject.db.collection(docsOf(freshName()));
+      const refused = docs.index('vec', choice as never);
+      expect(await detailsOf(refused)).toMatchObject(expected);
+      const index = choice as IndexChoice;
+      expect(() => pointsOf(freshName(), index)).toThrow();
+      expect((await docs.describe()).indexes[0]?.choice).toEqual({ kind: 'auto' });
+    });
+
+    test('refuses fields that have none', async () => {
+      const docs = await subject.db.collection(docsOf(freshName()));
+      expect(await detailsOf(docs.index('vex' as never, { kind: 'flat' }))).toMatchObject({
+        code: 'unknown_field',
+        hint: 'Did you mean `vec`?',
+      });
+      expect(await codeOf(docs.index('title' as never, { kind: 'flat' }))).toBe('invalid_argument');
+      const named = subject.db.collection('nowhere');
+      expect(await codeOf(named)).toBe('collection_not_found');
+    });
+  });
+}
