@@ -69,7 +69,7 @@ function tasksOf(isa: KernelIsa, reader: Reader | undefined): Record<string, () 
   const scan = (metric: 'l2' | 'ip' | 'cosine', nq: number) => () => {
     const queries = values.subarray(0, nq * DIM);
     const top = createTopK(nq, 10);
-    kernels.scanFloat32({ ...span, metric, rows, inverseNorms, queries, top });
+    kernels.scanRows({ ...span, metric, rows, inverseNorms, queries, top });
   };
   const query = encodeQuerySq8(values.subarray(0, DIM), grid, 1);
   const asked = { query: query.codes, queryTerm: query.term, weight: 1, slot: 0 };

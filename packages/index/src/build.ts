@@ -1,9 +1,10 @@
 import { ElanusError } from '@elanus/core';
-import type { Metric } from '@elanus/core';
-import { createTopK, floatsOf, rowsPerCall, trainSq8 } from '@elanus/kernels';
-import type { Kernels, TopK } from '@elanus/kernels';
+import type { FloatMetric, Metric } from '@elanus/core';
+import { createTopK, decodeElements, elementsOf, rowsPerCall, trainSq8 } from '@elanus/kernels';
+import type { Kernels, RowMemory, TopK } from '@elanus/kernels';
 
-import type { VectorColumn } from './column.ts';
+import { binaryMetric, floatMetric, numberColumn, rowOf } from './column.ts';
+import type { NumberColumn, VectorColumn } from './column.ts';
 import { codedRows, encodePiece, encodeRows, writeFacts } from './coded-rows.ts';
 import type { CodedRows } from './coded-rows.ts';
 import { lead } from './crew.ts';
@@ -32,6 +33,12 @@ export interface IndexPlan {
   readonly crew?: Crew | undefined;
 }
 
+/** A build over rows of numbers. */
+interface NumberPlan extends IndexPlan {
+  readonly metric: FloatMetric;
+  readonly column: NumberColumn;
+}
+
 /** Numbers that the grid is trained on: sorting them takes about 5 ms. */
 const SAMPLE = 65_536;
 /** Rows that serve as queries of the calibration. */
@@ -48,14 +55,17 @@ const CANDIDATES_MAX = 4096;
 const CALIBRATION_ROWS_MIN = 256;
 
 /** Numbers spread over rows and dimensions, scaled as they will be encoded. */
-function sampleOf(plan: IndexPlan, inverseNorms: Float32Array | undefined): Float32Array {
-  const { rows, rowCount, dim } = plan.column;
-  const values = floatsOf(rows, rowCount * dim);
-  const sample = new Float32Array(Math.min(SAMPLE, values.length));
+function sampleOf(plan: NumberPlan, inverseNorms: Float32Array | undefined): Float32Array {
+  const { rows, rowCount, dim, element = 'float32' } = plan.column;
+  const values = elementsOf(rows, element, { length: rowCount * dim });
+  const picked = values.slice(0, SAMPLE);
+  const rowAt = (i: number): number => Math.floor((i * rowCount) / picked.length);
+  for (let i = 0; i < picked.length; i++) {
+    picked[i] = values[rowAt(i) * dim + ((i * 7919) % dim)] ?? 0;
+  }
+  const sample = decodeElements(element, picked);
   for (let i = 0; i < sample.length; i++) {
-    const row = Math.floor((i * rowCount) / sample.length);
-    const value = values[row * dim + ((i * 7919) % dim)] ?? 0;
-    sample[i] = value * (inverseNorms?.[row] ?? 1);
+    sample[i] = (sample[i] ?? 0) * (inverseNorms?.[rowAt(i)] ?? 1);
   }
   return sample;
 }
@@ -111,14 +121,14 @@ function* ranksOf(
  * codes tell little (tight clusters, wild outliers) gets more candidates, in the end all rows.
  */
 function* calibrate(source: Sq8Source): Generator<undefined, number, undefined> {
-  const { rowCount, dim, rows } = source.column;
+  const { rowCount, dim } = source.column;
   if (rowCount < CALIBRATION_ROWS_MIN) return CANDIDATES_MIN;
   const ownRows = Array.from({ length: CALIBRATION_QUERIES }, (_, i) =>
     Math.floor(((i + 0.5) * rowCount) / CALIBRATION_QUERIES),
   );
   const queries = new Float32Array(CALIBRATION_QUERIES * dim);
   for (const [i, row] of ownRows.entries()) {
-    queries.set(floatsOf(rows, dim, row * dim * 4), i * dim);
+    queries.set(rowOf(source.column, row), i * dim);
   }
   const exact = createTopK(CALIBRATION_QUERIES, CALIBRATION_LIMIT + 1);
   yield* flatSteps(source, { queries, top: exact });
@@ -134,19 +144,20 @@ function* calibrate(source: Sq8Source): Generator<undefined, number, undefined> 
 }
 
 function* inverseNormSteps(
-  plan: IndexPlan,
+  plan: NumberPlan,
   out: Float32Array,
 ): Generator<undefined, void, undefined> {
-  const { rows, rowCount, dim } = plan.column;
+  const { rows, rowCount, dim, element } = plan.column;
   const size = rowsPerCall(dim, 1);
   for (let from = 0; from < rowCount; from += size) {
-    plan.kernels.inverseNorms({ dim, rows, from, to: Math.min(rowCount, from + size), out });
+    const to = Math.min(rowCount, from + size);
+    plan.kernels.inverseNorms({ dim, rows, element, from, to, out });
     yield;
   }
 }
 
 /** Encodes all rows; with a crew, its threads share them out. */
-function* encodeSteps(plan: IndexPlan, coded: CodedRows): Generator<undefined, void, undefined> {
+function* encodeSteps(plan: NumberPlan, coded: CodedRows): Generator<undefined, void, undefined> {
   const { crew, column } = plan;
   const count = Math.ceil(column.rowCount / encodeRows(column));
   if (crew === undefined) {
@@ -164,12 +175,21 @@ function* encodeSteps(plan: IndexPlan, coded: CodedRows): Generator<undefined, v
   });
 }
 
+/** Refuses a kind that does not fit what the column holds. @throws RangeError */
+function checkKind({ kind, metric, column }: IndexPlan): void {
+  const bits = column.element === 'binary';
+  if (bits !== (kind === 'BIN_FLAT')) throw new RangeError(`kind: ${kind} is not for such rows`);
+  if (bits) binaryMetric(metric);
+  else floatMetric(metric);
+}
+
 /** What the header says before anything was measured. */
 function firstHeader(plan: IndexPlan): IndexHeader {
   const { kind, metric, params } = plan;
-  const { dim, rowCount } = plan.column;
+  const { dim, rowCount, element } = plan.column;
+  checkKind(plan);
   const graph = kind === 'HNSW' ? graphShape(params, rowCount) : undefined;
-  return { kind, metric, dim, rowCount, graph, ...NO_CODES };
+  return { kind, metric, dim, rowCount, element, graph, ...NO_CODES };
 }
 
 /**
@@ -187,11 +207,27 @@ export function reserveFile(plan: IndexPlan): IndexFile {
  * Cost at 60,000 x 784 on one core: FLAT_SQ8 about half a second, HNSW about ten seconds.
  */
 export function* buildSteps(plan: IndexPlan): Generator<undefined, IndexFile, undefined> {
+  const { metric, column } = plan;
+  let header = firstHeader(plan);
+  const { memory } = plan.file ?? reserveFile(plan);
+  if (column.element !== 'binary') {
+    const numbers = { ...plan, metric: floatMetric(metric), column: numberColumn(column) };
+    header = yield* numberSteps(numbers, header, memory);
+  }
+  yield* sealSteps(memory, header);
+  return { memory, bytes: indexLayout(header).bytes };
+}
+
+/** Writes everything but header and checksums; gives what was measured on the way. */
+function* numberSteps(
+  plan: NumberPlan,
+  first: IndexHeader,
+  memory: RowMemory,
+): Generator<undefined, IndexHeader, undefined> {
   const { kernels, kind, metric, column } = plan;
   const { rowCount } = column;
-  let header = firstHeader(plan);
+  let header = first;
   const layout = indexLayout(header);
-  const { memory } = plan.file ?? reserveFile(plan);
   const room = { memory, bytes: layout.bytes };
   const at = memory.byteOffset + layout.sections.inverseNorms.offset;
   const inverseNorms =
@@ -213,8 +249,7 @@ export function* buildSteps(plan: IndexPlan): Generator<undefined, IndexFile, un
       header = { ...header, graph: yield* graphSteps(task) };
     }
   }
-  yield* sealSteps(memory, header);
-  return { memory, bytes: indexLayout(header).bytes };
+  return header;
 }
 
 /** About how many steps a build takes. */
@@ -224,7 +259,8 @@ function stepsOf(plan: IndexPlan): number {
   const norms = plan.metric === 'cosine' ? calls : 0;
   const sealed = indexLayout(firstHeader(plan)).blocks;
   // Encoding takes sixteen steps per call; calibration two passes of all its queries.
-  const coded = plan.kind === 'FLAT' ? 0 : calls * (16 + 2 * CALIBRATION_QUERIES);
+  const coded =
+    plan.kind === 'FLAT' || plan.kind === 'BIN_FLAT' ? 0 : calls * (16 + 2 * CALIBRATION_QUERIES);
   // A step links eight rows or merges the links of 32 targets: see crew.ts.
   const linked = plan.kind === 'HNSW' ? rowCount * 0.56 : 0;
   return Math.max(1, norms + coded + linked + sealed);

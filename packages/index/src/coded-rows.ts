@@ -1,4 +1,4 @@
-import { createTopK, floatsOf, rowsPerCall } from '@elanus/kernels';
+import { createTopK, rowsPerCall } from '@elanus/kernels';
 import type { Sq8Grid, TopK } from '@elanus/kernels';
 
 import type { Crew, Stage, Work } from './crew.ts';
@@ -8,6 +8,7 @@ import { sq8Source } from './open.ts';
 import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import type { FlatSource } from './flat.ts';
+import { rowOf } from './column.ts';
 import type { VectorColumn } from './column.ts';
 
 /**
@@ -57,10 +58,10 @@ export function codedRows(
 /** Encodes one piece. */
 export function encodePiece({ source, innerTerms }: CodedRows, piece: number): void {
   const { kernels, codes, terms, norms, grid, inverseNorms, stride, column } = source;
-  const { rows, rowCount, dim } = column;
+  const { rows, rowCount, dim, element } = column;
   const size = encodeRows(column);
   const [from, to] = [piece * size, Math.min(rowCount, (piece + 1) * size)];
-  const shape = { dim, rows, codes, stride, terms, norms, inverseNorms, innerTerms };
+  const shape = { dim, rows, element, codes, stride, terms, norms, inverseNorms, innerTerms };
   kernels.encodeSq8({ ...shape, ...grid, from, to });
 }
 
@@ -109,10 +110,10 @@ export function truthOf(
 
 /** Rows `[from, to)` of those that are linked last, as queries. */
 export function heldQueries(source: Sq8Source, held: Uint32Array): Float32Array {
-  const { dim, rows } = source.column;
+  const { dim } = source.column;
   const queries = new Float32Array(held.length * dim);
   for (const [i, row] of held.entries()) {
-    queries.set(floatsOf(rows, dim, row * dim * 4), i * dim);
+    queries.set(rowOf(source.column, row), i * dim);
   }
   return queries;
 }

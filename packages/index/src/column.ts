@@ -1,20 +1,57 @@
-import type { Kernels, RowMemory } from '@elanus/kernels';
+import type { BinaryMetric, FloatMetric, Metric } from '@elanus/core';
+import { decodeRows } from '@elanus/kernels';
+import type { Kernels, RowElement, RowMemory } from '@elanus/kernels';
 
 /**
- * The float32 vectors of a segment, as an index sees them: shared memory that the segment owns. An
- * index points at it and never copies it. Structured clone sends it to threads as it is.
+ * The vectors of a segment, as an index sees them: shared memory that the segment owns. An index
+ * points at it and never copies it. Structured clone sends it to threads as it is.
  */
 export interface VectorColumn {
-  /** [rowCount x dim] f32, row-major and tight. */
+  /** [rowCount x dim] elements, row-major and tight; binary: [rowCount x dim / 8] bytes. */
   readonly rows: RowMemory;
   readonly rowCount: number;
   readonly dim: number;
+  /** How the numbers are stored; default float32. */
+  readonly element?: ColumnElement | undefined;
+}
+
+/** What a column of vectors holds: numbers of some width, or bits. */
+export type ColumnElement = RowElement | 'binary';
+
+/** A column of numbers. */
+export interface NumberColumn extends VectorColumn {
+  readonly element?: RowElement | undefined;
+}
+
+/** The column, known to hold numbers. @throws RangeError for one of bits */
+export function numberColumn(column: VectorColumn): NumberColumn {
+  const { element } = column;
+  if (element === 'binary') throw new RangeError('column: expected numbers, not bits');
+  return { ...column, element };
+}
+
+/** The metric, known to be one of numbers. @throws RangeError */
+export function floatMetric(metric: Metric): FloatMetric {
+  if (metric === 'l2' || metric === 'ip' || metric === 'cosine') return metric;
+  throw new RangeError(`metric: ${metric} compares bits`);
+}
+
+/** The metric, known to be one of bits. @throws RangeError */
+export function binaryMetric(metric: Metric): BinaryMetric {
+  if (metric === 'hamming' || metric === 'jaccard' || metric === 'tanimoto') return metric;
+  throw new RangeError(`metric: ${metric} compares numbers`);
+}
+
+/** One row of a column as float32 numbers: what a query looks like. */
+export function rowOf(column: NumberColumn, row: number): Float32Array {
+  const { rows, dim, element = 'float32' } = column;
+  return decodeRows(rows, element, { at: row * dim, length: dim });
 }
 
 /** Inverse norms of a whole column on shared memory: what COSINE needs beside the rows. */
 export function columnNorms(kernels: Kernels, column: VectorColumn): Float32Array {
-  const { dim, rowCount, rows } = column;
+  const { dim, rowCount, rows, element } = numberColumn(column);
   const out = new Float32Array(new SharedArrayBuffer(rowCount * 4));
-  kernels.inverseNorms({ dim, rows, from: 0, to: rowCount, out });
+  kernels.inverseNorms({ dim, rows, element, from: 0, to: rowCount, out });
   return out;
 }

@@ -1,21 +1,24 @@
-import type { Metric } from '@elanus/core';
+import type { FloatMetric } from '@elanus/core';
 import { rowsPerCall } from '@elanus/kernels';
 import type { Kernels, TopK } from '@elanus/kernels';
 
-import type { VectorColumn } from './column.ts';
-import type { IndexSearch, SearchWork } from './vector-index.ts';
+import type { NumberColumn } from './column.ts';
+import type { IndexSearch, NumberSearch, SearchWork } from './vector-index.ts';
 
 /** What an exact scan reads. */
 export interface FlatSource {
   readonly kernels: Kernels;
-  readonly metric: Metric;
-  readonly column: VectorColumn;
+  readonly metric: FloatMetric;
+  readonly column: NumberColumn;
   /** COSINE only. */
   readonly inverseNorms: Float32Array | undefined;
 }
 
 /** Rows that a search asks for, with the defaults in. */
-export function spanOf(args: IndexSearch, rowCount: number): { from: number; to: number } {
+export function spanOf(
+  args: Pick<IndexSearch, 'from' | 'to'>,
+  rowCount: number,
+): { from: number; to: number } {
   return { from: args.from ?? 0, to: args.to ?? rowCount };
 }
 
@@ -36,18 +39,19 @@ export function slotView(top: TopK, slot: number): TopK {
 /** Exact scan in steps of one bounded native call. */
 export function* flatSteps(
   source: FlatSource,
-  args: IndexSearch,
+  args: NumberSearch,
 ): Generator<undefined, SearchWork, undefined> {
   const { kernels, metric, column, inverseNorms } = source;
   const { queries, allowed, bounds, top, rowBase = 0 } = args;
   const { from, to } = spanOf(args, column.rowCount);
   if (to > column.rowCount) throw new RangeError('to: beyond the rows of the index');
   const size = rowsPerCall(column.dim, top.nq);
-  const shape = { metric, dim: column.dim, rows: column.rows, inverseNorms, rowBase };
+  const { dim, rows, element } = column;
+  const shape = { metric, dim, rows, element, inverseNorms, rowBase };
   // The first call runs even for an empty span: it checks the arguments.
   for (let at = from; at === from || at < to; at += size) {
     const end = Math.min(to, at + size);
-    kernels.scanFloat32({ ...shape, from: at, to: end, allowed, queries, bounds, top });
+    kernels.scanRows({ ...shape, from: at, to: end, allowed, queries, bounds, top });
     yield;
   }
   return { plan: 'exact', exactScores: (to - from) * top.nq, codeScores: 0 };

@@ -2,6 +2,7 @@ import { assert } from '@elanus/core';
 import type { GraphView } from '@elanus/kernels';
 
 import type { IndexPlan } from './build.ts';
+import { floatMetric, numberColumn } from './column.ts';
 import { codedRows, encodePiece, readFacts, truthWork } from './coded-rows.ts';
 import type { CodedRows } from './coded-rows.ts';
 import type { Work } from './crew.ts';
@@ -26,7 +27,7 @@ export function helperWork(plan: IndexPlan): Work {
     assert(graph !== undefined, 'a stage of a graph');
     return workOf({ kernels, graph, efConstruction: shape.efConstruction, crew });
   };
-  const flat = { kernels, metric, column };
+  const flat = { kernels, metric: floatMetric(metric), column: numberColumn(column) };
   /** Made when it is needed: the leader measures what it says before that. */
   const coded = (): CodedRows => {
     const rows = { kind, metric, dim, rowCount, graph: { ...shape, nodes: rowCount } };

@@ -12,7 +12,7 @@ import { RECALL_DEFAULT } from './recall-curve.ts';
 import type { RecallCurve, Width, WidthMemo } from './recall-curve.ts';
 import { allowedRows, alone, candidatesFor, cutsBestSide, sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
-import type { IndexSearch, SearchWork } from './vector-index.ts';
+import type { NumberSearch, SearchWork } from './vector-index.ts';
 
 /**
  * Search of an HNSW index: a walk of the graph finds candidates by their codes, exact scores
@@ -104,7 +104,7 @@ function walkMode(share: number, costOf: (mode: GraphMode) => number): GraphMode
   return costOf('two-hop') < costOf('test') ? 'two-hop' : 'test';
 }
 
-function widthOfSearch(source: HnswSource, args: IndexSearch, share: number): Width | undefined {
+function widthOfSearch(source: HnswSource, args: NumberSearch, share: number): Width | undefined {
   const width = widthUnfiltered(source, args);
   // Inner products lead a walk to few rows: when some of those are left out, it has to be wider.
   if (width === undefined || source.metric !== 'ip' || share >= 1 || args.ef !== undefined) {
@@ -114,7 +114,7 @@ function widthOfSearch(source: HnswSource, args: IndexSearch, share: number): Wi
   return source.widths.find(source.curve, { limit: args.top.limit, ef, recall: 1 });
 }
 
-function widthUnfiltered(source: HnswSource, args: IndexSearch): Width | undefined {
+function widthUnfiltered(source: HnswSource, args: NumberSearch): Width | undefined {
   const { limit } = args.top;
   const recall = args.recall ?? RECALL_DEFAULT;
   if (!(recall > 0 && recall <= 1)) throw new RangeError('recall: expected more than 0, at most 1');
@@ -122,7 +122,7 @@ function widthUnfiltered(source: HnswSource, args: IndexSearch): Width | undefin
 }
 
 /** How to walk; undefined = scan. */
-function planWalk(source: HnswSource, args: IndexSearch): WalkPlan | undefined {
+function planWalk(source: HnswSource, args: NumberSearch): WalkPlan | undefined {
   const { limit } = args.top;
   const rows = allowedRows(source, args);
   const share = rows / source.column.rowCount;
@@ -153,7 +153,7 @@ function planWalk(source: HnswSource, args: IndexSearch): WalkPlan | undefined {
 }
 
 /** Whether a walk can answer at all. */
-function canWalk(source: HnswSource, args: IndexSearch): boolean {
+function canWalk(source: HnswSource, args: NumberSearch): boolean {
   const { rowCount } = source.column;
   const whole = (args.from ?? 0) === 0 && (args.to ?? rowCount) === rowCount;
   return args.exact !== true && whole && !cutsBestSide(source, args.bounds);
@@ -175,7 +175,7 @@ function unanswered(outcomes: Uint32Array, query: number, limit: number): boolea
 /** Search in steps; see the head of this file. */
 export function* hnswSteps(
   source: HnswSource,
-  args: IndexSearch,
+  args: NumberSearch,
 ): Generator<undefined, SearchWork, undefined> {
   const { graph, column, kernels } = source;
   const { top, queries } = args;
@@ -215,7 +215,7 @@ function sumOf(plan: WalkPlan, top: TopK, outcomes: Uint32Array): Sum {
 function walkOf(
   source: HnswSource,
   walking: {
-    readonly args: IndexSearch;
+    readonly args: NumberSearch;
     readonly plan: WalkPlan;
     readonly graph: GraphView;
     readonly scratch: Scratch;
@@ -229,6 +229,7 @@ function walkOf(
     graph,
     metric,
     dim: column.dim,
+    element: column.element,
     grid,
     rows: column.rows,
     inverseNorms,
@@ -251,7 +252,7 @@ function walkOf(
 /** Scans for the queries that their walk did not answer. */
 function* scanInstead(
   source: HnswSource,
-  walked: { readonly args: IndexSearch; readonly outcomes: Uint32Array; readonly sum: Sum },
+  walked: { readonly args: NumberSearch; readonly outcomes: Uint32Array; readonly sum: Sum },
 ): Generator<undefined, void, undefined> {
   const { args, outcomes, sum } = walked;
   for (let query = 0; query < args.top.nq; query++) {

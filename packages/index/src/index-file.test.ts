@@ -128,7 +128,7 @@ describe.each(['FLAT_SQ8', 'HNSW'] as const)('a file, %s', (sealed) => {
   test('of a newer version or with an unknown reader feature names both versions', () => {
     for (const field of [8, 12]) {
       const bytes = sound.slice();
-      new DataView(bytes.buffer).setUint32(field, 2, true);
+      new DataView(bytes.buffer).setUint32(field, 4, true);
       expect(codeOf(() => openBytes(reseal(bytes)))).toBe('format_too_new');
     }
     const harmless = sound.slice();

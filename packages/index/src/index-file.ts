@@ -2,9 +2,11 @@ import { crc32 } from '@elanus/kernels/checksum';
 
 import { ElanusError } from '@elanus/core';
 import type { Metric } from '@elanus/core';
-import { bytesOf, DEGREE_MAX, DIM_MAX, graphCount, graphStride, sq8Stride } from '@elanus/kernels';
+import { BIT_DIM_MAX, bytesOf, DEGREE_MAX, DIM_MAX, graphCount } from '@elanus/kernels';
+import { graphStride, sq8Stride } from '@elanus/kernels';
 import type { Kernels, RowMemory, Sq8Grid } from '@elanus/kernels';
 
+import type { ColumnElement } from './column.ts';
 import type { IndexKind } from './vector-index.ts';
 
 /**
@@ -23,7 +25,8 @@ import type { IndexKind } from './vector-index.ts';
  *                                        152 rows that it links, u32
  *                                        156 efConstruction, u32
  *                                        160 more sections: 5 x (offset u64, bytes u64)
- *                                        240 zeros        252 crc32 of bytes 0 to 251
+ *                                        240 element of the rows, u32
+ *                                        244 zeros        252 crc32 of bytes 0 to 251
  *     256   sections: codes, terms, squared norms, inverse norms, terms of inner products, links,
  *           rows of upper nodes, links of upper nodes, recall curve; then crc32 of each block of
  *           the bytes from 256 to the checksums
@@ -40,13 +43,16 @@ export const INDEX_FILE_VERSION = 1;
 export const INDEX_HEADER_BYTES = 256;
 /** Reader feature: the file holds a graph. */
 const GRAPH_FEATURE = 1;
+/** Reader feature: the rows are not of float32 numbers. */
+const ELEMENT_FEATURE = 2;
 const BLOCK_BYTES = 256 * 1024;
 const ROWS_MAX = 0xfffffffe;
 /** Rows of an index with a graph: links have 31 bits. */
 export const GRAPH_ROWS_MAX = 0x7fffffff;
 /** Codes of the format: append only. */
-const KINDS: readonly IndexKind[] = ['FLAT', 'FLAT_SQ8', 'HNSW'];
-const METRICS: readonly Metric[] = ['l2', 'ip', 'cosine'];
+const KINDS: readonly IndexKind[] = ['FLAT', 'FLAT_SQ8', 'HNSW', 'BIN_FLAT'];
+const METRICS: readonly Metric[] = ['l2', 'ip', 'cosine', 'hamming', 'jaccard', 'tanimoto'];
+const ELEMENTS: readonly ColumnElement[] = ['float32', 'float16', 'bfloat16', 'int8', 'binary'];
 const SECTIONS = ['codes', 'terms', 'norms', 'inverseNorms'] as const;
 const GRAPH_SECTIONS = ['innerTerms', 'links', 'upperRows', 'upperLinks', 'curve'] as const;
 /** Bytes of a recall curve: see recall-curve.ts. */
@@ -71,6 +77,8 @@ export interface IndexShape {
   readonly metric: Metric;
   readonly dim: number;
   readonly rowCount: number;
+  /** How the numbers of the rows are stored; default float32. */
+  readonly element?: ColumnElement | undefined;
   /** HNSW only. */
   readonly graph?: GraphShape | undefined;
 }
@@ -109,7 +117,7 @@ export function codeStride(shape: Pick<IndexShape, 'kind' | 'dim'>): number {
 
 function sectionSizes(shape: IndexShape): Record<SectionName, number> {
   const { kind, metric, rowCount, graph } = shape;
-  const coded = kind !== 'FLAT';
+  const coded = kind !== 'FLAT' && kind !== 'BIN_FLAT';
   const { degree, nodes } = graph ?? { degree: 0, nodes: 0 };
   let upper = 0;
   for (let layer = 1; degree > 1 && graphCount(nodes, degree, layer) > 0; layer++) {
@@ -153,6 +161,11 @@ function headerView(memory: RowMemory): DataView {
   return new DataView(memory.buffer, memory.byteOffset, INDEX_HEADER_BYTES);
 }
 
+/** What a reader has to know for a file of this shape. */
+function featuresOf({ graph, element = 'float32' }: IndexShape): number {
+  return (graph === undefined ? 0 : GRAPH_FEATURE) | (element === 'float32' ? 0 : ELEMENT_FEATURE);
+}
+
 /** Writes checksums and header over finished sections. One step per block. */
 export function* sealSteps(
   memory: RowMemory,
@@ -178,8 +191,10 @@ export function* sealSteps(
   view.setUint32(52, header.candidatesOfTen, true);
   view.setUint32(56, BLOCK_BYTES, true);
   view.setUint32(60, layout.blocks, true);
+  const element = ELEMENTS.indexOf(header.element ?? 'float32');
+  view.setUint32(12, featuresOf(header), true);
+  view.setUint32(240, element, true);
   if (header.graph !== undefined) {
-    view.setUint32(12, GRAPH_FEATURE, true);
     view.setUint32(148, header.graph.degree, true);
     view.setUint32(152, header.graph.nodes, true);
     view.setUint32(156, header.graph.efConstruction, true);
@@ -245,7 +260,7 @@ function checkEnvelope(image: IndexImage): DataView {
     throw new ElanusError('format_too_new', { what: image.path, version, supported });
   }
   if (version < 1) refuse(image, 'no such version', 8);
-  if ((features & ~GRAPH_FEATURE) !== 0) {
+  if ((features & ~(GRAPH_FEATURE | ELEMENT_FEATURE)) !== 0) {
     const what = `${image.path}, reader features ${features}`;
     throw new ElanusError('format_too_new', { what, version, supported: INDEX_FILE_VERSION });
   }
@@ -255,8 +270,11 @@ function checkEnvelope(image: IndexImage): DataView {
 function readShape(image: IndexImage, view: DataView): IndexHeader {
   const kind = KINDS[view.getUint32(20, true)] ?? refuse(image, 'unknown kind', 20);
   const metric = METRICS[view.getUint32(24, true)] ?? refuse(image, 'unknown metric', 24);
+  const element = readElement(image, view, { kind, metric });
   const dim = view.getUint32(28, true);
-  if (dim < 1 || dim > DIM_MAX) refuse(image, 'dimension out of range', 28);
+  const bits = element === 'binary';
+  const fits = bits ? dim % 8 === 0 && dim <= BIT_DIM_MAX : dim <= DIM_MAX;
+  if (dim < 1 || !fits) refuse(image, 'dimension out of range', 28);
   const rows = view.getBigUint64(32, true);
   if (rows > BigInt(ROWS_MAX)) refuse(image, 'row count out of range', 32);
   const grid = { low: view.getFloat32(40, true), step: view.getFloat32(44, true) };
@@ -265,12 +283,29 @@ function readShape(image: IndexImage, view: DataView): IndexHeader {
   if (!sound || !Number.isFinite(typicalNorm)) refuse(image, 'grid out of range', 40);
   const candidatesOfTen = view.getUint32(52, true);
   const coded = { grid, typicalNorm, candidatesOfTen };
-  return { kind, metric, dim, rowCount: Number(rows), ...coded, graph: readGraph(image, view) };
+  const shape = { kind, metric, dim, rowCount: Number(rows), element };
+  return { ...shape, ...coded, graph: readGraph(image, view) };
+}
+
+/** The element of the rows; kind and metric have to be of such rows. */
+function readElement(
+  image: IndexImage,
+  view: DataView,
+  { kind, metric }: Pick<IndexShape, 'kind' | 'metric'>,
+): ColumnElement {
+  const element = ELEMENTS[view.getUint32(240, true)] ?? refuse(image, 'unknown element', 240);
+  const featured = (view.getUint32(12, true) & ELEMENT_FEATURE) !== 0;
+  if (featured !== (element !== 'float32')) refuse(image, 'an element without its feature', 240);
+  const bits = element === 'binary';
+  if (bits !== (kind === 'BIN_FLAT')) refuse(image, 'a kind that is not for such rows', 20);
+  const ofBits = metric !== 'l2' && metric !== 'ip' && metric !== 'cosine';
+  if (bits !== ofBits) refuse(image, 'a metric that is not for such rows', 24);
+  return element;
 }
 
 function readGraph(image: IndexImage, view: DataView): GraphShape | undefined {
   const kind = KINDS[view.getUint32(20, true)];
-  const featured = view.getUint32(12, true) === GRAPH_FEATURE;
+  const featured = (view.getUint32(12, true) & GRAPH_FEATURE) !== 0;
   if (featured !== (kind === 'HNSW')) refuse(image, 'a graph in a file of another kind', 12);
   const degree = view.getUint32(148, true);
   const nodes = view.getUint32(152, true);

@@ -3,8 +3,9 @@ import type { Metric } from '@elanus/core';
 import { memoryAt } from '@elanus/kernels';
 import type { GraphView, Kernels } from '@elanus/kernels';
 
-import { columnNorms } from './column.ts';
+import { binaryMetric, columnNorms, floatMetric, numberColumn } from './column.ts';
 import type { VectorColumn } from './column.ts';
+import { bitSteps } from './bin-flat.ts';
 import { flatSteps } from './flat.ts';
 import type { FlatSource } from './flat.ts';
 import type { IndexHandle } from './handle.ts';
@@ -15,7 +16,7 @@ import type { IndexFile, IndexHeader, IndexImage, SectionName } from './index-fi
 import { readCurve, WidthMemo } from './recall-curve.ts';
 import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
-import type { IndexSearch, SearchWork, VectorIndex } from './vector-index.ts';
+import type { NumberSearch, SearchWork, VectorIndex } from './vector-index.ts';
 
 type SearchSteps = VectorIndex['searchSteps'];
 
@@ -98,28 +99,62 @@ export function openHandle(kernels: Kernels, handle: IndexHandle): VectorIndex {
   return index;
 }
 
+function bitSearch(kernels: Kernels, { header, column }: IndexHandle): SearchSteps {
+  const source = { kernels, metric: binaryMetric(header.metric), column };
+  return (args) => {
+    const { queries } = args;
+    if (!(queries instanceof Uint8Array)) throw new TypeError('queries: expected a Uint8Array');
+    return bitSteps(source, { ...args, queries });
+  };
+}
+
+/** Refuses queries of bits. */
+function numbersOnly(steps: (args: NumberSearch) => ReturnType<SearchSteps>): SearchSteps {
+  return (args) => {
+    const { queries } = args;
+    if (!(queries instanceof Float32Array)) {
+      throw new TypeError('queries: expected a Float32Array');
+    }
+    return steps(args as NumberSearch);
+  };
+}
+
+function numberSearch(args: {
+  readonly kernels: Kernels;
+  readonly handle: IndexHandle;
+  readonly inverseNorms: Float32Array | undefined;
+}): SearchSteps {
+  const { kernels, inverseNorms } = args;
+  const { header, file } = args.handle;
+  const column = numberColumn(args.handle.column);
+  const flat: FlatSource = { kernels, metric: floatMetric(header.metric), column, inverseNorms };
+  if (header.kind === 'FLAT_SQ8' && file !== undefined) {
+    const source = sq8Source(flat, file, header);
+    return numbersOnly((asked) => sq8Steps(source, asked));
+  }
+  if (header.kind === 'HNSW' && file !== undefined) {
+    const source = hnswSource(flat, file, header);
+    return numbersOnly((asked) => hnswSteps(source, asked));
+  }
+  return numbersOnly((asked) => flatSteps(flat, asked));
+}
+
 function openParts(kernels: Kernels, handle: IndexHandle): VectorIndex {
   const { header, column, file } = handle;
   const { kind, metric, dim, rowCount } = header;
   const filed = file === undefined ? undefined : floatSection(file, header, 'inverseNorms');
   const inverseNorms = metric === 'cosine' ? (handle.inverseNorms ?? filed) : undefined;
-  const flat: FlatSource = { kernels, metric, column, inverseNorms };
-  let searchSteps: SearchSteps = (args: IndexSearch) => flatSteps(flat, args);
-  if (kind === 'FLAT_SQ8' && file !== undefined) {
-    const source = sq8Source(flat, file, header);
-    searchSteps = (args) => sq8Steps(source, args);
-  }
-  if (kind === 'HNSW' && file !== undefined) {
-    const source = hnswSource(flat, file, header);
-    searchSteps = (args) => hnswSteps(source, args);
-  }
+  const searchSteps =
+    column.element === 'binary'
+      ? bitSearch(kernels, handle)
+      : numberSearch({ kernels, handle, inverseNorms });
   return {
     kind,
     metric,
     dim,
     rowCount,
     bytes: file?.bytes ?? inverseNorms?.byteLength ?? 0,
-    capabilities: { exact: kind === 'FLAT', filter: true, range: true },
+    capabilities: { exact: kind === 'FLAT' || kind === 'BIN_FLAT', filter: true, range: true },
     search: (args) => runToEnd(searchSteps(args)),
     searchSteps,
     handle: () => handle,
@@ -142,8 +177,11 @@ export interface OpenIndex {
 export function* openIndexSteps(args: OpenIndex): Generator<undefined, VectorIndex, undefined> {
   const { image, column, kernels } = args;
   const header = readIndexHeader(image);
-  if (header.dim !== column.dim || header.rowCount !== column.rowCount) {
-    const why = `an index of ${header.rowCount} x ${header.dim} for a column of other shape`;
+  const { dim, rowCount, element = 'float32' } = column;
+  const same = header.dim === dim && header.rowCount === rowCount;
+  if (!same || (header.element ?? 'float32') !== element) {
+    const shape = `${header.rowCount} x ${header.dim} x ${header.element ?? 'float32'}`;
+    const why = `an index of ${shape} for a column of other shape`;
     throw new ElanusError('file_corrupt', { path: image.path, why });
   }
   yield* verifySteps(image, header);
@@ -169,8 +207,9 @@ export function flatIndex(args: {
   readonly inverseNorms?: Float32Array | undefined;
 }): VectorIndex {
   const { kernels, metric, column } = args;
-  const { dim, rowCount } = column;
-  const header = { kind: 'FLAT' as const, metric, dim, rowCount, ...NO_CODES };
+  const { dim, rowCount, element } = column;
+  const kind = element === 'binary' ? ('BIN_FLAT' as const) : ('FLAT' as const);
+  const header = { kind, metric, dim, rowCount, element, ...NO_CODES };
   if (metric !== 'cosine') return openHandle(kernels, { header, column });
   const inverseNorms = args.inverseNorms ?? columnNorms(kernels, column);
   return openHandle(kernels, { header, column, inverseNorms });

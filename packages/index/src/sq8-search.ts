@@ -4,7 +4,7 @@ import type { RowMemory, ScoreBounds, Sq8Grid, Sq8Query, TopK } from '@elanus/ke
 
 import { flatSteps, slotView, spanOf } from './flat.ts';
 import type { FlatSource } from './flat.ts';
-import type { IndexSearch, SearchWork } from './vector-index.ts';
+import type { NumberSearch, SearchWork } from './vector-index.ts';
 
 /**
  * Search over 8-bit codes, in two stages: the grid distance picks candidates, exact scores of the
@@ -80,7 +80,7 @@ export function cutsBestSide(source: Sq8Source, bounds: ScoreBounds | undefined)
 }
 
 /** How many rows a search may return. */
-export function allowedRows(source: Sq8Source, args: IndexSearch): number {
+export function allowedRows(source: Sq8Source, args: NumberSearch): number {
   const { from, to } = spanOf(args, source.column.rowCount);
   if (args.allowed === undefined) return to - from;
   return Math.min(to - from, source.kernels.popcount(args.allowed));
@@ -89,7 +89,7 @@ export function allowedRows(source: Sq8Source, args: IndexSearch): number {
 /** Scans codes for all placed queries; `found` holds a heap of candidates for each. */
 export function* scanCodes(
   source: Sq8Source,
-  args: IndexSearch,
+  args: NumberSearch,
   stage: { readonly placed: readonly (Sq8Query | undefined)[]; readonly found: TopK },
 ): Generator<undefined, void, undefined> {
   const { kernels, codes, terms, norms, grid, column } = source;
@@ -121,7 +121,7 @@ export function* scanCodes(
 /** Exact scores of the candidates of one query into the result. */
 function rerank(
   source: Sq8Source,
-  args: IndexSearch,
+  args: NumberSearch,
   stage: { readonly found: TopK; readonly foundSlot: number; readonly slot: number },
 ): void {
   const { kernels, metric, column, inverseNorms } = source;
@@ -132,10 +132,11 @@ function rerank(
   // In row order the rows are read forwards; heap order would jump about in memory.
   const list = candidates.rows.slice(0, count).sort();
   if (rowBase !== 0) for (let i = 0; i < count; i++) list[i] = (list[i] ?? 0) + rowBase;
-  const query = queries.subarray(stage.slot * column.dim, (stage.slot + 1) * column.dim);
-  const shape = { metric, dim: column.dim, rows: column.rows, inverseNorms, rowBase };
+  const { dim, rows, element } = column;
+  const shape = { metric, dim, rows, element, inverseNorms, rowBase };
+  const query = queries.subarray(stage.slot * dim, (stage.slot + 1) * dim);
   const asked = { rowCount: column.rowCount, list, query, bounds, top, slot: stage.slot };
-  kernels.rerankFloat32({ ...shape, ...asked });
+  kernels.rerankRows({ ...shape, ...asked });
   if (candidates.tied[0] !== 1) return;
   // Rows as far as the worst candidate were dropped unseen. When the worst kept row is one of that
   // distance, a dropped one may equal it.
@@ -146,7 +147,7 @@ function rerank(
 }
 
 /** One query of a search as a search of its own. */
-export function alone(args: IndexSearch, slot: number, dim: number): IndexSearch {
+export function alone(args: NumberSearch, slot: number, dim: number): NumberSearch {
   const queries = args.queries.subarray(slot * dim, (slot + 1) * dim);
   return { ...args, queries, top: slotView(args.top, slot) };
 }
@@ -154,7 +155,7 @@ export function alone(args: IndexSearch, slot: number, dim: number): IndexSearch
 /** Search over codes in steps; see the head of this file. */
 export function* sq8Steps(
   source: Sq8Source,
-  args: IndexSearch,
+  args: NumberSearch,
 ): Generator<undefined, SearchWork, undefined> {
   const { top, queries } = args;
   const { dim } = source.column;

@@ -4,16 +4,20 @@ import type { ScoreBounds, TopK } from '@elanus/kernels';
 import type { IndexHandle } from './handle.ts';
 
 /**
- * FLAT: exact, over the float32 rows. FLAT_SQ8: candidates from 8-bit codes, then exact scores of
+ * FLAT: exact, over the rows as they are. FLAT_SQ8: candidates from 8-bit codes, then exact scores of
  * the candidates; a quarter of the memory traffic. HNSW: a graph over the codes leads to the
- * candidates, so that a search looks at a few thousand rows however many there are.
+ * candidates, so that a search looks at a few thousand rows however many there are. BIN_FLAT:
+ * exact, over rows of bits.
  */
-export type IndexKind = 'FLAT' | 'FLAT_SQ8' | 'HNSW';
+export type IndexKind = 'FLAT' | 'FLAT_SQ8' | 'HNSW' | 'BIN_FLAT';
 
 /** One search over an index; rows of the result are numbered from `rowBase`. */
 export interface IndexSearch {
-  /** [top.nq x dim] f32, finite (checked at the border). */
-  readonly queries: Float32Array;
+  /**
+   * [top.nq x dim] f32, finite (checked at the border), whatever the numbers of the rows; of a
+   * column of bits [top.nq x dim / 8] bytes.
+   */
+  readonly queries: Float32Array | Uint8Array;
   /** Bit i set = row i of this index may be returned; absent = all. */
   readonly allowed?: Uint32Array | undefined;
   /** Inclusive bounds of the score: a range search. */
@@ -33,6 +37,11 @@ export interface IndexSearch {
   readonly recall?: number | undefined;
   /** HNSW: results that a walk looks for; default what the index measured for `recall`. */
   readonly ef?: number | undefined;
+}
+
+/** A search among rows of numbers. */
+export interface NumberSearch extends IndexSearch {
+  readonly queries: Float32Array;
 }
 
 /** What a search did, for `explain`. */

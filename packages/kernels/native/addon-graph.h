@@ -8,14 +8,14 @@ namespace {
 //  rows, counts, tied): how many queries are decided. Numbers of a search come in one array behind
 // those of its graph, since every value that is read by itself costs as much as a short distance:
 // metric, dim, low, step, edge, mode, ef, capacity, candidates, distancesMax, leastShare, budget,
-// min, max, rowBase, limit.
+// min, max, rowBase, limit, element.
 napi_value jsSearchGraph(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   SearchGraph s = {};
   size_t queries, rows, norms, outcomes;
   double n[SEARCH_NUMBERS];
-  a.numbers(2, n, SEARCH_NUMBERS, "numbers: expected a Float64Array of 26 numbers");
+  a.numbers(2, n, SEARCH_NUMBERS, "numbers: expected a Float64Array of 27 numbers");
   s.graph = a.graphOf(1, n);
   s.metric = (uint32_t)a.wholeOf(n[10], 2, "metric: unknown");
   s.dim = a.wholeOf(n[11], MAX_DIM, "dim: expected 1 to 32768");
@@ -33,9 +33,10 @@ napi_value jsSearchGraph(napi_env env, napi_callback_info info) {
   s.max = (float)n[23];
   s.rowBase = (uint32_t)a.wholeOf(n[24], MAX_ROWS, "rowBase: expected a row number");
   const size_t limit = a.wholeOf(n[25], MAX_ROWS, "limit: expected a whole number");
+  s.element = (uint32_t)a.wholeOf(n[26], ELEMENT_INT8, "element: unknown");
   s.queries = a.floats(3, &queries, "queries: expected a Float32Array");
   s.allowed = a.bitset(4, s.graph.rows, "allowed: expected a Uint32Array of one bit a row");
-  s.rows = a.floats(5, &rows, "rows: expected a Float32Array");
+  s.rows = a.rows(5, s.element, &rows);
   s.outcomes = a.words(7, &outcomes, "outcomes: expected a Uint32Array");
   if (!a.ok) return nothing();
   a.require(s.dim >= 1 && s.dim <= s.graph.stride, "dim: expected 1 to stride");

@@ -16,73 +16,75 @@
 namespace {
 
 // --------------------------------------------------------------------------------- functions
-// (isa, metric, dim, rows, inverseNorms|null, from, to, rowBase, allowed|null, queries,
+// (isa, metric, element, dim, rows, inverseNorms|null, from, to, rowBase, allowed|null, queries,
 //  queryNorms|null, min, max, limit, scores, rows, counts, tied)
-napi_value jsScanFloat32(napi_env env, napi_callback_info info) {
+napi_value jsScanRows(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
-  ScanFloat32 s = {};
+  ScanRows s = {};
   size_t rows, queries, norms = 0, queryNorms = 0;
   s.metric = (uint32_t)a.whole(1, 2, "metric: unknown");
-  s.dim = a.whole(2, MAX_DIM, "dim: expected 1 to 32768");
+  s.element = (uint32_t)a.whole(2, ELEMENT_INT8, "element: unknown");
+  s.dim = a.whole(3, MAX_DIM, "dim: expected 1 to 32768");
   a.require(s.dim >= 1, "dim: expected 1 to 32768");
-  s.rows = a.floats(3, &rows, "rows: expected a Float32Array");
-  s.from = a.whole(5, MAX_ROWS, "from: expected a row number");
-  s.to = a.whole(6, MAX_ROWS, "to: expected a row number");
-  s.rowBase = (uint32_t)a.whole(7, MAX_ROWS, "rowBase: expected a row number");
-  s.queries = a.floats(9, &queries, "queries: expected a Float32Array");
+  s.rows = a.rows(4, s.element, &rows);
+  s.from = a.whole(6, MAX_ROWS, "from: expected a row number");
+  s.to = a.whole(7, MAX_ROWS, "to: expected a row number");
+  s.rowBase = (uint32_t)a.whole(8, MAX_ROWS, "rowBase: expected a row number");
+  s.queries = a.floats(10, &queries, "queries: expected a Float32Array");
   if (!a.ok) return nothing();
   a.require(s.from <= s.to && s.to <= rows / s.dim, "rows: shorter than `to` rows");
   a.require(s.rowBase + (uint64_t)s.to <= MAX_ROWS, "rowBase: row numbers pass 2^32");
   a.require(queries % s.dim == 0 && queries > 0, "queries: not a multiple of dim");
   s.nq = queries / s.dim;
   a.require(s.nq <= MAX_ROWS, "queries: too many");
-  s.allowed = a.bitset(8, s.to, "allowed: expected a Uint32Array of one bit a row");
+  s.allowed = a.bitset(9, s.to, "allowed: expected a Uint32Array of one bit a row");
   if (s.metric == METRIC_COSINE) {
-    s.inverseNorms = a.floats(4, &norms, "inverseNorms: expected a Float32Array");
-    s.queryNorms = a.floats(10, &queryNorms, "queryNorms: expected a Float32Array");
+    s.inverseNorms = a.floats(5, &norms, "inverseNorms: expected a Float32Array");
+    s.queryNorms = a.floats(11, &queryNorms, "queryNorms: expected a Float32Array");
     a.require(norms >= s.to, "inverseNorms: shorter than `to` rows");
     a.require(queryNorms >= s.nq, "queryNorms: shorter than the queries");
   }
-  s.min = (float)a.real(11, "min: expected a number");
-  s.max = (float)a.real(12, "max: expected a number");
-  s.top = a.top(13, s.nq);
-  if (a.ok) table->scanFloat32(&s);
+  s.min = (float)a.real(12, "min: expected a number");
+  s.max = (float)a.real(13, "max: expected a number");
+  s.top = a.top(14, s.nq);
+  if (a.ok) table->scanRows(&s);
   return nothing();
 }
 
-// (isa, metric, dim, rows, inverseNorms|null, rowCount, rowBase, list, query, queryNorm, ...)
-bool readRerank(Args& a, RerankFloat32* r) {
+// (isa, metric, element, dim, rows, inverseNorms|null, rowCount, rowBase, list, query, queryNorm, ...)
+bool readRerank(Args& a, RerankRows* r) {
   size_t rows, query, norms = 0;
   r->metric = (uint32_t)a.whole(1, 2, "metric: unknown");
-  r->dim = a.whole(2, MAX_DIM, "dim: expected 1 to 32768");
+  r->element = (uint32_t)a.whole(2, ELEMENT_INT8, "element: unknown");
+  r->dim = a.whole(3, MAX_DIM, "dim: expected 1 to 32768");
   a.require(r->dim >= 1, "dim: expected 1 to 32768");
-  r->rows = a.floats(3, &rows, "rows: expected a Float32Array");
-  r->rowCount = a.whole(5, MAX_ROWS, "rowCount: expected a row number");
-  r->rowBase = (uint32_t)a.whole(6, MAX_ROWS, "rowBase: expected a row number");
-  r->list = a.words(7, &r->listLength, "list: expected a Uint32Array");
-  r->query = a.floats(8, &query, "query: expected a Float32Array");
-  r->queryNorm = (float)a.real(9, "queryNorm: expected a number");
+  r->rows = a.rows(4, r->element, &rows);
+  r->rowCount = a.whole(6, MAX_ROWS, "rowCount: expected a row number");
+  r->rowBase = (uint32_t)a.whole(7, MAX_ROWS, "rowBase: expected a row number");
+  r->list = a.words(8, &r->listLength, "list: expected a Uint32Array");
+  r->query = a.floats(9, &query, "query: expected a Float32Array");
+  r->queryNorm = (float)a.real(10, "queryNorm: expected a number");
   if (!a.ok) return false;
   a.require(r->rowCount <= rows / r->dim, "rows: shorter than rowCount rows");
   a.require(query == r->dim, "query: expected dim numbers");
   if (r->metric == METRIC_COSINE) {
-    r->inverseNorms = a.floats(4, &norms, "inverseNorms: expected a Float32Array");
+    r->inverseNorms = a.floats(5, &norms, "inverseNorms: expected a Float32Array");
     a.require(norms >= r->rowCount, "inverseNorms: shorter than rowCount rows");
   }
   return a.ok;
 }
 
 // (..., min, max, limit, scores, rows, counts, tied): the heap of this one query
-napi_value jsRerankFloat32(napi_env env, napi_callback_info info) {
+napi_value jsRerankRows(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
-  RerankFloat32 r = {};
+  RerankRows r = {};
   if (!readRerank(a, &r)) return nothing();
-  r.min = (float)a.real(10, "min: expected a number");
-  r.max = (float)a.real(11, "max: expected a number");
-  r.top = a.top(12, 1);
-  if (a.ok) table->rerankFloat32(&r);
+  r.min = (float)a.real(11, "min: expected a number");
+  r.max = (float)a.real(12, "max: expected a number");
+  r.top = a.top(13, 1);
+  if (a.ok) table->rerankRows(&r);
   return nothing();
 }
 
@@ -90,65 +92,120 @@ napi_value jsRerankFloat32(napi_env env, napi_callback_info info) {
 napi_value jsScoreRows(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
-  RerankFloat32 r = {};
+  RerankRows r = {};
   size_t out;
   if (!readRerank(a, &r)) return nothing();
-  r.scores = a.floats(10, &out, "out: expected a Float32Array");
+  r.scores = a.floats(11, &out, "out: expected a Float32Array");
   a.require(out >= r.listLength, "out: shorter than the list");
-  if (a.ok && r.scores) table->rerankFloat32(&r);
+  if (a.ok && r.scores) table->rerankRows(&r);
   return nothing();
 }
 
-// (isa, dim, rows, from, to, out)
+// (isa, element, dim, rows, from, to, out)
 napi_value jsInverseNorms(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
+  InverseNorms s = {};
   size_t rows, outs;
-  size_t dim = a.whole(1, MAX_DIM, "dim: expected 1 to 32768");
-  a.require(dim >= 1, "dim: expected 1 to 32768");
-  const float* x = a.floats(2, &rows, "rows: expected a Float32Array");
-  size_t from = a.whole(3, MAX_ROWS, "from: expected a row number");
-  size_t to = a.whole(4, MAX_ROWS, "to: expected a row number");
-  float* out = a.floats(5, &outs, "out: expected a Float32Array");
+  s.element = (uint32_t)a.whole(1, ELEMENT_INT8, "element: unknown");
+  s.dim = a.whole(2, MAX_DIM, "dim: expected 1 to 32768");
+  a.require(s.dim >= 1, "dim: expected 1 to 32768");
+  s.rows = a.rows(3, s.element, &rows);
+  s.from = a.whole(4, MAX_ROWS, "from: expected a row number");
+  s.to = a.whole(5, MAX_ROWS, "to: expected a row number");
+  s.out = a.floats(6, &outs, "out: expected a Float32Array");
   if (!a.ok) return nothing();
-  a.require(from <= to && to <= rows / dim, "rows: shorter than `to` rows");
-  a.require(to <= outs, "out: shorter than `to` rows");
-  if (a.ok) table->inverseNorms(x, dim, from, to, out);
+  a.require(s.from <= s.to && s.to <= rows / s.dim, "rows: shorter than `to` rows");
+  a.require(s.to <= outs, "out: shorter than `to` rows");
+  if (a.ok) table->inverseNorms(&s);
   return nothing();
 }
 
-// (isa, dim, stride, rows, inverseNorms|null, from, to, low, inverseStep, codes, terms,
+// (isa, metric, bytes, rows, from, to, rowBase, allowed|null, queries, min, max, limit, scores,
+//  rows, counts, tied)
+napi_value jsScanBits(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  ScanBits s = {};
+  size_t rows, queries;
+  s.metric = (uint32_t)a.whole(1, METRIC_TANIMOTO, "metric: unknown");
+  s.bytes = a.whole(2, MAX_DIM, "bytes: expected 1 to 32768");
+  a.require(s.bytes >= 1, "bytes: expected 1 to 32768");
+  s.rows = a.bytes(3, &rows, "rows: expected a Uint8Array");
+  s.from = a.whole(4, MAX_ROWS, "from: expected a row number");
+  s.to = a.whole(5, MAX_ROWS, "to: expected a row number");
+  s.rowBase = (uint32_t)a.whole(6, MAX_ROWS, "rowBase: expected a row number");
+  s.queries = a.bytes(8, &queries, "queries: expected a Uint8Array");
+  if (!a.ok) return nothing();
+  a.require(s.from <= s.to && s.to <= rows / s.bytes, "rows: shorter than `to` rows");
+  a.require(s.rowBase + (uint64_t)s.to <= MAX_ROWS, "rowBase: row numbers pass 2^32");
+  a.require(queries % s.bytes == 0 && queries > 0, "queries: not a multiple of a row's bytes");
+  s.nq = queries / s.bytes;
+  a.require(s.nq <= MAX_ROWS, "queries: too many");
+  s.allowed = a.bitset(7, s.to, "allowed: expected a Uint32Array of one bit a row");
+  s.min = (float)a.real(9, "min: expected a number");
+  s.max = (float)a.real(10, "max: expected a number");
+  s.top = a.top(11, s.nq);
+  if (a.ok) table->scanBits(&s);
+  return nothing();
+}
+
+// (isa, metric, bytes, rows, rowCount, rowBase, list, query, out)
+napi_value jsScoreBits(napi_env env, napi_callback_info info) {
+  Args a(env, info);
+  const KernelTable* table = a.table(0);
+  ScoreBits s = {};
+  size_t rows, query, out;
+  s.metric = (uint32_t)a.whole(1, METRIC_TANIMOTO, "metric: unknown");
+  s.bytes = a.whole(2, MAX_DIM, "bytes: expected 1 to 32768");
+  a.require(s.bytes >= 1, "bytes: expected 1 to 32768");
+  s.rows = a.bytes(3, &rows, "rows: expected a Uint8Array");
+  s.rowCount = a.whole(4, MAX_ROWS, "rowCount: expected a row number");
+  s.rowBase = (uint32_t)a.whole(5, MAX_ROWS, "rowBase: expected a row number");
+  s.list = a.words(6, &s.listLength, "list: expected a Uint32Array");
+  s.query = a.bytes(7, &query, "query: expected a Uint8Array");
+  s.scores = a.floats(8, &out, "out: expected a Float32Array");
+  if (!a.ok) return nothing();
+  a.require(s.rowCount <= rows / s.bytes, "rows: shorter than rowCount rows");
+  a.require(query == s.bytes, "query: expected a row's bytes");
+  a.require(out >= s.listLength, "out: shorter than the list");
+  if (a.ok) table->scoreBits(&s);
+  return nothing();
+}
+
+// (isa, element, dim, stride, rows, inverseNorms|null, from, to, low, inverseStep, codes, terms,
 //  norms|null, innerTerms|null)
 napi_value jsEncodeSq8(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   EncodeSq8 e = {};
   size_t rows, codes, terms, n;
-  e.dim = a.whole(1, MAX_DIM, "dim: expected 1 to 32768");
-  e.stride = a.whole(2, MAX_DIM, "stride: expected dim to 32768");
+  e.element = (uint32_t)a.whole(1, ELEMENT_INT8, "element: unknown");
+  e.dim = a.whole(2, MAX_DIM, "dim: expected 1 to 32768");
+  e.stride = a.whole(3, MAX_DIM, "stride: expected dim to 32768");
   a.require(e.dim >= 1 && e.stride >= e.dim && e.stride % 16 == 0,
             "stride: expected dim, rounded to 16");
-  e.rows = a.floats(3, &rows, "rows: expected a Float32Array");
-  e.from = a.whole(5, MAX_ROWS, "from: expected a row number");
-  e.to = a.whole(6, MAX_ROWS, "to: expected a row number");
-  e.low = (float)a.real(7, "low: expected a number");
-  e.inverseStep = (float)a.real(8, "inverseStep: expected a number");
-  e.codes = a.bytes(9, &codes, "codes: expected a Uint8Array");
-  e.terms = a.words(10, &terms, "terms: expected a Uint32Array");
+  e.rows = a.rows(4, e.element, &rows);
+  e.from = a.whole(6, MAX_ROWS, "from: expected a row number");
+  e.to = a.whole(7, MAX_ROWS, "to: expected a row number");
+  e.low = (float)a.real(8, "low: expected a number");
+  e.inverseStep = (float)a.real(9, "inverseStep: expected a number");
+  e.codes = a.bytes(10, &codes, "codes: expected a Uint8Array");
+  e.terms = a.words(11, &terms, "terms: expected a Uint32Array");
   if (!a.ok) return nothing();
   a.require(e.from <= e.to && e.to <= rows / e.dim, "rows: shorter than `to` rows");
   a.require(e.to <= codes / e.stride, "codes: shorter than `to` rows");
   a.require(e.to <= terms, "terms: shorter than `to` rows");
-  if (!a.isAbsent(4)) {
-    e.inverseNorms = a.floats(4, &n, "inverseNorms: expected a Float32Array");
+  if (!a.isAbsent(5)) {
+    e.inverseNorms = a.floats(5, &n, "inverseNorms: expected a Float32Array");
     a.require(e.to <= n, "inverseNorms: shorter than `to` rows");
   }
-  if (!a.isAbsent(11)) {
-    e.norms = a.floats(11, &n, "norms: expected a Float32Array");
+  if (!a.isAbsent(12)) {
+    e.norms = a.floats(12, &n, "norms: expected a Float32Array");
     a.require(e.to <= n, "norms: shorter than `to` rows");
   }
-  if (!a.isAbsent(12)) {
-    e.innerTerms = a.words(12, &n, "innerTerms: expected a Uint32Array");
+  if (!a.isAbsent(13)) {
+    e.innerTerms = a.words(13, &n, "innerTerms: expected a Uint32Array");
     a.require(e.to <= n, "innerTerms: shorter than `to` rows");
   }
   if (a.ok) table->encodeSq8(&e);
@@ -280,10 +337,12 @@ void define(napi_env env, napi_value exports, const char* name, napi_callback ca
 }  // namespace
 
 NAPI_MODULE_INIT() {
-  define(env, exports, "scanFloat32", jsScanFloat32);
-  define(env, exports, "rerankFloat32", jsRerankFloat32);
+  define(env, exports, "scanRows", jsScanRows);
+  define(env, exports, "rerankRows", jsRerankRows);
   define(env, exports, "scoreRows", jsScoreRows);
   define(env, exports, "inverseNorms", jsInverseNorms);
+  define(env, exports, "scanBits", jsScanBits);
+  define(env, exports, "scoreBits", jsScoreBits);
   define(env, exports, "encodeSq8", jsEncodeSq8);
   define(env, exports, "scanSq8", jsScanSq8);
   define(env, exports, "searchGraph", jsSearchGraph);

@@ -3,6 +3,10 @@
 #define NAPI_VERSION 8
 #include <node_api.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "kernels.h"
 
 namespace {
@@ -11,7 +15,7 @@ constexpr size_t MAX_ARGS = 40;
 constexpr uint64_t MAX_GRAPH_ROWS = 0x7fffffffull;  // ids have 31 bits
 constexpr size_t MAX_ENTRIES = 65536;  // of the pool of a walk: ENTRIES_MAX of src/check.ts
 constexpr size_t GRAPH_NUMBERS = 10;
-constexpr size_t SEARCH_NUMBERS = 26;  // those of the graph, then those of the search
+constexpr size_t SEARCH_NUMBERS = 27;  // those of the graph, then those of the search
 constexpr size_t MAX_DIM = 32768;
 constexpr uint64_t MAX_ROWS = 0xffffffffull;
 
@@ -19,7 +23,11 @@ constexpr uint64_t MAX_ROWS = 0xffffffffull;
 struct Isa { const char* name; const KernelTable* (*table)(); bool available; };
 
 #if defined(__x86_64__)
-bool hasAvx2() { return __builtin_cpu_supports("avx2"); }
+bool hasAvx2() {
+  unsigned int a, b, c = 0, d;
+  const bool half = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
+  return half && __builtin_cpu_supports("avx2");
+}
 bool hasAvx512() {
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
@@ -110,6 +118,14 @@ struct Args {
   }
   int8_t* signedBytes(size_t i, size_t* n, const char* text) {
     return (int8_t*)array(i, napi_int8_array, n, text);
+  }
+
+  // Rows: the typed array of their element. `length` is in numbers.
+  const void* rows(size_t i, uint32_t element, size_t* n) {
+    const napi_typedarray_type type = element == ELEMENT_FLOAT32 ? napi_float32_array
+                                      : element == ELEMENT_INT8  ? napi_int8_array
+                                                                 : napi_uint16_array;
+    return array(i, type, n, "rows: expected the typed array of their element");
   }
 
   // A Float64Array of `count` numbers: copied, so that what was compared is what is used.

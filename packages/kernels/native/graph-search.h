@@ -120,16 +120,17 @@ LANES void plantSeeds(const SearchGraph* a, Walk& w) {
 }
 
 // Scores candidates exactly from w.cursor on; false when the budget ends first.
-template <bool L2, bool LARGER>
 bool scoreCandidates(const SearchGraph* a, Walk& w, State* s, size_t most) {
   const size_t q = s->query;
   const float* query = a->queries + q * a->dim;
   const TopK& t = a->top;
   TopK one = {t.limit, t.scores + q * t.limit, t.rows + q * t.limit, t.counts + q, t.tied + q};
   float norm = 0;
-  if (a->metric == METRIC_COSINE) inverseNorms(query, a->dim, 0, 1, &norm);
-  RerankFloat32 r = {a->metric, a->dim, a->rows, a->inverseNorms, w.g->rows, a->rowBase, w.ids, 0,
-                     query, norm, a->min, a->max, one, nullptr};
+  const InverseNorms ofQuery = {ELEMENT_FLOAT32, a->dim, query, 0, 1, &norm};
+  if (a->metric == METRIC_COSINE) inverseNorms(&ofQuery);
+  RerankRows r = {a->metric, a->element, a->dim, a->rows, a->inverseNorms, w.g->rows, a->rowBase,
+                  w.ids, 0, query, norm, a->min, a->max, one, nullptr};
+  const size_t rowBytes = a->dim * elementBytes(a->element);
   uint32_t last = 0;
   bool more = true;
   while (more) {
@@ -142,13 +143,13 @@ bool scoreCandidates(const SearchGraph* a, Walk& w, State* s, size_t most) {
       last = keyOf(e);
       s->scored++;
       // A row is fetched while the one before it is scored; its pages are looked up here.
-      const float* row = a->rows + (size_t)idOf(e) * a->dim;
-      for (size_t o = 0; o < a->dim; o += PAGE_FLOATS) __builtin_prefetch(row + o);
+      const uint8_t* row = (const uint8_t*)a->rows + (size_t)idOf(e) * rowBytes;
+      for (size_t o = 0; o < rowBytes; o += PAGE_BYTES) __builtin_prefetch(row + o);
       w.ids[n++] = idOf(e) + a->rowBase;
     }
     more = n == EXACT_CHUNK;
     r.listLength = n;
-    rerankWith<L2, LARGER>(&r);
+    rerankRows(&r);
     w.distances += (uint32_t)n * EXACT_COST;
   }
   // Rows as near as the last candidate may have been dropped unseen.
@@ -159,11 +160,6 @@ bool scoreCandidates(const SearchGraph* a, Walk& w, State* s, size_t most) {
     if (idOf(w.pool[i]) == worst) one.tied[0] = 1;
   }
   return true;
-}
-
-LANES bool scoreExactly(const SearchGraph* a, Walk& w, State* s, size_t most) {
-  return a->metric == METRIC_L2 ? scoreCandidates<true, false>(a, w, s, most)
-                                : scoreCandidates<false, true>(a, w, s, most);
 }
 
 // One query from where it stands; false when the budget ended first.
@@ -209,7 +205,7 @@ bool runQuery(const SearchGraph* a, Walk& w, State* s, size_t most) {
     s->phase = PHASE_EXACT;
     w.cursor = 0;
   }
-  return !a->rows || outcome[1] < a->top.limit || scoreExactly(a, w, s, most);
+  return !a->rows || outcome[1] < a->top.limit || scoreCandidates(a, w, s, most);
 }
 
 size_t searchGraph(const SearchGraph* a) {

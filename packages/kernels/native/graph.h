@@ -23,7 +23,7 @@ constexpr size_t ROWS_AHEAD = 4;     // rows that are fetched before they are mu
 constexpr size_t SHORT_ROW = 256;    // bytes of a row up to which a whole batch is fetched at once
 constexpr size_t LINKS_AHEAD = 8;    // candidates from the cursor on whose links are fetched
 constexpr size_t EXACT_CHUNK = 64;   // candidates scored between two looks at the budget
-constexpr size_t PAGE_FLOATS = 512;   // half a page: a row that crosses into one is seen to
+constexpr size_t PAGE_BYTES = 2048;   // half a page: a row that crosses into one is seen to
 constexpr uint32_t EXACT_COST = 4;   // an exact score reads four times the bytes of a key
 constexpr float OVERSHOOT_MAX = 32;  // steps outside the grid that a query may have in all
 

@@ -3,16 +3,17 @@
 // No standard library and no inline function with external linkage in here: the linker must never
 // be able to pick code of another instruction set.
 #include "codes.h"
+#include "elements.h"
 #include "lanes.h"
 
 namespace {
 
 constexpr float INF = __builtin_inff();
 constexpr size_t BLOCK = 256;            // rows scored before they are offered to the heaps
-constexpr size_t BLOCK_FLOATS = 32768;   // 128 KB of rows: stays in L2 while all queries pass
+constexpr size_t BLOCK_BYTES = 131072;   // of rows: stays in L2 while all queries pass
 // Distance of the prefetch in a sequential scan. Short: on Zen 3, 768 bytes reach 94 % of a plain
 // read, none 90 %, 6 KB 70 % (bench/kernels/scan.ts).
-constexpr size_t AHEAD_FLOATS = 192;
+constexpr size_t AHEAD_BYTES = 768;
 // Bytes of a row up to which a scan of codes takes four rows at a time.
 constexpr size_t FOURS_STRIDE_MAX = 4096;
 // Rows that a scan of some rows fetches ahead.
@@ -138,17 +139,18 @@ LANES size_t nextRows(const uint32_t* allowed, size_t* at, size_t to, uint32_t* 
   return n;
 }
 
-// ------------------------------------------------------------------------------------ float32
+// ---------------------------------------------------------------------------- rows of numbers
 // Scores one row against T queries; query t starts at q + t * dim, its score goes to
 // out[t * BLOCK]. `ahead` is the memory that will be needed soon.
-template <bool L2, int T>
-LANES void scoreRow(const float* q, size_t dim, const Tail& tail, const float* x,
-                    const float* ahead, float* out) {
+template <bool L2, int T, typename X>
+LANES void scoreRow(const float* q, size_t dim, const Tail& tail, const X* x, const X* ahead,
+                    float* out) {
+  constexpr size_t LINE = 64 / sizeof(X);
   F16 acc[T];
   for (int t = 0; t < T; t++) acc[t] = zero16();
   size_t i = 0;
   for (; i + 16 <= dim; i += 16) {
-    if (T == 1) __builtin_prefetch(ahead + i);
+    if (T == 1 && i % LINE == 0) __builtin_prefetch(ahead + i);
     F16 row = load16(x + i);
     for (int t = 0; t < T; t++) {
       F16 query = load16(q + (size_t)t * dim + i);
@@ -181,22 +183,23 @@ struct Block {
   bool sequential;
 };
 
-template <bool L2, int T>
-void scoreBlock(const ScanFloat32* a, const float* q, const Block& block, float* out) {
+template <bool L2, int T, typename X>
+void scoreBlock(const ScanRows* a, const float* q, const Block& block, float* out) {
   Tail tail = makeTail(a->dim & 15);
+  const X* rows = (const X*)a->rows;
   for (size_t i = 0; i < block.n; i++) {
-    const float* x = a->rows + (size_t)block.rows[i] * a->dim;
+    const X* x = rows + (size_t)block.rows[i] * a->dim;
     size_t next = i + 2 < block.n ? i + 2 : block.n - 1;
-    const float* ahead =
-        block.sequential ? x + AHEAD_FLOATS : a->rows + (size_t)block.rows[next] * a->dim;
+    const X* ahead = block.sequential ? x + AHEAD_BYTES / sizeof(X)
+                                      : rows + (size_t)block.rows[next] * a->dim;
     scoreRow<L2, T>(q, a->dim, tail, x, ahead, out + i);
   }
 }
 
-template <bool L2, bool LARGER, int T>
-void scanTile(const ScanFloat32* a, size_t query, const Block& block, const uint32_t* numbers) {
+template <bool L2, int T, typename X>
+void scanTile(const ScanRows* a, size_t query, const Block& block, const uint32_t* numbers) {
   float scores[T * BLOCK];
-  scoreBlock<L2, T>(a, a->queries + query * a->dim, block, scores);
+  scoreBlock<L2, T, X>(a, a->queries + query * a->dim, block, scores);
   for (int t = 0; t < T; t++) {
     float* s = scores + (size_t)t * BLOCK;
     if (a->metric == METRIC_COSINE) {
@@ -204,19 +207,22 @@ void scanTile(const ScanFloat32* a, size_t query, const Block& block, const uint
       for (size_t i = 0; i < block.n; i++) s[i] = (s[i] * norm) * a->inverseNorms[block.rows[i]];
     }
     Heap h = openHeap(a->top, query + (size_t)t);
-    offerBlock<LARGER>(h, {a->min, a->max}, s, numbers, block.n);
+    offerBlock<!L2>(h, {a->min, a->max}, s, numbers, block.n);
     closeHeap(a->top, query + (size_t)t, h);
   }
 }
 
-template <bool L2, bool LARGER>
-void scanWith(const ScanFloat32* a) {
+// Rows that are looked at together when several queries pass over them.
+LANES size_t blockRows(size_t nq, size_t rowBytes) {
+  if (nq == 1) return BLOCK;
+  const size_t rows = BLOCK_BYTES / rowBytes;
+  return rows < 8 ? 8 : rows > BLOCK ? BLOCK : rows;
+}
+
+template <bool L2, typename X>
+void scanWith(const ScanRows* a) {
   uint32_t rows[BLOCK], numbers[BLOCK];
-  size_t capacity = BLOCK;
-  if (a->nq > 1) {
-    capacity = BLOCK_FLOATS / a->dim;
-    capacity = capacity < 8 ? 8 : capacity > BLOCK ? BLOCK : capacity;
-  }
+  const size_t capacity = blockRows(a->nq, a->dim * sizeof(X));
   for (size_t at = a->from; at < a->to;) {
     size_t n = nextRows(a->allowed, &at, a->to, rows, capacity);
     if (n == 0) break;
@@ -224,28 +230,39 @@ void scanWith(const ScanFloat32* a) {
     Block block = {rows, n, a->allowed == nullptr};
     size_t query = 0;
     for (; query + QUERY_TILE <= a->nq; query += QUERY_TILE)
-      scanTile<L2, LARGER, QUERY_TILE>(a, query, block, numbers);
-    for (; query < a->nq; query++) scanTile<L2, LARGER, 1>(a, query, block, numbers);
+      scanTile<L2, QUERY_TILE, X>(a, query, block, numbers);
+    for (; query < a->nq; query++) scanTile<L2, 1, X>(a, query, block, numbers);
   }
 }
 
-void scanFloat32(const ScanFloat32* a) {
-  if (a->metric == METRIC_L2) scanWith<true, false>(a);
-  else scanWith<false, true>(a);
+template <typename X>
+void scanOf(const ScanRows* a) {
+  if (a->metric == METRIC_L2) scanWith<true, X>(a);
+  else scanWith<false, X>(a);
 }
 
-template <bool L2>
-LANES float scoreOne(const RerankFloat32* a, const Tail& tail, uint32_t row, uint32_t next) {
+void scanRows(const ScanRows* a) {
+  switch (a->element) {
+    case ELEMENT_FLOAT32: return scanOf<float>(a);
+    case ELEMENT_FLOAT16: return scanOf<Half>(a);
+    case ELEMENT_BFLOAT16: return scanOf<Brain>(a);
+    default: return scanOf<int8_t>(a);
+  }
+}
+
+template <bool L2, typename X>
+LANES float scoreOne(const RerankRows* a, const Tail& tail, uint32_t row, uint32_t next) {
   float score;
-  const float* x = a->rows + (size_t)row * a->dim;
-  scoreRow<L2, 1>(a->query, a->dim, tail, x, a->rows + (size_t)next * a->dim, &score);
+  const X* rows = (const X*)a->rows;
+  const X* x = rows + (size_t)row * a->dim;
+  scoreRow<L2, 1>(a->query, a->dim, tail, x, rows + (size_t)next * a->dim, &score);
   if (a->metric == METRIC_COSINE) score = (score * a->queryNorm) * a->inverseNorms[row];
   if (score != score) score = L2 ? INF : -INF;
   return score;
 }
 
-template <bool L2, bool LARGER>
-void rerankWith(const RerankFloat32* a) {
+template <bool L2, typename X>
+void rerankWith(const RerankRows* a) {
   Tail tail = makeTail(a->dim & 15);
   Heap h = {};
   if (!a->scores) h = openHeap(a->top, 0);
@@ -253,29 +270,60 @@ void rerankWith(const RerankFloat32* a) {
     uint32_t number = a->list[i], row = number - a->rowBase;
     if (row >= a->rowCount) continue;
     uint32_t next = i + 1 < a->listLength ? a->list[i + 1] - a->rowBase : row;
-    float score = scoreOne<L2>(a, tail, row, next < a->rowCount ? next : row);
+    float score = scoreOne<L2, X>(a, tail, row, next < a->rowCount ? next : row);
     if (a->scores) a->scores[i] = score;
-    else if (score >= a->min && score <= a->max) offer<LARGER>(h, score, number);
+    else if (score >= a->min && score <= a->max) offer<!L2>(h, score, number);
   }
   if (!a->scores) closeHeap(a->top, 0, h);
 }
 
-void rerankFloat32(const RerankFloat32* a) {
-  if (a->metric == METRIC_L2) rerankWith<true, false>(a);
-  else rerankWith<false, true>(a);
+template <typename X>
+void rerankOf(const RerankRows* a) {
+  if (a->metric == METRIC_L2) rerankWith<true, X>(a);
+  else rerankWith<false, X>(a);
 }
 
-LANES float squaredNorm(const float* x, size_t dim, const Tail& tail) {
-  float out;
-  scoreRow<false, 1>(x, dim, tail, x, x + AHEAD_FLOATS, &out);
-  return out;
+void rerankRows(const RerankRows* a) {
+  switch (a->element) {
+    case ELEMENT_FLOAT32: return rerankOf<float>(a);
+    case ELEMENT_FLOAT16: return rerankOf<Half>(a);
+    case ELEMENT_BFLOAT16: return rerankOf<Brain>(a);
+    default: return rerankOf<int8_t>(a);
+  }
 }
 
-void inverseNorms(const float* rows, size_t dim, size_t from, size_t to, float* out) {
-  Tail tail = makeTail(dim & 15);
-  for (size_t r = from; r < to; r++) {
-    float norm = squaredNorm(rows + r * dim, dim, tail);
-    out[r] = norm > 0 ? 1.0f / __builtin_sqrtf(norm) : 0.0f;
+template <typename X>
+LANES float squaredNorm(const X* x, size_t dim, const Tail& tail) {
+  F16 acc = zero16();
+  size_t i = 0;
+  for (; i + 16 <= dim; i += 16) {
+    if (i * sizeof(X) % 64 == 0) __builtin_prefetch((const uint8_t*)(x + i) + AHEAD_BYTES);
+    const F16 row = load16(x + i);
+    acc = addMul16(acc, row, row);
+  }
+  if (i < dim) {
+    const F16 row = loadTail(x + i, tail);
+    acc = addMul16(acc, row, row);
+  }
+  return sum16(acc);
+}
+
+template <typename X>
+void inverseNormsOf(const InverseNorms* a) {
+  Tail tail = makeTail(a->dim & 15);
+  const X* rows = (const X*)a->rows;
+  for (size_t r = a->from; r < a->to; r++) {
+    float norm = squaredNorm(rows + r * a->dim, a->dim, tail);
+    a->out[r] = norm > 0 ? 1.0f / __builtin_sqrtf(norm) : 0.0f;
+  }
+}
+
+void inverseNorms(const InverseNorms* a) {
+  switch (a->element) {
+    case ELEMENT_FLOAT32: return inverseNormsOf<float>(a);
+    case ELEMENT_FLOAT16: return inverseNormsOf<Half>(a);
+    case ELEMENT_BFLOAT16: return inverseNormsOf<Brain>(a);
+    default: return inverseNormsOf<int8_t>(a);
   }
 }
 
@@ -308,18 +356,42 @@ LANES uint32_t codeSum(const uint8_t* __restrict c, size_t dim) {
   return sum;
 }
 
-void encodeSq8(const EncodeSq8* a) {
+LANES void encodeNumbers(const float* x, uint8_t* c, size_t dim, GridScale g) {
+  encodeRow(x, c, dim, g);
+}
+
+template <typename X>
+LANES void encodeNumbers(const X* x, uint8_t* c, size_t dim, GridScale g) {
+  float numbers[16];
+  for (size_t i = 0; i < dim; i += 16) {
+    const size_t n = dim - i < 16 ? dim - i : 16;
+    store16(x + i, n, numbers);
+    encodeRow(numbers, c + i, n, g);
+  }
+}
+
+template <typename X>
+void encodeOf(const EncodeSq8* a) {
   const size_t dim = a->dim, stride = a->stride;
   Tail tail = makeTail(dim & 15);
   for (size_t r = a->from; r < a->to; r++) {
-    const float* x = a->rows + r * dim;
+    const X* x = (const X*)a->rows + r * dim;
     uint8_t* c = a->codes + r * stride;
     const float scale = a->inverseNorms ? a->inverseNorms[r] : 1.0f;
-    encodeRow(x, c, dim, {scale, a->low, a->inverseStep});
+    encodeNumbers(x, c, dim, {scale, a->low, a->inverseStep});
     for (size_t i = dim; i < stride; i++) c[i] = 0;
     a->terms[r] = codeTerm(c, dim);
     if (a->innerTerms) a->innerTerms[r] = 0u - codeSum(c, dim);
     if (a->norms) a->norms[r] = squaredNorm(x, dim, tail);
+  }
+}
+
+void encodeSq8(const EncodeSq8* a) {
+  switch (a->element) {
+    case ELEMENT_FLOAT32: return encodeOf<float>(a);
+    case ELEMENT_FLOAT16: return encodeOf<Half>(a);
+    case ELEMENT_BFLOAT16: return encodeOf<Brain>(a);
+    default: return encodeOf<int8_t>(a);
   }
 }
 
@@ -388,6 +460,7 @@ void scanSq8(const ScanSq8* a) {
 
 }  // namespace
 
+#include "bits.h"
 #include "graph-search.h"
 #include "graph-build.h"
 
@@ -442,18 +515,19 @@ uint32_t popcount(const uint32_t* words, size_t length) {
 // Exports of the WASM module; argument records are written by src/wasm.ts field by field.
 #define EXPORT extern "C" __attribute__((visibility("default"), used))
 EXPORT int abi() { return ELANUS_KERNELS_ABI; }
-EXPORT void scan_float32(const ScanFloat32* a) { scanFloat32(a); }
-EXPORT void rerank_float32(const RerankFloat32* a) { rerankFloat32(a); }
-EXPORT void inverse_norms(const float* rows, size_t dim, size_t count, float* out) {
-  inverseNorms(rows, dim, 0, count, out);
-}
+EXPORT void scan_rows(const ScanRows* a) { scanRows(a); }
+EXPORT void rerank_rows(const RerankRows* a) { rerankRows(a); }
+EXPORT void inverse_norms(const InverseNorms* a) { inverseNorms(a); }
+EXPORT void scan_bits(const ScanBits* a) { scanBits(a); }
+EXPORT void score_bits(const ScoreBits* a) { scoreBits(a); }
 EXPORT void encode_sq8(const EncodeSq8* a) { encodeSq8(a); }
 EXPORT void scan_sq8(const ScanSq8* a) { scanSq8(a); }
 EXPORT size_t search_graph(const SearchGraph* a) { return searchGraph(a); }
 EXPORT size_t find_links(const FindLinks* a) { return findLinks(a); }
 EXPORT size_t merge_links(const MergeLinks* a) { return mergeLinks(a); }
 #else
-static const KernelTable table = {scanFloat32, rerankFloat32, inverseNorms, encodeSq8, scanSq8,
-                                  searchGraph, findLinks, mergeLinks, firstNonFinite, bitAnd, bitOr, bitAndNot, popcount};
+static const KernelTable table = {
+    scanRows,  rerankRows, inverseNorms, scanBits,       scoreBits, encodeSq8, scanSq8, searchGraph,
+    findLinks, mergeLinks, firstNonFinite, bitAnd, bitOr, bitAndNot, popcount};
 extern "C" const KernelTable* ELANUS_TABLE() { return &table; }
 #endif

@@ -6,9 +6,12 @@
 #include <stdint.h>
 
 // Bumped whenever an argument or a result changes; src/native.ts and src/wasm.ts ask for it.
-#define ELANUS_KERNELS_ABI 4
+#define ELANUS_KERNELS_ABI 5
 
 enum Metric { METRIC_L2 = 0, METRIC_IP = 1, METRIC_COSINE = 2 };
+enum BitMetric { METRIC_HAMMING = 0, METRIC_JACCARD = 1, METRIC_TANIMOTO = 2 };
+// How numbers of a row are stored: elements.h. Rows are aligned to the size of one.
+enum Element { ELEMENT_FLOAT32 = 0, ELEMENT_FLOAT16 = 1, ELEMENT_BFLOAT16 = 2, ELEMENT_INT8 = 3 };
 
 // Caller-held result state of one scan: a binary heap per query, worst entry first.
 struct TopK {
@@ -19,10 +22,11 @@ struct TopK {
   uint8_t* tied;     // [nq] a row with the worst kept score was dropped
 };
 
-struct ScanFloat32 {
+struct ScanRows {
   uint32_t metric;
+  uint32_t element;
   size_t dim;
-  const float* rows;
+  const void* rows;
   const float* inverseNorms;  // [>= to], cosine only
   size_t from, to;
   uint32_t rowBase;
@@ -34,10 +38,11 @@ struct ScanFloat32 {
   TopK top;
 };
 
-struct RerankFloat32 {
+struct RerankRows {
   uint32_t metric;
+  uint32_t element;
   size_t dim;
-  const float* rows;
+  const void* rows;
   const float* inverseNorms;
   size_t rowCount;  // rows of this chunk
   uint32_t rowBase;
@@ -50,9 +55,44 @@ struct RerankFloat32 {
   float* scores;  // when set, scores[i] = score of list[i] and top is not touched
 };
 
+struct InverseNorms {
+  uint32_t element;
+  size_t dim;
+  const void* rows;
+  size_t from, to;
+  float* out;  // [>= to]
+};
+
+// Rows of bits: `bytes` of each, tight.
+struct ScanBits {
+  uint32_t metric;
+  size_t bytes;
+  const uint8_t* rows;
+  size_t from, to;
+  uint32_t rowBase;
+  const uint32_t* allowed;
+  const uint8_t* queries;  // [nq x bytes]
+  size_t nq;
+  float min, max;
+  TopK top;
+};
+
+struct ScoreBits {
+  uint32_t metric;
+  size_t bytes;
+  const uint8_t* rows;
+  size_t rowCount;
+  uint32_t rowBase;
+  const uint32_t* list;
+  size_t listLength;
+  const uint8_t* query;
+  float* scores;  // [listLength]
+};
+
 struct EncodeSq8 {
+  uint32_t element;
   size_t dim, stride;
-  const float* rows;
+  const void* rows;
   const float* inverseNorms;  // rows are scaled by these when set
   size_t from, to;
   float low, inverseStep;
@@ -106,6 +146,7 @@ enum GraphOutcome { GRAPH_PENDING = 0, GRAPH_FOUND = 1, GRAPH_OUTSIDE = 2, GRAPH
 struct SearchGraph {
   Graph graph;
   uint32_t metric;
+  uint32_t element;
   size_t dim;
   float low, step;
   float edge;            // largest number that the grid holds on either side (IP, COSINE)
@@ -120,7 +161,7 @@ struct SearchGraph {
   size_t budget;        // distances of this call
   const uint32_t* allowed;  // [>= rows bits] or null
   float min, max;           // inclusive bounds of the score
-  const float* rows;  // [rows x dim]; null = candidates stay in the scratch (WebAssembly)
+  const void* rows;  // [rows x dim]; null = candidates stay in the scratch (WebAssembly)
   const float* inverseNorms;
   uint32_t rowBase;
   TopK top;
@@ -154,6 +195,11 @@ struct MergeLinks {
   uint32_t* scratch;
 };
 
+// Bytes of one number of a row.
+static inline size_t elementBytes(uint32_t element) {
+  return element == ELEMENT_FLOAT32 ? 4 : element == ELEMENT_INT8 ? 1 : 2;
+}
+
 // Nodes of an upper layer.
 static inline size_t graphCount(size_t nodes, size_t degree, size_t layer) {
   size_t count = nodes;
@@ -170,9 +216,11 @@ static inline size_t graphScratchBytes(const Graph* g, size_t capacity, bool bui
 }
 
 struct KernelTable {
-  void (*scanFloat32)(const ScanFloat32*);
-  void (*rerankFloat32)(const RerankFloat32*);
-  void (*inverseNorms)(const float* rows, size_t dim, size_t from, size_t to, float* out);
+  void (*scanRows)(const ScanRows*);
+  void (*rerankRows)(const RerankRows*);
+  void (*inverseNorms)(const InverseNorms*);
+  void (*scanBits)(const ScanBits*);
+  void (*scoreBits)(const ScoreBits*);
   void (*encodeSq8)(const EncodeSq8*);
   void (*scanSq8)(const ScanSq8*);
   // How many queries are decided; fewer than nq when the budget is spent: call again.

@@ -66,11 +66,11 @@ LANES int32_t dot8(const uint8_t* c, const int8_t* q, size_t n) {
 // --------------------------------------------------------------------------------------- AVX2
 constexpr int QUERY_TILE = 4;
 struct F16 { __m256 lo, hi; };
-struct Tail { __m256i lo, hi; };
+struct Tail { __m256i lo, hi; size_t n; };
 LANES Tail makeTail(size_t n) {
   __m256i left = _mm256_set1_epi32((int)n);
   return {_mm256_cmpgt_epi32(left, _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)),
-          _mm256_cmpgt_epi32(left, _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15))};
+          _mm256_cmpgt_epi32(left, _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15)), n};
 }
 LANES F16 zero16() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
 LANES F16 load16(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }

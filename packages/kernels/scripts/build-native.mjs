@@ -22,7 +22,7 @@ const COMMON = ['-std=c++17', '-O3', '-fPIC', '-Wall', '-Wextra', '-ffp-contract
 const ISAS = {
   x64: {
     sse2: [],
-    avx2: ['-mavx2'],
+    avx2: ['-mavx2', '-mf16c'],
     avx512: ['f', 'bw', 'dq', 'vl', 'vnni']
       .map((part) => `-mavx512${part}`)
       .concat('-Wno-uninitialized', '-Wno-maybe-uninitialized'), // in the compiler's own headers
@@ -70,7 +70,8 @@ function findCompiler() {
 }
 
 /** Sources of the kernels; one of them is compiled for each instruction set. */
-const SOURCES = ['kernels.h', 'lanes.h', 'codes.h', 'graph.h', 'graph-search.h'].concat(
+const SOURCES = ['kernels.h', 'lanes.h', 'elements.h', 'codes.h', 'bits.h', 'graph.h'].concat(
+  'graph-search.h',
   'graph-build.h',
   'kernels.cc',
 );

@@ -28,7 +28,8 @@ const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(home, 'native');
 const target = join(home, 'src', 'wasm-binary.ts');
 const hash = createHash('sha256').update([...FLAGS, ...LINK].join(' '));
-const SOURCES = ['kernels.h', 'lanes.h', 'codes.h', 'graph.h', 'graph-search.h'].concat(
+const SOURCES = ['kernels.h', 'lanes.h', 'elements.h', 'codes.h', 'bits.h', 'graph.h'].concat(
+  'graph-search.h',
   'graph-build.h',
   'kernels.cc',
 );

@@ -1,4 +1,5 @@
-import { ENTRIES_MAX, floats, need, whole, words, checkBounds, checkTop, memory } from './check.ts';
+import { ENTRIES_MAX, floats, memory, need, numberRows, whole, words } from './check.ts';
+import { checkBounds, checkTop } from './check.ts';
 import { DEGREE_MAX, graphCount, graphScratchBytes, LEVEL_MAX, OUTCOME_WORDS } from './graph.ts';
 import type { FindLinks, GraphView, MergeLinks, SearchGraph } from './graph.ts';
 
@@ -79,7 +80,7 @@ export function checkSearchGraph(args: SearchGraph): void {
   if (args.allowed !== undefined) words(args.allowed, Math.ceil(graph.rowCount / 32), 'allowed');
   else if (args.mode !== 'all') throw new TypeError('allowed: expected for this mode');
   checkBounds(args.bounds);
-  memory(args.rows, graph.rowCount * dim * 4, 'rows');
+  numberRows(args, graph.rowCount);
   if (metric === 'cosine') floats(args.inverseNorms, graph.rowCount, 'inverseNorms');
   whole(args.rowBase, ROW_MAX, 'rowBase');
   need(args.rowBase + graph.rowCount <= ROW_MAX, 'rowBase: row numbers pass 2^32');

@@ -1,5 +1,8 @@
-import type { EncodeSq8, FloatRows, ListedRows, RerankFloat32, ScanFloat32 } from './kernels.ts';
-import type { ScanSq8, ScoreBounds } from './kernels.ts';
+import { elementBytes, ROW_ELEMENTS } from './element.ts';
+import type { RowElement } from './element.ts';
+import type { BitRows, EncodeSq8, InverseNorms, ListedBits, ListedRows } from './kernels.ts';
+import type { RerankRows, ScanBits, ScanRows, ScanSq8, ScoreBounds } from './kernels.ts';
+import type { VectorRows } from './kernels.ts';
 import type { RowMemory } from './memory.ts';
 import { sq8Stride } from './sq8.ts';
 import type { TopK } from './topk.ts';
@@ -11,6 +14,8 @@ import type { TopK } from './topk.ts';
 
 /** The largest dimension that kernels take: exact 8-bit distances fit 32 bits up to here. */
 export const DIM_MAX = 32_768;
+/** The largest dimension of rows of bits: as many bytes as the largest of rows of numbers. */
+export const BIT_DIM_MAX = 262_144;
 /** The largest `limit` of a TopK: a candidate list of the largest search, with room. */
 export const ENTRIES_MAX = 65_536;
 const ROW_MAX = 0xffffffff;
@@ -59,10 +64,24 @@ function span(from: number, to: number): void {
   need(from <= to, 'from: after `to`');
 }
 
-function floatRows(args: FloatRows, count: number): void {
-  if (!['l2', 'ip', 'cosine'].includes(args.metric)) throw new TypeError('metric: unknown');
+/** Rows of numbers, `count` of them. @throws TypeError | RangeError */
+export function numberRows(
+  args: {
+    readonly dim: number;
+    readonly element?: RowElement | undefined;
+    readonly rows: RowMemory;
+  },
+  count: number,
+): void {
+  const { element = 'float32' } = args;
+  if (!ROW_ELEMENTS.includes(element)) throw new TypeError('element: unknown');
   dimension(args.dim);
-  memory(args.rows, count * args.dim * 4, 'rows');
+  memory(args.rows, count * args.dim * elementBytes(element), 'rows');
+}
+
+function vectorRows(args: VectorRows, count: number): void {
+  if (!['l2', 'ip', 'cosine'].includes(args.metric)) throw new TypeError('metric: unknown');
+  numberRows(args, count);
   whole(args.rowBase, ROW_MAX, 'rowBase');
   need(args.rowBase + count <= ROW_MAX, 'rowBase: row numbers pass 2^32');
   if (args.metric === 'cosine') floats(args.inverseNorms, count, 'inverseNorms');
@@ -101,10 +120,10 @@ function checkSlot(top: TopK, slot: number): void {
   whole(slot, top.nq - 1, 'slot');
 }
 
-/** Checks a float32 scan. @throws TypeError | RangeError */
-export function checkScanFloat32(args: ScanFloat32): void {
+/** Checks an exact scan. @throws TypeError | RangeError */
+export function checkScanRows(args: ScanRows): void {
   span(args.from, args.to);
-  floatRows(args, args.to);
+  vectorRows(args, args.to);
   bitset(args.allowed, args.to);
   checkBounds(args.bounds);
   checkTop(args.top);
@@ -115,14 +134,14 @@ export function checkScanFloat32(args: ScanFloat32): void {
 /** Checks listed rows. @throws TypeError | RangeError */
 export function checkListed(args: ListedRows): void {
   whole(args.rowCount, ROW_MAX, 'rowCount');
-  floatRows(args, args.rowCount);
+  vectorRows(args, args.rowCount);
   words(args.list, 0, 'list');
   floats(args.query, args.dim, 'query');
   need(args.query.length === args.dim, 'query: expected dim numbers');
 }
 
 /** Checks a rerank. @throws TypeError | RangeError */
-export function checkRerank(args: RerankFloat32): void {
+export function checkRerank(args: RerankRows): void {
   checkListed(args);
   checkBounds(args.bounds);
   checkSlot(args.top, args.slot);
@@ -134,11 +153,45 @@ export function checkScores(args: ListedRows & { readonly out: Float32Array }): 
   floats(args.out, args.list.length, 'out');
 }
 
+function bitRows(args: BitRows, count: number): void {
+  if (!['hamming', 'jaccard', 'tanimoto'].includes(args.metric)) {
+    throw new TypeError('metric: unknown');
+  }
+  whole(args.dim, BIT_DIM_MAX, 'dim');
+  need(args.dim >= 8 && args.dim % 8 === 0, 'dim: expected a multiple of 8');
+  memory(args.rows, (count * args.dim) / 8, 'rows');
+  whole(args.rowBase, ROW_MAX, 'rowBase');
+  need(args.rowBase + count <= ROW_MAX, 'rowBase: row numbers pass 2^32');
+}
+
+function bitQueries(queries: unknown, bytes: number, name: string): void {
+  if (!(queries instanceof Uint8Array)) throw new TypeError(`${name}: expected a Uint8Array`);
+  need(queries.length === bytes, `${name}: expected dim / 8 bytes of each`);
+}
+
+/** Checks a scan of bits. @throws TypeError | RangeError */
+export function checkScanBits(args: ScanBits): void {
+  span(args.from, args.to);
+  bitRows(args, args.to);
+  bitset(args.allowed, args.to);
+  checkBounds(args.bounds);
+  checkTop(args.top);
+  bitQueries(args.queries, (args.top.nq * args.dim) / 8, 'queries');
+}
+
+/** Checks listed rows of bits. @throws TypeError | RangeError */
+export function checkScoreBits(args: ListedBits): void {
+  whole(args.rowCount, ROW_MAX, 'rowCount');
+  bitRows(args, args.rowCount);
+  words(args.list, 0, 'list');
+  bitQueries(args.query, args.dim / 8, 'query');
+  floats(args.out, args.list.length, 'out');
+}
+
 /** Checks an encoding. @throws TypeError | RangeError */
 export function checkEncodeSq8(args: EncodeSq8): void {
-  dimension(args.dim);
   span(args.from, args.to);
-  memory(args.rows, args.to * args.dim * 4, 'rows');
+  numberRows(args, args.to);
   const stride = args.stride ?? sq8Stride(args.dim);
   whole(stride, DIM_MAX, 'stride');
   need(stride >= args.dim && stride % 16 === 0, 'stride: out of range');
@@ -175,15 +228,8 @@ export function checkAllocate(bytes: number): void {
 }
 
 /** Checks rows whose norms are wanted. @throws TypeError | RangeError */
-export function checkNorms(args: {
-  readonly dim: number;
-  readonly rows: RowMemory;
-  readonly from: number;
-  readonly to: number;
-  readonly out: Float32Array;
-}): void {
-  dimension(args.dim);
+export function checkNorms(args: InverseNorms): void {
   span(args.from, args.to);
-  memory(args.rows, args.to * args.dim * 4, 'rows');
+  numberRows(args, args.to);
   floats(args.out, args.to, 'out');
 }

@@ -25,7 +25,8 @@ const PROGRAM = `
 static float rows[${ROWS * DIM}], out[${ROWS}];
 int main() {
   for (int i = 0; i < ${ROWS * DIM}; i++) rows[i] = (float)((i * 7919LL) % 10007 / 997.0 - 5);
-  elanus_kernels_avx2()->inverseNorms(rows, ${DIM}, 0, ${ROWS}, out);
+  InverseNorms norms = {ELEMENT_FLOAT32, ${DIM}, rows, 0, ${ROWS}, out};
+  elanus_kernels_avx2()->inverseNorms(&norms);
   for (int i = 0; i < ${ROWS}; i++) {
     unsigned bits;
     memcpy(&bits, out + i, 4);
@@ -40,7 +41,9 @@ function normsWith(flags: readonly string[]): readonly number[] {
   const source = join(folder, 'main.cc');
   const output = join(folder, `norms${flags.join('')}`);
   writeFileSync(source, PROGRAM);
-  const common = ['-std=c++17', '-O3', '-mavx2', '-mfma', '-DELANUS_TABLE=elanus_kernels_avx2'];
+  const common = ['-std=c++17', '-O3', '-mavx2', '-mf16c', '-mfma'].concat(
+    '-DELANUS_TABLE=elanus_kernels_avx2',
+  );
   const files = ['-I', native, source, join(native, 'kernels.cc'), '-o', output];
   const made = spawnSync(compiler ?? '', [...common, ...flags, ...files], { encoding: 'utf8' });
   expect(made.stderr).toBe('');

@@ -1,5 +1,6 @@
-import type { Metric } from '@elanus/core';
+import type { FloatMetric } from '@elanus/core';
 
+import type { RowElement } from './element.ts';
 import type { ScoreBounds } from './kernels.ts';
 import type { RowMemory } from './memory.ts';
 import type { Sq8Grid } from './sq8.ts';
@@ -45,8 +46,10 @@ export type GraphMode = 'all' | 'test' | 'two-hop';
 /** Searches a graph for the nearest rows of one or more queries. */
 export interface SearchGraph {
   readonly graph: GraphView;
-  readonly metric: Metric;
+  readonly metric: FloatMetric;
   readonly dim: number;
+  /** How numbers of the rows are stored; default float32. */
+  readonly element?: RowElement | undefined;
   /** The grid of the codes; centred on 0 for IP and COSINE. */
   readonly grid: Sq8Grid;
   /** [top.nq x dim] */

@@ -69,8 +69,8 @@ function rightArguments(kernels: Kernels): Record<string, Record<string, unknown
   const codeSpan = { dim: DIM, ...coded, ...span, rowBase: 0, allowed, query: placed.codes };
   const weighed = { queryTerm: placed.term, weight: 1, top: createTopK(1, 5), slot: 0 };
   return {
-    scanFloat32: { ...floatRows, ...span, allowed, queries, bounds, top: createTopK(2, 5) },
-    rerankFloat32: { ...listed, bounds, top: createTopK(2, 5), slot: 1 },
+    scanRows: { ...floatRows, ...span, allowed, queries, bounds, top: createTopK(2, 5) },
+    rerankRows: { ...listed, bounds, top: createTopK(2, 5), slot: 1 },
     scoreRows: { ...listed, out: new Float32Array(3) },
     inverseNorms: { dim: DIM, rows, ...span, out: new Float32Array(ROWS) },
     encodeSq8: { dim: DIM, rows, inverseNorms, ...span, low: 0, step: 1, ...coded },
@@ -194,30 +194,30 @@ describe.each(availableIsas())('%s', (isa) => {
   });
 
   test('results that lie about themselves are refused', () => {
-    const scan = rightArguments(kernels)['scanFloat32'] ?? {};
+    const scan = rightArguments(kernels)['scanRows'] ?? {};
     const top = createTopK(2, 5);
     for (const key of Object.keys(top)) {
       for (const wrong of HOSTILE) {
         const args = { ...scan, top: { ...createTopK(2, 5), [key]: wrong } };
-        expectRefusal(refusal(() => kernels.scanFloat32(args as never)));
+        expectRefusal(refusal(() => kernels.scanRows(args as never)));
       }
     }
     top.counts.fill(0xffffffff);
-    expectRefusal(refusal(() => kernels.scanFloat32({ ...scan, top } as never)));
+    expectRefusal(refusal(() => kernels.scanRows({ ...scan, top } as never)));
     const sorted = { ...createTopK(2, 5), sorted: true };
-    expect(() => kernels.scanFloat32({ ...scan, top: sorted } as never)).toThrow(RangeError);
+    expect(() => kernels.scanRows({ ...scan, top: sorted } as never)).toThrow(RangeError);
   });
 
   test('memory that is too short, misplaced or not of allocate() is refused', () => {
-    const scan = rightArguments(kernels)['scanFloat32'] ?? {};
+    const scan = rightArguments(kernels)['scanRows'] ?? {};
     const { buffer } = kernels.allocate(ROWS * DIM * 4);
     for (const byteOffset of [-4, 2, 1e9, Number.NaN, buffer.byteLength - 4]) {
       const memory = scan['rows'] as { readonly buffer: SharedArrayBuffer };
       const rows = { ...memory, byteOffset };
-      expect(() => kernels.scanFloat32({ ...scan, rows } as never)).toThrow();
+      expect(() => kernels.scanRows({ ...scan, rows } as never)).toThrow();
     }
     const stranger = { buffer: new SharedArrayBuffer(1e6), memory: {}, byteOffset: 0 };
-    expectRefusal(refusal(() => kernels.scanFloat32({ ...scan, rows: stranger } as never)));
+    expectRefusal(refusal(() => kernels.scanRows({ ...scan, rows: stranger } as never)));
     for (const bytes of [0, -1, Number.NaN, 0.5, '64', 2 ** 60]) {
       const error = refusal(() => kernels.allocate(bytes as number));
       expectRefusal(error);
@@ -239,7 +239,7 @@ describe.each(availableIsas())('%s', (isa) => {
 });
 
 const FUNCTIONS = [
-  ...(['scanFloat32', 'rerankFloat32', 'scoreRows', 'inverseNorms', 'encodeSq8'] as const),
+  ...(['scanRows', 'rerankRows', 'scoreRows', 'inverseNorms', 'encodeSq8'] as const),
   ...(['searchGraph', 'findLinks', 'mergeLinks'] as const),
   ...(['scanSq8', 'firstNonFinite', 'combine', 'popcount', 'alignment'] as const),
 ];
@@ -363,8 +363,8 @@ function testNativeDoor(addon: NativeAddon): void {
     const one = new Float32Array(64);
     const top = [2 ** 32 - 1, one, new Uint32Array(64), new Uint32Array(8), new Uint8Array(8)];
     const scan = [0, 0, 16, one, null, 0, 4, 0, null, one, null, -1, 1];
-    expect(() => addon.scanFloat32(...scan, ...top)).toThrow(RangeError);
+    expect(() => addon.scanRows(...scan, ...top)).toThrow(RangeError);
     const rows = [0, 0, 32768, one, null, 0, 2 ** 32 - 1, 0, null, one, null, -1, 1];
-    expect(() => addon.scanFloat32(...rows, 1, ...top.slice(1))).toThrow(RangeError);
+    expect(() => addon.scanRows(...rows, 1, ...top.slice(1))).toThrow(RangeError);
   });
 }

@@ -1,4 +1,12 @@
-export { DIM_MAX, ENTRIES_MAX } from './check.ts';
+export { BIT_DIM_MAX, DIM_MAX, ENTRIES_MAX } from './check.ts';
+export type { ElementArray, RowElement } from './element.ts';
+export {
+  decodeElements,
+  decodeRows,
+  elementBytes,
+  elementsOf,
+  ROW_ELEMENTS,
+} from './element.ts';
 export type {
   FindLinks,
   GraphMode,
@@ -20,21 +28,25 @@ export {
   ROUND_MAX,
 } from './graph.ts';
 export type {
+  BitRows,
   EncodeSq8,
-  FloatRows,
+  InverseNorms,
   KernelChoice,
   KernelIsa,
   Kernels,
+  ListedBits,
   ListedRows,
-  RerankFloat32,
-  ScanFloat32,
+  RerankRows,
+  ScanBits,
+  ScanRows,
   ScanSq8,
   ScoreBounds,
+  VectorRows,
 } from './kernels.ts';
 export { availableIsas, loadKernels } from './load.ts';
 export type { RowMemory, SharedWasmMemory } from './memory.ts';
 export { bytesOf, floatsOf, memoryAt, memoryBytes } from './memory.ts';
-export { rowsPerCall } from './rows-per-call.ts';
+export { bitRowsPerCall, rowsPerCall } from './rows-per-call.ts';
 export type { Sq8Grid, Sq8Query } from './sq8.ts';
 export { encodeQuerySq8, sq8Stride, trainSq8 } from './sq8.ts';
 export type { ScoredRow, TopK, TopSlot } from './topk.ts';

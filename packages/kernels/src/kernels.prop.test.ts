@@ -114,8 +114,8 @@ describe.each(ISAS)('%s kernels equal the reference, bit by bit', (isa) => {
         const args = { ...given, metric, rows: memory, rowBase, allowed, bounds };
         const top = createTopK(one.nq, limit);
         const middle = Math.floor((args.from + args.to) / 2);
-        kernels.scanFloat32({ ...args, to: middle, top });
-        kernels.scanFloat32({ ...args, from: middle, top });
+        kernels.scanRows({ ...args, to: middle, top });
+        kernels.scanRows({ ...args, from: middle, top });
         sortTopK(top, metric);
         for (let q = 0; q < one.nq; q++) {
           const query = args.queries.subarray(q * one.dim, (q + 1) * one.dim);
@@ -140,7 +140,7 @@ describe.each(ISAS)('%s kernels equal the reference, bit by bit', (isa) => {
         expect([...out].map(bits)).toEqual(expected.map((s) => bits(s ?? -7)));
         const unique = [...new Set(list)];
         const top = createTopK(3, limit);
-        kernels.rerankFloat32({ ...args, list: Uint32Array.from(unique), top, slot: 1 });
+        kernels.rerankRows({ ...args, list: Uint32Array.from(unique), top, slot: 1 });
         sortTopK(top, metric);
         const inside = unique.filter((row) => row >= rowBase && row - rowBase < one.rows);
         const scan = { ...args, from: 0, to: one.rows, allowed: undefined };
@@ -237,11 +237,11 @@ describe('a scan shared out', () => {
         const { memory, random, ...given } = load(kernels, one);
         const args = { ...given, metric, rows: memory, rowBase: 0, from: 0, to: one.rows };
         const whole = createTopK(one.nq, limit);
-        kernels.scanFloat32({ ...args, top: whole });
+        kernels.scanRows({ ...args, top: whole });
         const cut = Math.floor(random() * (one.rows + 1));
         const [joined, rest] = [createTopK(one.nq, limit), createTopK(one.nq, limit)];
-        kernels.scanFloat32({ ...args, to: cut, top: joined });
-        kernels.scanFloat32({ ...args, from: cut, top: rest });
+        kernels.scanRows({ ...args, to: cut, top: joined });
+        kernels.scanRows({ ...args, from: cut, top: rest });
         if (random() < 0.5) sortTopK(rest, metric);
         mergeTopK(joined, rest, metric);
         sortTopK(joined, metric);

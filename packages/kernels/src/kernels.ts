@@ -1,5 +1,6 @@
-import type { Metric } from '@elanus/core';
+import type { BinaryMetric, FloatMetric } from '@elanus/core';
 
+import type { RowElement } from './element.ts';
 import type { FindLinks, MergeLinks, ScratchShape, SearchGraph } from './graph.ts';
 import type { RowMemory } from './memory.ts';
 import type { TopK } from './topk.ts';
@@ -19,9 +20,11 @@ export interface ScoreBounds {
   readonly max: number;
 }
 
-/** Float32 rows of one chunk, row-major and tight, that kernels score. */
-export interface FloatRows {
-  readonly metric: Metric;
+/** Rows of one chunk, row-major and tight, that kernels score. */
+export interface VectorRows {
+  readonly metric: FloatMetric;
+  /** How numbers are stored; default float32. Scores are those of the rows in float32. */
+  readonly element?: RowElement | undefined;
   /** 1 to 32,768. */
   readonly dim: number;
   readonly rows: RowMemory;
@@ -32,37 +35,73 @@ export interface FloatRows {
 }
 
 /** A scan of rows `[from, to)` of one chunk for one or more queries. */
-export interface ScanFloat32 extends FloatRows {
+export interface ScanRows extends VectorRows {
   readonly from: number;
   readonly to: number;
   /** Bit i set = row i of this chunk may be returned; absent = all. */
   readonly allowed?: Uint32Array | undefined;
-  /** [nq x dim]; `nq` is `top.nq`. */
+  /** [nq x dim] float32, whatever the element; `nq` is `top.nq`. */
   readonly queries: Float32Array;
   readonly bounds?: ScoreBounds | undefined;
   readonly top: TopK;
 }
 
 /** Exact scores of listed rows for one query. */
-export interface ListedRows extends FloatRows {
+export interface ListedRows extends VectorRows {
   /** Rows that the chunk holds. */
   readonly rowCount: number;
   /** Row numbers, `rowBase` included; those outside the chunk are skipped. */
   readonly list: Uint32Array;
-  /** [dim] */
+  /** [dim] float32, whatever the element */
   readonly query: Float32Array;
 }
 
 /** Listed rows whose exact scores go to the heap of query `slot` of `top`. */
-export interface RerankFloat32 extends ListedRows {
+export interface RerankRows extends ListedRows {
   readonly bounds?: ScoreBounds | undefined;
   readonly top: TopK;
   readonly slot: number;
 }
 
+/** Rows of bits of one chunk: row r lies in bytes `[r * dim / 8, (r + 1) * dim / 8)`, tight. */
+export interface BitRows {
+  readonly metric: BinaryMetric;
+  /** Bits of a row: a multiple of 8, 8 to 262,144. */
+  readonly dim: number;
+  readonly rows: RowMemory;
+  /** Added to row numbers in results. */
+  readonly rowBase: number;
+}
+
+/** A scan of rows `[from, to)` of bits for one or more queries. */
+export interface ScanBits extends BitRows {
+  readonly from: number;
+  readonly to: number;
+  /** Bit i set = row i of this chunk may be returned; absent = all. */
+  readonly allowed?: Uint32Array | undefined;
+  /** [nq x dim / 8]; `nq` is `top.nq`. */
+  readonly queries: Uint8Array;
+  readonly bounds?: ScoreBounds | undefined;
+  readonly top: TopK;
+}
+
+/** Scores of listed rows of bits for one query. */
+export interface ListedBits extends BitRows {
+  /** Rows that the chunk holds. */
+  readonly rowCount: number;
+  /** Row numbers, `rowBase` included; those outside the chunk are skipped. */
+  readonly list: Uint32Array;
+  /** [dim / 8] */
+  readonly query: Uint8Array;
+  /** [list] */
+  readonly out: Float32Array;
+}
+
 /** Encodes rows `[from, to)` as 8-bit codes on the grid `low + code * step`. */
 export interface EncodeSq8 {
   readonly dim: number;
+  /** How numbers of the rows are stored; default float32. */
+  readonly element?: RowElement | undefined;
   readonly rows: RowMemory;
   /** When given, each row is scaled by it first: COSINE codes are of normalised rows. */
   readonly inverseNorms?: Float32Array | undefined;
@@ -80,6 +119,18 @@ export interface EncodeSq8 {
   readonly terms: Uint32Array;
   /** [rows] squared norms of the rows, written when given: IP needs them. */
   readonly norms?: Float32Array | undefined;
+}
+
+/** Rows whose inverse norms are wanted. */
+export interface InverseNorms {
+  readonly dim: number;
+  /** How numbers of the rows are stored; default float32. */
+  readonly element?: RowElement | undefined;
+  readonly rows: RowMemory;
+  readonly from: number;
+  readonly to: number;
+  /** [>= to] */
+  readonly out: Float32Array;
 }
 
 /** Scans 8-bit codes for the candidates of one query. */
@@ -109,7 +160,7 @@ export interface ScanSq8 {
  * scan can be cut and continued over chunks, and any number of threads may run over the same rows.
  *
  * Scores as Milvus: L2 is the squared distance, smaller is better; IP and COSINE are larger is
- * better. A sum that overflows to NaN counts as the worst score.
+ * better; of bits, smaller is better. A sum that overflows to NaN counts as the worst score.
  *
  * Wrong arguments throw TypeError or RangeError, whatever they are; nothing crashes the process.
  * Each scan is cut inside into native calls of `rowsPerCall` rows, so a terminated thread ends
@@ -131,18 +182,20 @@ export interface Kernels {
    * zeroes, never a fault. Nothing where the platform has no such call.
    */
   discard(memory: RowMemory): void;
-  scanFloat32(args: ScanFloat32): void;
-  rerankFloat32(args: RerankFloat32): void;
+  scanRows(args: ScanRows): void;
+  rerankRows(args: RerankRows): void;
   /** Writes the score of list[i] to out[i]; rows outside the chunk leave out[i] alone. */
   scoreRows(args: ListedRows & { readonly out: Float32Array }): void;
   /** 1 / norm of rows `[from, to)`; 0 for a zero row, so that its cosine is 0. */
-  inverseNorms(args: {
-    readonly dim: number;
-    readonly rows: RowMemory;
-    readonly from: number;
-    readonly to: number;
-    readonly out: Float32Array;
-  }): void;
+  inverseNorms(args: InverseNorms): void;
+  /**
+   * Scores rows of bits: HAMMING counts the bits that differ; JACCARD is the share of those in the
+   * union that differ, 1 when there are none; TANIMOTO is minus log2 of the others' share.
+   * Smaller is better.
+   */
+  scanBits(args: ScanBits): void;
+  /** Writes the score of list[i] to out[i]; rows outside the chunk leave out[i] alone. */
+  scoreBits(args: ListedBits): void;
   encodeSq8(args: EncodeSq8): void;
   scanSq8(args: ScanSq8): void;
   /** Whether this machine walks a graph of that shape; else scan its codes. */

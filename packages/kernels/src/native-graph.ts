@@ -1,7 +1,9 @@
 import { checkFindLinks, checkMergeLinks, checkSearchGraph } from './check-graph.ts';
+import { elementCode, elementsOf } from './element.ts';
+import type { ElementArray, RowElement } from './element.ts';
 import { distancesPerCall } from './graph.ts';
 import type { FindLinks, GraphView, MergeLinks, SearchGraph } from './graph.ts';
-import { bytesOf, floatsOf, memoryBytes } from './memory.ts';
+import { bytesOf, memoryBytes } from './memory.ts';
 import type { RowMemory } from './memory.ts';
 
 /** The graph kernels of the addon: see native/addon.cc for the order of the arguments. */
@@ -15,7 +17,7 @@ const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const MODE_CODE = { all: 0, test: 1, 'two-hop': 2 } as const;
 
 /** Numbers of a search, behind the ten of its graph. */
-const SEARCH_NUMBERS = 26;
+const SEARCH_NUMBERS = 27;
 
 /** A graph as the addon takes it. */
 interface PassedGraph {
@@ -26,7 +28,8 @@ interface PassedGraph {
   readonly shape: Float64Array;
   /** The rows that were searched last, and a view of them. */
   rows: RowMemory | undefined;
-  floats: Float32Array;
+  element: RowElement;
+  view: ElementArray;
 }
 
 const known = new WeakMap<GraphView, PassedGraph>();
@@ -40,19 +43,23 @@ function passedGraph(graph: GraphView): PassedGraph {
   const shape = numbers.subarray(0, sizes.length + parts.length);
   shape.set([...sizes, ...parts]);
   const bytes = bytesOf(graph.memory, memoryBytes(graph.memory));
-  const made = { bytes, numbers, shape, rows: undefined, floats: new Float32Array() };
+  const rows = { rows: undefined, element: 'float32', view: new Float32Array() } as const;
+  const made: PassedGraph = { bytes, numbers, shape, ...rows };
   known.set(graph, made);
   return made;
 }
 
 /** The rows of a search, the same view each time: making one takes longer than reading it. */
-function rowsOf(passed: PassedGraph, args: SearchGraph): Float32Array {
+function rowsOf(passed: PassedGraph, args: SearchGraph): ElementArray {
   const length = args.graph.rowCount * args.dim;
-  if (passed.rows !== args.rows || passed.floats.length !== length) {
-    passed.floats = floatsOf(args.rows, length);
+  const { element = 'float32' } = args;
+  const same = passed.rows === args.rows && passed.element === element;
+  if (!same || passed.view.length !== length) {
+    passed.view = elementsOf(args.rows, element, { length });
     passed.rows = args.rows;
+    passed.element = element;
   }
-  return passed.floats;
+  return passed.view;
 }
 
 /** Writes the numbers of a search: see jsSearchGraph in native/addon-graph.h for their order. */
@@ -74,6 +81,7 @@ function writeNumbers(to: Float64Array, args: SearchGraph): void {
   to[23] = bounds?.max ?? Infinity;
   to[24] = args.rowBase;
   to[25] = args.top.limit;
+  to[26] = elementCode(args.element);
 }
 
 /** One bounded call of a search: see `Kernels.searchGraph`. */

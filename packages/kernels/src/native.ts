@@ -5,17 +5,21 @@ import {
   checkEncodeSq8,
   checkNorms,
   checkRerank,
-  checkScanFloat32,
+  checkScanBits,
+  checkScanRows,
   checkScanSq8,
+  checkScoreBits,
   checkScores,
 } from './check.ts';
-import type { EncodeSq8, KernelIsa, Kernels, ListedRows } from './kernels.ts';
-import type { RerankFloat32, ScanFloat32, ScanSq8 } from './kernels.ts';
-import { bytesOf, floatsOf, memoryBytes } from './memory.ts';
+import { elementCode, elementsOf } from './element.ts';
+import type { ElementArray, RowElement } from './element.ts';
+import type { EncodeSq8, InverseNorms, KernelIsa, Kernels, ListedBits } from './kernels.ts';
+import type { ListedRows, RerankRows, ScanBits, ScanRows, ScanSq8 } from './kernels.ts';
+import { bytesOf, memoryBytes } from './memory.ts';
 import type { RowMemory } from './memory.ts';
 import { findLinks, mergeLinks, searchGraph } from './native-graph.ts';
 import type { GraphAddon } from './native-graph.ts';
-import { rowsPerCall } from './rows-per-call.ts';
+import { bitRowsPerCall, rowsPerCall } from './rows-per-call.ts';
 import { sq8Stride } from './sq8.ts';
 import type { TopK } from './topk.ts';
 
@@ -24,10 +28,12 @@ export interface NativeAddon extends GraphAddon {
   readonly abi: number;
   /** Instruction sets by number; null = this machine has it not. */
   readonly isas: readonly (KernelIsa | null)[];
-  scanFloat32(...args: readonly unknown[]): void;
-  rerankFloat32(...args: readonly unknown[]): void;
+  scanRows(...args: readonly unknown[]): void;
+  rerankRows(...args: readonly unknown[]): void;
   scoreRows(...args: readonly unknown[]): void;
   inverseNorms(...args: readonly unknown[]): void;
+  scanBits(...args: readonly unknown[]): void;
+  scoreBits(...args: readonly unknown[]): void;
   encodeSq8(...args: readonly unknown[]): void;
   scanSq8(...args: readonly unknown[]): void;
   firstNonFinite(...args: readonly unknown[]): number;
@@ -42,8 +48,9 @@ export interface NativeAddon extends GraphAddon {
 }
 
 /** The version of the addon's arguments that this file speaks (native/kernels.h). */
-const ABI = 4;
+const ABI = 5;
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
+const BIT_METRIC_CODE = { hamming: 0, jaccard: 1, tanimoto: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;
 
 /**
@@ -85,6 +92,18 @@ function slotOf(top: TopK, slot: number): readonly unknown[] {
   ];
 }
 
+/** The first `count` rows, as the typed array of their element. */
+function rowsOf(
+  args: {
+    readonly dim: number;
+    readonly element?: RowElement | undefined;
+    readonly rows: RowMemory;
+  },
+  count: number,
+): ElementArray {
+  return elementsOf(args.rows, args.element ?? 'float32', { length: count * args.dim });
+}
+
 /** Inverse norms of queries, by the same kernel as those of rows. */
 function normsOf(
   addon: NativeAddon,
@@ -93,7 +112,7 @@ function normsOf(
 ): Float32Array {
   const nq = queries.length / dim;
   const out = new Float32Array(nq);
-  addon.inverseNorms(isa, dim, queries, 0, nq, out);
+  addon.inverseNorms(isa, elementCode('float32'), dim, queries, 0, nq, out);
   return out;
 }
 
@@ -106,19 +125,19 @@ function inPieces(
   for (let at = args.from; at < args.to; at += size) call(at, Math.min(args.to, at + size));
 }
 
-function scanFloat32(addon: NativeAddon, isa: number, args: ScanFloat32): void {
-  checkScanFloat32(args);
+function scanRows(addon: NativeAddon, isa: number, args: ScanRows): void {
+  checkScanRows(args);
   const { dim, top, queries, bounds, rowBase } = args;
   const cosine = args.metric === 'cosine';
-  const rows = floatsOf(args.rows, args.to * dim);
+  const rows = rowsOf(args, args.to);
   const queryNorms = cosine ? normsOf(addon, isa, { queries, dim }) : null;
   const fixed = [rowBase, args.allowed, queries, queryNorms];
   const range = [bounds?.min ?? -Infinity, bounds?.max ?? Infinity];
   const result = [top.limit, top.scores, top.rows, top.counts, top.tied];
-  const metric = METRIC_CODE[args.metric];
+  const shape = [METRIC_CODE[args.metric], elementCode(args.element), dim];
   inPieces(args, rowsPerCall(dim, top.nq), (from, to) => {
-    const head = [isa, metric, dim, rows, args.inverseNorms, from, to];
-    addon.scanFloat32(...head, ...fixed, ...range, ...result);
+    const head = [isa, ...shape, rows, args.inverseNorms, from, to];
+    addon.scanRows(...head, ...fixed, ...range, ...result);
   });
 }
 
@@ -128,8 +147,9 @@ function listed(addon: NativeAddon, isa: number, args: ListedRows): readonly unk
   return [
     isa,
     METRIC_CODE[args.metric],
+    elementCode(args.element),
     args.dim,
-    floatsOf(args.rows, args.rowCount * args.dim),
+    rowsOf(args, args.rowCount),
     args.inverseNorms,
     args.rowCount,
     args.rowBase,
@@ -139,14 +159,14 @@ function listed(addon: NativeAddon, isa: number, args: ListedRows): readonly unk
   ];
 }
 
-function rerankFloat32(addon: NativeAddon, isa: number, args: RerankFloat32): void {
+function rerankRows(addon: NativeAddon, isa: number, args: RerankRows): void {
   checkRerank(args);
   const { list, bounds, dim } = args;
   const range = [bounds?.min ?? -Infinity, bounds?.max ?? Infinity];
   const result = slotOf(args.top, args.slot);
   inPieces({ from: 0, to: list.length }, rowsPerCall(dim, 1), (from, to) => {
     const part = { ...args, list: list.subarray(from, to) };
-    addon.rerankFloat32(...listed(addon, isa, part), ...range, ...result);
+    addon.rerankRows(...listed(addon, isa, part), ...range, ...result);
   });
 }
 
@@ -163,15 +183,47 @@ function scoreRows(
   });
 }
 
+function inverseNorms(addon: NativeAddon, isa: number, args: InverseNorms): void {
+  checkNorms(args);
+  const { dim, out } = args;
+  const shape = [elementCode(args.element), dim, rowsOf(args, args.to)];
+  inPieces(args, rowsPerCall(dim, 1), (from, to) => {
+    addon.inverseNorms(isa, ...shape, from, to, out);
+  });
+}
+
+function scanBits(addon: NativeAddon, isa: number, args: ScanBits): void {
+  checkScanBits(args);
+  const { dim, top, queries, bounds, rowBase, allowed } = args;
+  const shape = [BIT_METRIC_CODE[args.metric], dim / 8, bytesOf(args.rows, (args.to * dim) / 8)];
+  const range = [bounds?.min ?? -Infinity, bounds?.max ?? Infinity];
+  const result = [top.limit, top.scores, top.rows, top.counts, top.tied];
+  inPieces(args, bitRowsPerCall(dim, top.nq), (from, to) => {
+    const head = [isa, ...shape, from, to, rowBase];
+    addon.scanBits(...head, allowed, queries, ...range, ...result);
+  });
+}
+
+function scoreBits(addon: NativeAddon, isa: number, args: ListedBits): void {
+  checkScoreBits(args);
+  const { dim, rowCount, rowBase, list, query, out } = args;
+  const rows = bytesOf(args.rows, (rowCount * dim) / 8);
+  const shape = [BIT_METRIC_CODE[args.metric], dim / 8, rows, rowCount, rowBase];
+  inPieces({ from: 0, to: list.length }, bitRowsPerCall(dim, 1), (from, to) => {
+    addon.scoreBits(isa, ...shape, list.subarray(from, to), query, out.subarray(from, to));
+  });
+}
+
 function encodeSq8(addon: NativeAddon, isa: number, args: EncodeSq8): void {
   checkEncodeSq8(args);
   const { dim, low, terms } = args;
   const stride = args.stride ?? sq8Stride(dim);
-  const rows = floatsOf(args.rows, args.to * dim);
+  const rows = rowsOf(args, args.to);
+  const element = elementCode(args.element);
   const codes = bytesOf(args.codes, args.to * stride);
   const inverse = Math.fround(1 / args.step);
   inPieces(args, rowsPerCall(dim, 1), (from, to) => {
-    const head = [isa, dim, stride, rows, args.inverseNorms, from, to];
+    const head = [isa, element, dim, stride, rows, args.inverseNorms, from, to];
     const out = [codes, terms, args.norms, args.innerTerms];
     addon.encodeSq8(...head, Math.fround(low), inverse, ...out);
   });
@@ -212,16 +264,12 @@ export function createNativeKernels(addon: NativeAddon, isa: KernelIsa): Kernels
     allocate: (bytes) => allocate(addon, bytes),
     preferLargePages: (memory) => addon.useLargePages(bytesOf(memory, memoryBytes(memory))),
     discard: (memory) => addon.discard(bytesOf(memory, memoryBytes(memory))),
-    scanFloat32: (args) => scanFloat32(addon, code, args),
-    rerankFloat32: (args) => rerankFloat32(addon, code, args),
+    scanRows: (args) => scanRows(addon, code, args),
+    rerankRows: (args) => rerankRows(addon, code, args),
     scoreRows: (args) => scoreRows(addon, code, args),
-    inverseNorms: (args) => {
-      checkNorms(args);
-      const rows = floatsOf(args.rows, args.to * args.dim);
-      inPieces(args, rowsPerCall(args.dim, 1), (from, to) => {
-        addon.inverseNorms(code, args.dim, rows, from, to, args.out);
-      });
-    },
+    inverseNorms: (args) => inverseNorms(addon, code, args),
+    scanBits: (args) => scanBits(addon, code, args),
+    scoreBits: (args) => scoreBits(addon, code, args),
     encodeSq8: (args) => encodeSq8(addon, code, args),
     scanSq8: (args) => scanSq8(addon, code, args),
     canWalk: () => true,

@@ -1,4 +1,4 @@
-import type { ListedRows, ScanFloat32, ScanSq8 } from './kernels.ts';
+import type { ListedRows, ScanRows, ScanSq8 } from './kernels.ts';
 import { bytesOf, floatsOf } from './memory.ts';
 import { sq8Stride } from './sq8.ts';
 
@@ -33,7 +33,7 @@ export function referenceInverseNorm(x: Float32Array): number {
 
 /** Exact score of `x` for query `q`. */
 export function referenceScore(
-  metric: ScanFloat32['metric'],
+  metric: ScanRows['metric'],
   q: Float32Array,
   x: Float32Array,
 ): number {
@@ -52,9 +52,7 @@ export function referenceScore(
 }
 
 /** Best first, ties by lower row. */
-export function byScore(
-  metric: ScanFloat32['metric'],
-): (a: ReferenceHit, b: ReferenceHit) => number {
+export function byScore(metric: ScanRows['metric']): (a: ReferenceHit, b: ReferenceHit) => number {
   const sign = metric === 'l2' ? 1 : -1;
   return (a, b) => {
     if (a.score !== b.score) return (a.score < b.score ? -1 : 1) * sign;
@@ -64,7 +62,7 @@ export function byScore(
 
 /** Every row that a scan may return for one query, best first, before the limit. */
 export function referenceScan(
-  args: Omit<ScanFloat32, 'top' | 'queries'>,
+  args: Omit<ScanRows, 'top' | 'queries'>,
   query: Float32Array,
 ): readonly ReferenceHit[] {
   const { dim, from, to, allowed, bounds, metric } = args;

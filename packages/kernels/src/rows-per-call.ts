@@ -13,3 +13,11 @@ const WORK_PER_CALL = 16_000_000;
 export function rowsPerCall(dim: number, nq: number): number {
   return Math.max(1, Math.floor(WORK_PER_CALL / (Math.max(dim, 16) * nq)));
 }
+
+/**
+ * The same for rows of bits, whose cost is more of the row than of its bits: at least 4,096 bits
+ * are counted for each.
+ */
+export function bitRowsPerCall(dim: number, nq: number): number {
+  return Math.max(1, Math.floor((WORK_PER_CALL * 16) / (Math.max(dim, 1024) * nq)));
+}

@@ -20,7 +20,7 @@ const dim = ${DIM};
 for (let round = 0; round < rounds; round++) {
   const top = createTopK(queries.length / dim, 10);
   const span = { from: 0, to: ${ROWS}, rowBase: 0 };
-  kernels.scanFloat32({ metric: 'cosine', dim, rows, inverseNorms, queries, ...span, top });
+  kernels.scanRows({ metric: 'cosine', dim, rows, inverseNorms, queries, ...span, top });
   sortTopK(top, 'cosine');
   parentPort.postMessage([...top.rows, ...top.scores]);
 }
@@ -64,7 +64,7 @@ describe.each([...new Set(['auto', 'wasm'] as const)])('%s', (isa) => {
       const expected = createTopK(1 + n, 10);
       const span = { from: 0, to: ROWS, rowBase: 0 };
       const shape = { metric: 'cosine', dim: DIM, rows, inverseNorms } as const;
-      kernels.scanFloat32({ ...shape, ...span, queries, top: expected });
+      kernels.scanRows({ ...shape, ...span, queries, top: expected });
       sortTopK(expected, 'cosine');
       const worker = start({ isa, rows, inverseNorms, queries, rounds });
       return { expected: [...expected.rows, ...expected.scores], got: answers(worker) };
@@ -87,7 +87,7 @@ describe.each([...new Set(['auto', 'wasm'] as const)])('%s', (isa) => {
     const top = createTopK(8, 10);
     const span = { from: 0, to: ROWS, rowBase: 0 };
     const shape = { metric: 'cosine', dim: DIM, rows, inverseNorms } as const;
-    kernels.scanFloat32({ ...shape, ...span, queries, top });
+    kernels.scanRows({ ...shape, ...span, queries, top });
     expect([...top.counts]).toEqual(Array.from({ length: 8 }, () => 10));
   });
 });

@@ -1,4 +1,5 @@
 import { checkFindLinks, checkMergeLinks, checkSearchGraph } from './check-graph.ts';
+import { elementCode } from './element.ts';
 import {
   distancesPerCall,
   graphScratchBytes,
@@ -9,7 +10,7 @@ import {
   STATE_QUERY,
 } from './graph.ts';
 import type { FindLinks, GraphView, MergeLinks, ScratchShape, SearchGraph } from './graph.ts';
-import type { RerankFloat32 } from './kernels.ts';
+import type { RerankRows } from './kernels.ts';
 import { GRAPH_BYTES, instanceOf, SLOT, withSlot, writeArgs } from './wasm-instance.ts';
 import type { Field, Instances, WasmSlot } from './wasm-instance.ts';
 
@@ -89,7 +90,14 @@ function walkQuery(slot: WasmSlot, args: SearchGraph, query: number) {
   const words = args.mode === 'all' ? 0 : Math.ceil(graph.rowCount / 32);
   if (words > 0 && args.allowed) slot.words.set(args.allowed.subarray(0, words), bits >> 2);
   const budget = distancesPerCall(graph.stride);
-  const placed = [METRIC_CODE[args.metric], dim, { float: grid.low }, { float: grid.step }];
+  const element = elementCode(args.element);
+  const placed = [
+    METRIC_CODE[args.metric],
+    element,
+    dim,
+    { float: grid.low },
+    { float: grid.step },
+  ];
   const asked = [{ float: Math.abs(grid.low) }, slot.base + SLOT.queries, 1];
   const walk = [MODE_CODE[args.mode], args.ef, capacity, args.candidates, args.distancesMax];
   const range = [{ float: bounds?.min ?? -Infinity }, { float: bounds?.max ?? Infinity }];
@@ -114,7 +122,7 @@ function walking(slot: WasmSlot, scratch: number): boolean {
 export function searchGraph(
   instances: Instances,
   args: SearchGraph,
-  rerank: (args: RerankFloat32) => void,
+  rerank: (args: RerankRows) => void,
 ): boolean {
   checkSearchGraph(args);
   const { graph, top, scratch, outcomes, dim } = args;
@@ -128,7 +136,8 @@ export function searchGraph(
     spent += outcomes[at + 2] ?? 0;
     scratch[STATE_QUERY] = query + 1;
     if (outcomes[at] !== OUTCOME.found || (outcomes[at + 1] ?? 0) < top.limit) continue;
-    const shape = { metric: args.metric, dim, rows: args.rows, inverseNorms: args.inverseNorms };
+    const { metric, element, rows, inverseNorms } = args;
+    const shape = { metric, element, dim, rows, inverseNorms };
     const list = Uint32Array.from(found.list);
     const asked = { list, query: args.queries.subarray(query * dim, (query + 1) * dim) };
     const into = { rowBase: args.rowBase, rowCount: graph.rowCount, top, slot: query };

@@ -13,7 +13,7 @@ import { WASM_BINARY } from './wasm-binary.ts';
  */
 
 /** Version of the argument records (native/kernels.h). */
-const ABI = 4;
+const ABI = 5;
 const LOCKS_WORD = 256;
 const SLOTS = 16;
 const SLOTS_START = 4096;
@@ -66,9 +66,11 @@ export const ALLOCATION_MAX = PAGES_MAX * PAGE - ROWS_START;
 export interface WasmExports {
   readonly __stack_pointer: { value: number };
   abi(): number;
-  scan_float32(args: number): void;
-  rerank_float32(args: number): void;
-  inverse_norms(rows: number, dim: number, count: number, out: number): void;
+  scan_rows(args: number): void;
+  rerank_rows(args: number): void;
+  inverse_norms(args: number): void;
+  scan_bits(args: number): void;
+  score_bits(args: number): void;
   encode_sq8(args: number): void;
   scan_sq8(args: number): void;
   search_graph(args: number): number;

@@ -3,18 +3,20 @@ import {
   checkEncodeSq8,
   checkNorms,
   checkRerank,
-  checkScanFloat32,
+  checkScanRows,
   checkScanSq8,
   checkScores,
 } from './check.ts';
-import type { EncodeSq8, Kernels, ListedRows, RerankFloat32 } from './kernels.ts';
-import type { ScanFloat32, ScanSq8 } from './kernels.ts';
-import { floatsOf } from './memory.ts';
+import { elementBytes, elementCode } from './element.ts';
+import type { RowElement } from './element.ts';
+import type { EncodeSq8, InverseNorms, Kernels, ListedRows, RerankRows } from './kernels.ts';
+import type { ScanRows, ScanSq8 } from './kernels.ts';
+import { bytesOf } from './memory.ts';
 import { andWords, andNotWords, countWords, firstNonFinite, orWords } from './plain.ts';
 import { rowsPerCall } from './rows-per-call.ts';
 import { sq8Stride } from './sq8.ts';
 import { offerTopK } from './topk.ts';
-import type { TopK } from './topk.ts';
+import { scanBits, scoreBits } from './wasm-bits.ts';
 import { findLinks, mergeLinks, searchGraph, wasmCanWalk } from './wasm-graph.ts';
 import {
   createInstances,
@@ -29,120 +31,57 @@ import {
   withSlot,
   writeArgs,
 } from './wasm-instance.ts';
-import type { Field, Instances, WasmSlot } from './wasm-instance.ts';
+import type { Instances, WasmSlot } from './wasm-instance.ts';
+import { bitsIn, columnIn, forEachTile, heapsIn, heapsOut } from './wasm-tiles.ts';
+import type { Group } from './wasm-tiles.ts';
 
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 
-/** Queries `[at, at + n)` of a result, and which of its heaps a slot holds. */
-interface Group {
-  readonly top: TopK;
-  readonly at: number;
-  readonly n: number;
-}
-
-/** Copies the heaps of a group into the slot and gives the TopK record. */
-function heapsIn(slot: WasmSlot, { top, at, n }: Group): readonly Field[] {
-  const { base } = slot;
-  const { limit } = top;
-  for (let q = 0; q < n; q++) {
-    const from = (at + q) * limit;
-    const count = Math.min(top.counts[at + q] ?? 0, limit);
-    slot.words[((base + SLOT.counts) >> 2) + q] = count;
-    slot.bytes[base + SLOT.tied + q] = top.tied[at + q] ?? 0;
-    const kept = top.scores.subarray(from, from + count);
-    slot.floats.set(kept, ((base + SLOT.scores) >> 2) + q * limit);
-    slot.words.set(top.rows.subarray(from, from + count), ((base + SLOT.rows) >> 2) + q * limit);
-  }
-  return [limit, base + SLOT.scores, base + SLOT.rows, base + SLOT.counts, base + SLOT.tied];
-}
-
-/** Copies the heaps of a group back. */
-function heapsOut(slot: WasmSlot, { top, at, n }: Group): void {
-  const { base } = slot;
-  const { limit } = top;
-  for (let q = 0; q < n; q++) {
-    const count = slot.words[((base + SLOT.counts) >> 2) + q] ?? 0;
-    top.counts[at + q] = count;
-    top.tied[at + q] = slot.bytes[base + SLOT.tied + q] ?? 0;
-    const scores = ((base + SLOT.scores) >> 2) + q * limit;
-    const rows = ((base + SLOT.rows) >> 2) + q * limit;
-    top.scores.set(slot.floats.subarray(scores, scores + count), (at + q) * limit);
-    top.rows.set(slot.words.subarray(rows, rows + count), (at + q) * limit);
-  }
-}
-
-/** A tile of rows: `from` and `to` count from `start`, a multiple of 32 that norms, terms and bits
- * of the slot begin at. */
-interface Tile {
-  readonly start: number;
-  readonly from: number;
-  readonly to: number;
-}
-
-function forEachTile(
-  args: { readonly from: number; readonly to: number },
-  size: number,
-  visit: (tile: Tile) => void,
-): void {
-  const rows = Math.max(32, Math.min(TILE_ROWS, size & ~31));
-  for (let at = args.from; at < args.to; ) {
-    const start = at - (at % 32);
-    const end = Math.min(args.to, start + rows);
-    visit({ start, from: at - start, to: end - start });
-    at = end;
-  }
-}
-
-/** Copies the part of a per-row column that a tile needs; gives its address. */
-function columnIn(
-  slot: WasmSlot,
-  tile: Tile,
-  column: { readonly values: Float32Array | Uint32Array; readonly offset: number },
-): number {
-  const address = slot.base + column.offset;
-  const part = column.values.subarray(tile.start, tile.start + tile.to);
-  if (part instanceof Float32Array) slot.floats.set(part, address >> 2);
-  else slot.words.set(part, address >> 2);
-  return address;
-}
-
-function bitsIn(slot: WasmSlot, tile: Tile, allowed: Uint32Array | undefined): number {
-  if (allowed === undefined) return 0;
-  const address = slot.base + SLOT.bits;
-  const first = tile.start / 32;
-  slot.words.set(allowed.subarray(first, first + Math.ceil(tile.to / 32)), address >> 2);
-  return address;
+/** Bytes of a row of numbers. */
+function rowBytes(args: {
+  readonly dim: number;
+  readonly element?: RowElement | undefined;
+}): number {
+  return args.dim * elementBytes(args.element ?? 'float32');
 }
 
 /** Inverse norms of `count` vectors that lie at `from` in the memory, to `to`. */
-function normsAt(slot: WasmSlot, dim: number, spot: { count: number; from: number; to: number }) {
-  slot.exports.inverse_norms(spot.from, dim, spot.count, spot.to);
+function normsAt(
+  slot: WasmSlot,
+  shape: { readonly dim: number; readonly element?: RowElement | undefined },
+  spot: { readonly count: number; readonly from: number; readonly to: number },
+): void {
+  const { count, from, to } = spot;
+  const fields = [elementCode(shape.element), shape.dim, from, 0, count, to];
+  slot.exports.inverse_norms(writeArgs(slot, fields));
 }
 
-function scanGroup(slot: WasmSlot, args: ScanFloat32, group: Group): void {
+function scanGroup(slot: WasmSlot, args: ScanRows, group: Group): void {
   const { dim, metric } = args;
   const queries = slot.base + SLOT.queries;
   const queryNorms = slot.base + SLOT.queryNorms;
   const part = args.queries.subarray(group.at * dim, (group.at + group.n) * dim);
   slot.floats.set(part, queries >> 2);
-  if (metric === 'cosine') normsAt(slot, dim, { count: group.n, from: queries, to: queryNorms });
+  if (metric === 'cosine')
+    normsAt(slot, { dim }, { count: group.n, from: queries, to: queryNorms });
   const heaps = heapsIn(slot, group);
   const norms = metric === 'cosine' ? args.inverseNorms : undefined;
   const min = { float: args.bounds?.min ?? -Infinity };
   const max = { float: args.bounds?.max ?? Infinity };
   forEachTile(args, rowsPerCall(dim, group.n), (tile) => {
-    const rows = args.rows.byteOffset + tile.start * dim * 4;
+    const rows = args.rows.byteOffset + tile.start * rowBytes(args);
     const column = { values: norms ?? new Float32Array(0), offset: SLOT.norms };
-    const head = [METRIC_CODE[metric], dim, rows, columnIn(slot, tile, column)];
+    const shape = [METRIC_CODE[metric], elementCode(args.element), dim];
+    const head = [...shape, rows, columnIn(slot, tile, column)];
     const span = [tile.from, tile.to, args.rowBase + tile.start];
     const asked = [bitsIn(slot, tile, args.allowed), queries, queryNorms, group.n, min, max];
-    slot.exports.scan_float32(writeArgs(slot, [...head, ...span, ...asked, ...heaps]));
+    slot.exports.scan_rows(writeArgs(slot, [...head, ...span, ...asked, ...heaps]));
   });
   heapsOut(slot, group);
 }
 
-function scanFloat32(instances: Instances, args: ScanFloat32): void {
-  checkScanFloat32(args);
+function scanRows(instances: Instances, args: ScanRows): void {
+  checkScanRows(args);
   const { top, dim } = args;
   const most = Math.min(TILE_QUERIES, TILE_FLOATS / dim, TILE_ENTRIES / top.limit);
   const n = Math.max(1, Math.floor(most));
@@ -167,10 +106,11 @@ function scoreList(
   for (let at = 0; at < list.length; at += size) {
     const part = list.subarray(at, at + size);
     slot.words.set(part, (base + SLOT.list) >> 2);
-    const rows = [metric, dim, args.rows.byteOffset, 0, args.rowCount, args.rowBase];
+    const shape = [metric, elementCode(args.element), dim];
+    const rows = [...shape, args.rows.byteOffset, 0, args.rowCount, args.rowBase];
     const asked = [base + SLOT.list, part.length, base + SLOT.queries, 0, 0, 0];
     const fields = [...rows, ...asked, 0, 0, 0, 0, 0, base + SLOT.out];
-    slot.exports.rerank_float32(writeArgs(slot, fields));
+    slot.exports.rerank_rows(writeArgs(slot, fields));
     const out = (base + SLOT.out) >> 2;
     visit(slot.floats.subarray(out, out + part.length), at);
   }
@@ -188,7 +128,11 @@ function forEachScore(
     if (args.metric === 'cosine') {
       const queries = slot.base + SLOT.queries;
       slot.floats.set(args.query, queries >> 2);
-      normsAt(slot, args.dim, { count: 1, from: queries, to: slot.base + SLOT.queryNorms });
+      normsAt(
+        slot,
+        { dim: args.dim },
+        { count: 1, from: queries, to: slot.base + SLOT.queryNorms },
+      );
       queryNorm = slot.floats[(slot.base + SLOT.queryNorms) >> 2] ?? 0;
     }
     scoreList(slot, args, (scores, at) => {
@@ -207,7 +151,7 @@ function forEachScore(
   });
 }
 
-function rerankFloat32(instances: Instances, args: RerankFloat32): void {
+function rerankRows(instances: Instances, args: RerankRows): void {
   checkRerank(args);
   const into = { top: args.top, slot: args.slot, metric: args.metric };
   const min = Math.fround(args.bounds?.min ?? -Infinity);
@@ -229,7 +173,7 @@ function encodeSq8(instances: Instances, args: EncodeSq8): void {
   checkEncodeSq8(args);
   const { dim } = args;
   const stride = args.stride ?? sq8Stride(dim);
-  const source = floatsOf(args.rows, args.to * dim);
+  const source = bytesOf(args.rows, args.to * rowBytes(args));
   const size = Math.min(TILE_ROWS, Math.floor(TILE_FLOATS / dim));
   const low = { float: args.low };
   const inverse = { float: 1 / args.step };
@@ -238,12 +182,13 @@ function encodeSq8(instances: Instances, args: EncodeSq8): void {
     const queries = base + SLOT.queries;
     for (let at = args.from; at < args.to; at += size) {
       const end = Math.min(args.to, at + size);
-      slot.floats.set(source.subarray(at * dim, end * dim), queries >> 2);
+      slot.bytes.set(source.subarray(at * rowBytes(args), end * rowBytes(args)), queries);
       const tile = { start: at, from: 0, to: end - at };
       const scaled = args.inverseNorms;
       const norms = { values: scaled ?? new Float32Array(0), offset: SLOT.norms };
       const scales = scaled === undefined ? 0 : columnIn(slot, tile, norms);
-      const rows = [dim, stride, queries, scales, 0, end - at, low, inverse];
+      const shape = [elementCode(args.element), dim, stride];
+      const rows = [...shape, queries, scales, 0, end - at, low, inverse];
       const out = args.norms === undefined ? 0 : base + SLOT.out;
       const codes = args.codes.byteOffset + at * stride;
       const sums = args.innerTerms === undefined ? 0 : base + SLOT.list;
@@ -278,7 +223,7 @@ function scanSq8(instances: Instances, args: ScanSq8): void {
   });
 }
 
-function inverseNorms(instances: Instances, args: Parameters<Kernels['inverseNorms']>[0]): void {
+function inverseNorms(instances: Instances, args: InverseNorms): void {
   checkNorms(args);
   const { dim } = args;
   withSlot(instanceOf(instances, args.rows), (slot) => {
@@ -286,7 +231,7 @@ function inverseNorms(instances: Instances, args: Parameters<Kernels['inverseNor
     forEachTile(args, rowsPerCall(dim, 1), (tile) => {
       const first = tile.start + tile.from;
       const count = tile.to - tile.from;
-      normsAt(slot, dim, { count, from: args.rows.byteOffset + first * dim * 4, to });
+      normsAt(slot, args, { count, from: args.rows.byteOffset + first * rowBytes(args), to });
       args.out.set(slot.floats.subarray(to >> 2, (to >> 2) + count), first);
     });
   });
@@ -306,14 +251,16 @@ export function createWasmKernels(): Kernels {
     preferLargePages: () => undefined,
     // A WebAssembly memory keeps its pages until it is collected.
     discard: () => undefined,
-    scanFloat32: (args) => scanFloat32(instances, args),
-    rerankFloat32: (args) => rerankFloat32(instances, args),
+    scanRows: (args) => scanRows(instances, args),
+    rerankRows: (args) => rerankRows(instances, args),
     scoreRows: (args) => scoreRows(instances, args),
     inverseNorms: (args) => inverseNorms(instances, args),
+    scanBits: (args) => scanBits(instances, args),
+    scoreBits: (args) => scoreBits(instances, args),
     encodeSq8: (args) => encodeSq8(instances, args),
     scanSq8: (args) => scanSq8(instances, args),
     canWalk: wasmCanWalk,
-    searchGraph: (args) => searchGraph(instances, args, (exact) => rerankFloat32(instances, exact)),
+    searchGraph: (args) => searchGraph(instances, args, (exact) => rerankRows(instances, exact)),
     findLinks: (args) => findLinks(instances, args),
     mergeLinks: (args) => mergeLinks(instances, args),
     firstNonFinite,

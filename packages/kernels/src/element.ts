@@ -1,0 +1,88 @@
+import type { RowMemory } from './memory.ts';
+
+/**
+ * How the numbers of a row are stored. Every element is a float32 number exactly, and kernels turn
+ * it into one before anything else, so rows score as the same rows in float32 would, bit by bit.
+ */
+export type RowElement = 'float32' | 'float16' | 'bfloat16' | 'int8';
+
+/** All elements; the place of each is its number in the kernels and in index files: append only. */
+export const ROW_ELEMENTS: readonly RowElement[] = ['float32', 'float16', 'bfloat16', 'int8'];
+
+const BYTES = { float32: 4, float16: 2, bfloat16: 2, int8: 1 } as const;
+
+/** Bytes of one element. */
+export function elementBytes(element: RowElement): number {
+  return BYTES[element];
+}
+
+/** The number of an element in the kernels; that of float32 for none given. */
+export function elementCode(element: RowElement | undefined): number {
+  return element === undefined ? 0 : ROW_ELEMENTS.indexOf(element);
+}
+
+/** Elements as they are stored: 16-bit floats are their bits. */
+export type ElementArray = Float32Array | Uint16Array | Int8Array;
+
+/** `length` elements of the memory from byte `at` on (default: the start). */
+export function elementsOf(
+  memory: RowMemory,
+  element: RowElement,
+  span: { readonly length: number; readonly at?: number | undefined },
+): ElementArray {
+  const { buffer, byteOffset } = memory;
+  const at = byteOffset + (span.at ?? 0);
+  if (element === 'float32') return new Float32Array(buffer, at, span.length);
+  if (element === 'int8') return new Int8Array(buffer, at, span.length);
+  return new Uint16Array(buffer, at, span.length);
+}
+
+/** Scale of 16-bit floats below 2^-14, whose exponent is 0. */
+const HALF_TINY = 2 ** -24;
+const bits = new Uint32Array(1);
+const asFloat = new Float32Array(bits.buffer);
+
+/** The number of a 16-bit float (1 sign, 5 exponent, 10 mantissa bits). */
+function fromHalf(half: number): number {
+  const sign = half & 0x8000 ? -1 : 1;
+  const exponent = (half >>> 10) & 31;
+  const mantissa = half & 1023;
+  if (exponent === 0) return sign * mantissa * HALF_TINY;
+  if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;
+  return sign * (1024 + mantissa) * 2 ** (exponent - 25);
+}
+
+/** The number of a bfloat16: the upper half of a float32. */
+function fromBrain(brain: number): number {
+  bits[0] = brain << 16;
+  return asFloat[0] ?? 0;
+}
+
+/**
+ * Elements as float32 numbers, exactly: rows that serve as queries, samples.
+ *
+ * @param out takes the numbers; a new array when absent
+ */
+export function decodeElements(
+  element: RowElement,
+  source: ElementArray,
+  out: Float32Array = new Float32Array(source.length),
+): Float32Array {
+  if (element === 'float32' || element === 'int8') {
+    out.set(source);
+    return out;
+  }
+  const decode = element === 'float16' ? fromHalf : fromBrain;
+  for (let i = 0; i < source.length; i++) out[i] = decode(source[i] ?? 0);
+  return out;
+}
+
+/** Numbers `[at, at + length)` of a memory of elements, as float32. */
+export function decodeRows(
+  memory: RowMemory,
+  element: RowElement,
+  span: { readonly at: number; readonly length: number },
+): Float32Array {
+  const at = span.at * elementBytes(element);
+  return decodeElements(element, elementsOf(memory, element, { length: span.length, at }));
+}
