@@ -25,6 +25,7 @@ import {
   LIMITS,
   TIMESTAMP_FIELD,
   TIMESTAMP_FIELD_ID,
+  columnRows,
   createBitset,
   fieldByName,
   hasBit,
@@ -426,10 +427,8 @@ function nearest(stored: Stored, request: SearchRequest & ReadPoint): Scored[][]
 function queriesOf(stored: Stored, field: Field, request: SearchRequest): Float32Array[] {
   const { queries } = request;
   if (queries.kind === 'vectors') {
-    const dim = queries.values.length / queries.count;
-    return Array.from({ length: queries.count }, (_, i) =>
-      queries.values.subarray(i * dim, (i + 1) * dim),
-    );
+    const { column } = queries;
+    return Array.from({ length: columnRows(column) }, (_, i) => floatsAt(column, i));
   }
   return keysOf(queries.keys).map((key) => {
     const row = stored.rows.find((candidate) => candidate.key === key);
@@ -440,8 +439,15 @@ function queriesOf(stored: Stored, field: Field, request: SearchRequest): Float3
 
 function vectorOf(row: StoredRow, field: Field): Float32Array {
   const column = row.batch.columns.get(field.id);
-  if (column?.kind !== 'vector') return new Float32Array(field.dim ?? 1);
-  return column.values.subarray(row.index * column.dim, (row.index + 1) * column.dim);
+  return column === undefined ? new Float32Array(field.dim ?? 1) : floatsAt(column, row.index);
+}
+
+/** A vector of float32: the reference knows no other. */
+function floatsAt(column: Column, row: number): Float32Array {
+  if (column.kind !== 'vector' || !(column.values instanceof Float32Array)) {
+    throw new Error('the reference has float32 vectors only');
+  }
+  return column.values.subarray(row * column.dim, (row + 1) * column.dim);
 }
 
 function score(field: Field, a: Float32Array, b: Float32Array): number {
@@ -508,13 +514,11 @@ interface Cell {
 
 function join(cells: readonly Cell[], valid: Uint32Array): Column | undefined {
   const kind = cells[0]?.column.kind;
-  if (kind === undefined) return undefined;
+  if (kind === undefined || kind === 'sparse') return undefined;
   if (kind === 'vector') {
-    const parts = cells.map(({ column, index }) => {
-      const { dim, values } = column as Extract<Column, { kind: 'vector' }>;
-      return [...values.subarray(index * dim, (index + 1) * dim)];
-    });
-    return { kind, dim: parts[0]?.length ?? 1, values: Float32Array.from(parts.flat()) };
+    const parts = cells.map(({ column, index }) => [...floatsAt(column, index)]);
+    const values = Float32Array.from(parts.flat());
+    return { kind, type: 'float32', dim: parts[0]?.length ?? 1, values };
   }
   if (kind === 'array') return joinArrays(cells, valid);
   if (kind === 'varchar' || kind === 'json' || kind === 'bytes') {

@@ -2,8 +2,9 @@
  * The formats of version 1, each with bytes that this release writes and a reader that tells what
  * bytes mean, as JSON. All inputs are fixed, so that writing again gives the same bytes.
  */
-import { decodeColumns, encodeColumns, fieldId, hasBit } from '@elanus/core';
+import { decodeColumns, denseWidth, encodeColumns, fieldId, hasBit } from '@elanus/core';
 import type { Column, ColumnBatch, CollectionSchema, Field, FieldId } from '@elanus/core';
+import type { DenseArray, DenseType, SparseColumn, VectorColumn } from '@elanus/core';
 import {
   checkVectorBlock,
   decodeDeltaLog,
@@ -97,10 +98,43 @@ function everyColumn(): ReadonlyMap<FieldId, Column> {
 
 const VECTORS = Float32Array.from({ length: ROWS * 3 }, (_, i) => Math.fround(i / 7 - 1));
 
+const dense = (type: DenseType, dim: number, values: DenseArray): VectorColumn => ({
+  kind: 'vector',
+  type,
+  dim,
+  values,
+});
+/** 0, 1, -2, the smallest and the largest. */
+const FLOAT16 = dense('float16', 1, Uint16Array.of(0, 0x3c00, 0xc000, 1, 0x7bff));
+const BFLOAT16 = dense('bfloat16', 1, Uint16Array.of(0, 0x3f80, 0xc000, 1, 0x7f7f));
+const INT8 = dense('int8', 2, Int8Array.of(0, 1, -1, 127, -128, 5, 6, 7, 8, 9));
+const BINARY = dense('binary', 16, Uint8Array.of(0, 1, 128, 255, 2, 4, 8, 16, 32, 64));
+/** Rows of 2, 0, 1, 1 and 3 entries. */
+const SPARSE: SparseColumn = {
+  kind: 'sparse',
+  offsets: Uint32Array.of(0, 2, 2, 3, 4, 7),
+  indices: Uint32Array.of(0, 7, 2 ** 32 - 2, 5, 1, 2, 3),
+  values: Float32Array.of(0.5, 1e-38, 3e38, 1, 2, 3, 4),
+};
+
+const everyVector = (): ReadonlyMap<FieldId, Column> =>
+  new Map<FieldId, Column>([
+    [fieldId(201), FLOAT16],
+    [fieldId(202), BFLOAT16],
+    [fieldId(203), INT8],
+    [fieldId(204), BINARY],
+    [fieldId(205), SPARSE],
+  ]);
+
 /** Row `row` of a column, as JSON. */
 function cell(column: Column, row: number): unknown {
   if (column.kind === 'vector') {
-    return [...column.values.subarray(row * column.dim, (row + 1) * column.dim)];
+    const width = denseWidth(column.type, column.dim);
+    return [...column.values.subarray(row * width, (row + 1) * width)];
+  }
+  if (column.kind === 'sparse') {
+    const [from, to] = [column.offsets[row], column.offsets[row + 1]];
+    return [[...column.indices.subarray(from, to)], [...column.values.subarray(from, to)]];
   }
   if (column.valid !== undefined && !hasBit(column.valid, row)) return null;
   if ('values' in column) {
@@ -128,7 +162,7 @@ const numbers = (list: Iterable<number | bigint>): string[] => Array.from(list, 
 const columnFrame: Format = {
   write: () => {
     const columns = new Map(everyColumn());
-    columns.set(fieldId(200), { kind: 'vector', dim: 3, values: VECTORS });
+    columns.set(fieldId(200), { kind: 'vector', type: 'float32', dim: 3, values: VECTORS });
     return encodeColumns({ rowCount: ROWS, columns });
   },
   read: (bytes) => shownBatch(decodeColumns(bytes)),
@@ -229,27 +263,60 @@ const objectFile: Format = {
   },
 };
 
+/** A column frame with vectors of every type but float32. */
+const vectorFrame: Format = {
+  write: () => encodeColumns({ rowCount: ROWS, columns: everyVector() }),
+  read: (bytes) => shownBatch(decodeColumns(bytes)),
+};
+
+/** The header of a file of vectors and its rows, every block checked. */
+function checkedVectors(bytes: Uint8Array) {
+  const head = decodeVectorHeader(bytes, 'golden');
+  const end = VECTOR_HEADER_BYTES + head.dataBytes;
+  const rows = bytes.slice(VECTOR_HEADER_BYTES, end);
+  const sums = decodeVectorChecksums(bytes.subarray(end), 'golden');
+  for (let block = 0; block < sums.length; block++) {
+    checkVectorBlock(rows, sums, { block, path: 'golden' });
+  }
+  return { head, rows };
+}
+
 const vectorFile: Format = {
   write: () => {
     const pieces = [VECTORS.subarray(0, 6), VECTORS.subarray(6)];
-    return Buffer.concat([...encodeVectorFile({ dim: 3, rowCount: ROWS, pieces })]);
+    const shape = { type: 'float32', dim: 3, rowCount: ROWS } as const;
+    return Buffer.concat([...encodeVectorFile({ ...shape, pieces })]);
   },
   read: (bytes) => {
-    const found = decodeVectorHeader(bytes, 'golden');
-    const end = VECTOR_HEADER_BYTES + found.dataBytes;
-    const rows = bytes.slice(VECTOR_HEADER_BYTES, end);
-    const sums = decodeVectorChecksums(bytes.subarray(end), 'golden');
-    for (let block = 0; block < sums.length; block++) {
-      checkVectorBlock(rows, sums, { block, path: 'golden' });
-    }
+    const { head, rows } = checkedVectors(bytes);
+    const { type: _float32, entries: _none, ...found } = head;
     return { ...found, values: [...new Float32Array(rows.buffer)] };
   },
 };
 
+/** A file of vectors of another type. */
+const typedVectorFile = (column: VectorColumn | SparseColumn): Format => ({
+  write: () => {
+    if (column.kind === 'vector') {
+      const { type, dim, values } = column;
+      const file = encodeVectorFile({ type, dim, rowCount: ROWS, pieces: [values] });
+      return Buffer.concat([...file]);
+    }
+    const { offsets, indices, values } = column;
+    const shape = { type: 'sparse', entries: indices.length, rowCount: ROWS } as const;
+    const pieces = [offsets, indices, values];
+    return Buffer.concat([...encodeVectorFile({ ...shape, pieces })]);
+  },
+  read: (bytes) => {
+    const { head, rows } = checkedVectors(bytes);
+    return { ...head, rows: Buffer.from(rows).toString('hex') };
+  },
+});
+
 /** The scalar files of a segment with every kind of column. */
 function scalarFiles() {
   const columns = everyColumn();
-  const fields = [...columns].map(([id, { kind }]): Field => ({ id, name: `f${id}`, type: kind }));
+  const fields = [...columns].map(([id, { kind }]) => ({ id, name: `f${id}`, type: kind }) as Field);
   const timestamps = BigUint64Array.of(1n, 2n, 2n, 2n ** 63n, 2n ** 64n - 1n);
   return encodeScalarFiles({ rowCount: ROWS, fields, keyField: fieldId(100), columns, timestamps });
 }
@@ -417,6 +484,12 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   'log-file.log': logFile,
   'object-file.bin': objectFile,
   'vectors.bin': vectorFile,
+  'column-frame-vectors.bin': vectorFrame,
+  'vectors-float16.bin': typedVectorFile(FLOAT16),
+  'vectors-bfloat16.bin': typedVectorFile(BFLOAT16),
+  'vectors-int8.bin': typedVectorFile(INT8),
+  'vectors-binary.bin': typedVectorFile(BINARY),
+  'vectors-sparse.bin': typedVectorFile(SPARSE),
   'scalars.arrow': scalars,
   'stats.json': stats,
   'keys-int64.bin': keysFile(intKeys),

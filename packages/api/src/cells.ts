@@ -44,6 +44,16 @@ export function describe(value: unknown): string {
   return value.constructor?.name ?? 'object';
 }
 
+/** A value as a list: an array of any kind; nothing is an empty one. */
+export function listOf(value: unknown): ArrayLike<unknown> | undefined {
+  if (value === undefined) return [];
+  if (Array.isArray(value)) return value;
+  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
+    return value as unknown as ArrayLike<unknown>;
+  }
+  return undefined;
+}
+
 const WHOLE: Readonly<Record<string, readonly [number, number]>> = {
   int8: [-128, 127],
   int16: [-32768, 32767],

@@ -3,7 +3,8 @@ import { isElanusError } from '@elanus/core';
 import { expect, test } from 'vitest';
 import { checkBatch } from './check-batch.ts';
 import { decodeRows } from './decode-rows.ts';
-import { encodeRows, findNotFinite } from './encode-rows.ts';
+import { encodeRows } from './encode-rows.ts';
+import { findNotFinite } from './encode-vectors.ts';
 
 const schema = {
   collectionId: 1,
@@ -44,6 +45,13 @@ function changed(id: number, change: (column: never) => object | undefined): Col
   else columns.set(id as FieldId, made as Column);
   return { ...batch, columns };
 }
+
+const vectors = (dim: number, values: readonly number[]): object => ({
+  kind: 'vector',
+  type: 'float32',
+  dim,
+  values: Float32Array.from(values),
+});
 
 const text = (kind: string, values: readonly string[]): object => {
   const bytes = values.map((value) => Buffer.from(value, 'latin1'));
@@ -105,16 +113,8 @@ test.each([
     changed(105, () => text('json', ['{}', '9007199254740993'])),
     'wrong_type',
   ],
-  [
-    'another dimension',
-    changed(106, () => ({ kind: 'vector', dim: 1, values: new Float32Array(2) })),
-    'dimension_mismatch',
-  ],
-  [
-    'infinity',
-    changed(106, () => ({ kind: 'vector', dim: 2, values: Float32Array.of(1, 2, 3, Infinity) })),
-    'vector_not_finite',
-  ],
+  ['another dimension', changed(106, () => vectors(1, [0, 0])), 'dimension_mismatch'],
+  ['infinity', changed(106, () => vectors(2, [1, 2, 3, Infinity])), 'vector_not_finite'],
   [
     'the same key twice',
     changed(100, () => ({ kind: 'int64', values: BigInt64Array.of(1n, 1n) })),

@@ -6,9 +6,22 @@ import type {
   ColumnBatch,
   Field,
   NumberColumn,
+  SparseColumn,
+  VectorColumn,
+  VectorType,
 } from '@elanus/core';
-import { ElanusError, LIMITS, columnRows, isPresent, storedFields } from '@elanus/core';
-import { checkBatchBounds, findNotFinite } from './encode-rows.ts';
+import {
+  ElanusError,
+  LIMITS,
+  columnRows,
+  isPresent,
+  isVectorColumn,
+  storedFields,
+  vectorShape,
+} from '@elanus/core';
+import { checkBatchBounds } from './encode-rows.ts';
+import { rises } from './encode-sparse.ts';
+import { findBad, notFinite } from './encode-vectors.ts';
 import { jsonText } from './json-text.ts';
 
 /**
@@ -37,11 +50,11 @@ export function checkBatch(batch: ColumnBatch, schema: CollectionSchema): void {
 }
 
 function checkColumn(column: Column, field: Field, rows: number): void {
-  if (column.kind !== field.type) {
+  if (field.type !== (column.kind === 'sparse' ? 'vector' : column.kind)) {
     const { name, type } = field;
     throw new ElanusError('wrong_type', { field: name, expected: type, got: column.kind });
   }
-  if (column.kind === 'vector') {
+  if (isVectorColumn(column)) {
     checkVectors(column, field);
     return;
   }
@@ -56,19 +69,58 @@ function checkColumn(column: Column, field: Field, rows: number): void {
   else checkScalars(column, field);
 }
 
-function checkVectors(column: Extract<Column, { kind: 'vector' }>, field: Field): void {
-  const { dim, values } = column;
-  if (dim !== field.dim) {
+/**
+ * Judges vectors by their field: its type, its dimension, values it can hold.
+ *
+ * @throws wrong_type, dimension_mismatch, vector_not_finite, value_out_of_range, value_too_long
+ */
+export function checkVectors(column: VectorColumn | SparseColumn, field: Field): void {
+  if (column.kind === 'sparse') checkSparse(column, field);
+  else checkDense(column, field);
+}
+
+function checkDense(column: VectorColumn, field: Field): void {
+  const { type, dim, values } = column;
+  const shape = vectorShape(field);
+  if (type !== shape.type) throw wrongVectors(field, type);
+  if (dim !== shape.dim) {
     throw new ElanusError('dimension_mismatch', {
       field: field.name,
-      expected: String(field.dim),
+      expected: String(shape.dim),
       got: String(dim),
     });
   }
-  const at = findNotFinite(values);
-  if (at < 0) return;
-  const row = Math.floor(at / dim);
-  throw new ElanusError('vector_not_finite', { field: field.name, row, got: `${values[at]}` });
+  const at = findBad(type, values, undefined);
+  if (at >= 0) throw notFinite({ type, values, at, field, firstRow: 0 }, dim);
+}
+
+function wrongVectors(field: Field, got: VectorType): Error {
+  const { type } = vectorShape(field);
+  return new ElanusError('wrong_type', { field: field.name, expected: `${type} vectors`, got });
+}
+
+/** Sparse rows have one form: indices that rise, finite values above 0, not too many. */
+function checkSparse(column: SparseColumn, field: Field): void {
+  if (vectorShape(field).type !== 'sparse') throw wrongVectors(field, 'sparse');
+  const { offsets } = column;
+  for (let row = 0; row + 1 < offsets.length; row++) {
+    const indices = column.indices.subarray(offsets[row], offsets[row + 1]);
+    const values = column.values.subarray(offsets[row], offsets[row + 1]);
+    const bad = values.find((value) => !(value > 0 && value < Infinity));
+    const at = { field: field.name, row };
+    if (bad !== undefined) {
+      const code = Number.isFinite(bad) ? 'value_out_of_range' : 'vector_not_finite';
+      throw new ElanusError(code, { ...at, expected: 'finite values above 0', got: String(bad) });
+    }
+    if (!rises(indices) || (indices[indices.length - 1] ?? 0) > LIMITS.sparseIndexMax) {
+      const expected = `indices that rise, at most ${LIMITS.sparseIndexMax}`;
+      throw new ElanusError('value_out_of_range', { ...at, expected });
+    }
+    if (indices.length > LIMITS.sparseEntriesMax) {
+      const expected = `at most ${LIMITS.sparseEntriesMax} values`;
+      throw new ElanusError('value_too_long', { ...at, expected });
+    }
+  }
 }
 
 function checkArrays(column: ArrayColumn, field: Field): void {

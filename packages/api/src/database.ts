@@ -7,7 +7,9 @@ import type {
   IndexChoice,
   NumberColumn,
   SchemaDefinition,
+  SparseColumn,
   Timestamp,
+  VectorColumn,
 } from '@elanus/core';
 
 /** What bounds one call: who may cancel it, and how long it may take (milliseconds from now). */
@@ -167,8 +169,8 @@ export interface SearchRequest extends ReadPoint, Projection {
   readonly collection: string;
   /** May be absent when the collection has one vector field. */
   readonly field?: string | undefined;
-  readonly queries: /** `values` holds `count` vectors, one behind the other. */
-    | { readonly kind: 'vectors'; readonly values: Float32Array; readonly count: number }
+  readonly queries: /** Vectors of the field's type. */
+    | { readonly kind: 'vectors'; readonly column: VectorColumn | SparseColumn }
     /** The stored vectors of these rows; absent rows are key_not_found. */
     | { readonly kind: 'keys'; readonly keys: KeyColumn };
   readonly limit: number;

@@ -4,14 +4,18 @@ import type {
   CollectionSchema,
   Column,
   ColumnBatch,
+  DenseArray,
   Field,
   NumberColumn,
+  VectorColumn,
 } from '@elanus/core';
 import {
   DYNAMIC_FIELD,
   DYNAMIC_FIELD_ID,
   TIMESTAMP_FIELD,
   TIMESTAMP_FIELD_ID,
+  denseWidth,
+  halfToNumber,
   isPresent,
 } from '@elanus/core';
 import { toBase64 } from './base64.ts';
@@ -97,11 +101,15 @@ function textAt(column: BytesColumn, row: number): string {
 /** How one value of a column is read, in the types rows have. */
 function reader(column: Column, field: Field, json: boolean): (row: number) => unknown {
   switch (column.kind) {
-    case 'vector': {
-      const { dim, values } = column;
+    case 'vector':
+      return vectorReader(column, json);
+    case 'sparse': {
+      const { offsets } = column;
       return (row) => {
-        const vector = values.slice(row * dim, (row + 1) * dim);
-        return json ? Array.from(vector) : vector;
+        const indices = column.indices.slice(offsets[row], offsets[row + 1]);
+        const values = column.values.slice(offsets[row], offsets[row + 1]);
+        if (!json) return { indices, values };
+        return { indices: Array.from(indices), values: Array.from(values) };
       };
     }
     case 'array': {
@@ -117,6 +125,16 @@ function reader(column: Column, field: Field, json: boolean): (row: number) => u
     default:
       return scalarReader(column, field, json);
   }
+}
+
+/** Vectors in their own arrays; in JSON as numbers, those of bits as bytes. */
+function vectorReader(column: VectorColumn, json: boolean): (row: number) => unknown {
+  const { type, values } = column;
+  const width = denseWidth(type, column.dim);
+  const vectorAt = (row: number): DenseArray => values.slice(row * width, (row + 1) * width);
+  if (!json) return vectorAt;
+  if (type !== 'float16' && type !== 'bfloat16') return (row) => Array.from(vectorAt(row));
+  return (row) => Array.from(vectorAt(row), (bits) => halfToNumber(type, bits));
 }
 
 function elementReader(

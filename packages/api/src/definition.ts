@@ -1,5 +1,5 @@
-import type { FieldDefinition, SchemaDefinition } from '@elanus/core';
-import { ElanusError, LIMITS } from '@elanus/core';
+import type { FieldDefinition, SchemaDefinition, VectorType } from '@elanus/core';
+import { ElanusError, LIMITS, VECTOR_TYPES, vectorMetrics, vectorShape } from '@elanus/core';
 import { fieldColumn } from './encode-rows.ts';
 import { checkIndexChoice } from './index-choice.ts';
 import type { Field } from '@elanus/core';
@@ -64,8 +64,8 @@ export function checkField(field: FieldDefinition): void {
   checkName('field', field.name);
   if (field.index !== undefined) checkIndexChoice(field, field.index);
   if (field.type === 'vector') checkVector(field);
-  else if (field.dim !== undefined || field.metric !== undefined) {
-    throw refuse(field.name, 'Only vectors have a dimension and a metric.');
+  else if ((field.dim ?? field.metric ?? field.vectorType) !== undefined) {
+    throw refuse(field.name, 'Only vectors have a dimension, a metric and a type of numbers.');
   }
   if (field.primary === true) checkKey(field);
   else if (field.autoId === true) throw refuse(field.name, 'Only the key can be made by itself.');
@@ -81,14 +81,31 @@ export function checkField(field: FieldDefinition): void {
 
 function checkVector(field: FieldDefinition): void {
   const { dim, name } = field;
-  if (dim === undefined || !Number.isInteger(dim) || dim < LIMITS.dimMin || dim > LIMITS.dimMax) {
-    throw new ElanusError('limit_out_of_range', {
-      field: name,
-      expected: `a dimension from ${LIMITS.dimMin} to ${LIMITS.dimMax}`,
-      got: String(dim),
-    });
+  const { type, metric } = vectorShape(field);
+  if (!VECTOR_TYPES.includes(type)) {
+    throw refuse(name, `Vectors are of ${VECTOR_TYPES.join(', ')}, not of ${type}.`);
+  }
+  if (type === 'sparse') {
+    if (dim !== undefined) throw refuse(name, 'Sparse vectors have no dimension.');
+  } else checkDim(field, type);
+  const metrics = vectorMetrics(type);
+  if (!metrics.includes(metric)) {
+    const hint = `Vectors of ${type} are compared by ${metrics.join(', ')}, not by ${metric}.`;
+    throw refuse(name, hint);
   }
   if (field.nullable === true) throw refuse(name, 'Vectors cannot be null.');
+}
+
+function checkDim({ dim, name }: FieldDefinition, type: VectorType): void {
+  const [step, max] = type === 'binary' ? [8, LIMITS.binaryDimMax] : [1, LIMITS.dimMax];
+  const min = Math.max(step, LIMITS.dimMin);
+  if (dim !== undefined && dim % step === 0 && dim >= min && dim <= max) return;
+  const steps = type === 'binary' ? ', a multiple of 8 (bits)' : '';
+  throw new ElanusError('limit_out_of_range', {
+    field: name,
+    expected: `a dimension from ${min} to ${max}${steps}`,
+    got: String(dim),
+  });
 }
 
 function checkKey(field: FieldDefinition): void {

@@ -8,7 +8,6 @@ import type {
   FieldId,
   NumberColumn,
   BytesColumn,
-  VectorColumn,
 } from '@elanus/core';
 import {
   DYNAMIC_FIELD_ID,
@@ -16,26 +15,26 @@ import {
   LIMITS,
   TIMESTAMP_FIELD,
   createBitset,
+  denseBytes,
   didYouMean,
   dynamicField,
   setBit,
 } from '@elanus/core';
-import { fromBase64 } from './base64.ts';
 import type { Cells } from './cells.ts';
-import { bytesColumn, cellError, describe, scalarColumn } from './cells.ts';
+import { bytesColumn, cellError, describe, listOf, scalarColumn } from './cells.ts';
 import { checkExact } from './check-exact.ts';
+import type { FiniteCheck } from './encode-vectors.ts';
+import { vectorColumn } from './encode-vectors.ts';
 
 /** A row as callers write it. */
 export type InputRow = Readonly<Record<string, unknown>>;
 
 /** How rows become columns. */
-export interface EncodeOptions {
+export interface EncodeOptions extends FiniteCheck {
   /** Number of the first row, for errors; 0 when absent. */
   readonly firstRow?: number;
   /** Makes keys for a varchar key with auto ids; without it such a column is left out. */
   readonly makeId?: (() => string) | undefined;
-  /** Position of the first value that is NaN or infinite, or -1; a plain loop when absent. */
-  readonly findNotFinite?: ((values: Float32Array) => number) | undefined;
 }
 
 /**
@@ -128,7 +127,8 @@ function checkRowBytes(batch: ColumnBatch, firstRow: number): void {
   const widths: number[] = [];
   let possible = 0;
   for (const column of batch.columns.values()) {
-    if (column.kind === 'vector') fixed += column.dim * 4;
+    if (column.kind === 'vector') fixed += denseBytes(column.type, column.dim);
+    else if (column.kind === 'sparse') widths[variable.push(column.offsets) - 1] = 8;
     else if (!('offsets' in column)) fixed += column.values.BYTES_PER_ELEMENT;
     else if (column.kind !== 'array') variable.push(column.offsets);
     else if ('offsets' in column.element) {
@@ -290,115 +290,6 @@ function relocate(error: unknown, offsets: Uint32Array, firstRow: number): unkno
   let row = 0;
   while ((offsets[row + 1] as number) <= element) row++;
   return new ElanusError(error.code, { ...details, row: firstRow + row });
-}
-
-function listOf(value: unknown): ArrayLike<unknown> | undefined {
-  if (value === undefined) return [];
-  if (Array.isArray(value)) return value;
-  if (ArrayBuffer.isView(value) && !(value instanceof DataView)) {
-    return value as unknown as ArrayLike<unknown>;
-  }
-  return undefined;
-}
-
-function vectorColumn(cells: Cells, options: EncodeOptions): VectorColumn {
-  const { values, field } = cells;
-  const dim = field.dim ?? 1;
-  const all = new Float32Array(values.length * dim);
-  for (let i = 0; i < values.length; i++) {
-    const vector = vectorOf(cells, i);
-    if (vector.length !== dim) {
-      throw new ElanusError('dimension_mismatch', {
-        field: field.name,
-        row: cells.firstRow + i,
-        expected: String(dim),
-        got: String(vector.length),
-      });
-    }
-    copyVector(cells, { into: all, index: i, vector });
-  }
-  checkFinite(all, cells, options);
-  return { kind: 'vector', dim, values: all };
-}
-
-function vectorOf(cells: Cells, index: number): ArrayLike<unknown> {
-  const value = cells.values[index];
-  if (value instanceof Float32Array) return value;
-  if (value === undefined) {
-    throw new ElanusError('missing_field', {
-      field: cells.field.name,
-      row: cells.firstRow + index,
-    });
-  }
-  if (typeof value === 'string') {
-    const vector = floatsOfBase64(value);
-    if (vector !== undefined) return vector;
-  }
-  const list = listOf(value);
-  if (list !== undefined && !(list instanceof BigInt64Array)) return list;
-  const expected = 'Float32Array or array of numbers';
-  throw cellError(cells, { code: 'wrong_type', index, expected });
-}
-
-/** Float32 values of base64 text (little-endian); undefined when it is none. */
-export function floatsOfBase64(text: string): Float32Array | undefined {
-  const bytes = fromBase64(text);
-  if (bytes === undefined || bytes.length % 4 !== 0) return undefined;
-  return new Float32Array(bytes.buffer, 0, bytes.length / 4);
-}
-
-function copyVector(
-  cells: Cells,
-  job: { readonly into: Float32Array; readonly index: number; readonly vector: ArrayLike<unknown> },
-): void {
-  const { into, index, vector } = job;
-  if (ArrayBuffer.isView(vector)) {
-    into.set(vector as unknown as ArrayLike<number>, index * vector.length);
-    return;
-  }
-  const base = index * vector.length;
-  for (let k = 0; k < vector.length; k++) {
-    const item = vector[k];
-    if (typeof item !== 'number') {
-      throw new ElanusError('wrong_type', {
-        field: cells.field.name,
-        row: cells.firstRow + index,
-        expected: 'numbers',
-        got: `${describe(item)} at ${k}`,
-      });
-    }
-    into[base + k] = item;
-  }
-}
-
-/** @throws vector_not_finite with the row and the position inside the vector. */
-function checkFinite(all: Float32Array, cells: Cells, options: EncodeOptions): void {
-  const at = (options.findNotFinite ?? findNotFinite)(all);
-  if (at < 0) return;
-  const dim = cells.field.dim ?? 1;
-  throw new ElanusError('vector_not_finite', {
-    field: cells.field.name,
-    row: cells.firstRow + Math.floor(at / dim),
-    got: `${all[at]} at ${at % dim}`,
-  });
-}
-
-/** Position of the first NaN or infinity, or -1. */
-export function findNotFinite(values: Float32Array): number {
-  // x - x is 0 for finite x and NaN otherwise: one test at the end instead of one each. Two sums,
-  // so that one addition does not wait for the other.
-  let even = 0;
-  let odd = 0;
-  const pairs = values.length & ~1;
-  for (let i = 0; i < pairs; i += 2) {
-    const a = values[i] as number;
-    const b = values[i + 1] as number;
-    even += a - a;
-    odd += b - b;
-  }
-  const last = pairs < values.length ? (values[pairs] as number) : 0;
-  if (even + odd + (last - last) === 0) return -1;
-  return values.findIndex((value) => !Number.isFinite(value));
 }
 
 function dynamicColumn(

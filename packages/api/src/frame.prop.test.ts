@@ -14,7 +14,7 @@ function randomBatch(seed: number): ColumnBatch {
   const rows = Array.from({ length: dice.below(70) }, (_, i) => randomRow(dice, i));
   const { rowCount, columns } = batchFrom(rows);
   const values = Float32Array.from({ length: rowCount * 3 }, () => dice.below(100) / 7);
-  columns.set(121 as FieldId, { kind: 'vector', dim: 3, values });
+  columns.set(121 as FieldId, { kind: 'vector', type: 'float32', dim: 3, values });
   return { rowCount, columns };
 }
 

@@ -1,5 +1,5 @@
 import type { FieldDefinition, IndexChoice, IndexChoiceKind, IndexKindRow } from '@elanus/core';
-import { didYouMean, ElanusError, INDEX_KINDS } from '@elanus/core';
+import { didYouMean, ElanusError, INDEX_KINDS, vectorShape } from '@elanus/core';
 
 function refuse(field: string, argument: string, rest: { got: unknown; hint: string }): Error {
   const got = String(rest.got).slice(0, 64);
@@ -25,10 +25,10 @@ export function checkIndexChoice(field: FieldDefinition, choice: unknown): Index
   }
   const given = choice as Readonly<Record<string, unknown>>;
   const row = kindRow(name, given['kind']);
-  const { metric = 'cosine' } = field;
-  if (!row.metrics.includes(metric)) {
-    const hint = `This kind serves ${row.metrics.join(', ')}.`;
-    throw refuse(name, 'index.kind', { got: `${String(given['kind'])} with ${metric}`, hint });
+  const { type } = vectorShape(field);
+  if (!row.types.includes(type)) {
+    const hint = `This kind is over vectors of ${row.types.join(', ')}.`;
+    throw refuse(name, 'index.kind', { got: `${String(given['kind'])} over ${type}`, hint });
   }
   for (const [parameter, value] of Object.entries(given)) {
     if (parameter === 'kind' || value === undefined) continue;

@@ -1,6 +1,6 @@
 export { fromBase64, toBase64 } from './base64.ts';
 export { describe, scalarColumn } from './cells.ts';
-export { checkBatch, checkRagged } from './check-batch.ts';
+export { checkBatch, checkRagged, checkVectors } from './check-batch.ts';
 export type {
   AlterRequest,
   Call,
@@ -43,9 +43,9 @@ export {
   checkBatchBounds,
   encodeRows,
   fieldColumn,
-  findNotFinite,
   keyAt,
 } from './encode-rows.ts';
+export { findBad, notFinite } from './encode-vectors.ts';
 export { decodeEnvelope, encodeEnvelope } from './envelope.ts';
 export { checkIndexChoice } from './index-choice.ts';
 export { searchField } from './json-requests.ts';

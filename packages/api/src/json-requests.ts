@@ -1,5 +1,12 @@
-import type { CollectionSchema } from '@elanus/core';
-import { ElanusError, vectorFields } from '@elanus/core';
+import type { CollectionSchema, VectorColumn } from '@elanus/core';
+import {
+  ElanusError,
+  assert,
+  denseWidth,
+  isVectorColumn,
+  vectorFields,
+  vectorShape,
+} from '@elanus/core';
 import type {
   DeleteRequest,
   Projection,
@@ -8,7 +15,8 @@ import type {
   WireFilter,
 } from './database.ts';
 import { encodeKeys } from './encode-keys.ts';
-import { fieldColumn, floatsOfBase64 } from './encode-rows.ts';
+import { fieldColumn } from './encode-rows.ts';
+import { vectorsOfBase64 } from './encode-vectors.ts';
 import type { DeleteInput, ReadInput, SearchInput } from './schemas.ts';
 import { decodeValue } from './wire-value.ts';
 
@@ -76,20 +84,32 @@ function queriesPart(input: SearchInput, schema: CollectionSchema): SearchReques
     });
   }
   if (ids !== undefined) return { kind: 'keys', keys: encodeKeys(ids, schema) };
-  if (packed !== undefined) {
-    const values = floatsOfBase64(packed.values);
-    if (values === undefined) {
-      throw new ElanusError('invalid_argument', { argument: 'packed', hint: 'It is not base64.' });
-    }
-    return { kind: 'vectors', values, count: packed.count };
-  }
-  const list = vector === undefined ? (vectors ?? []) : [vector];
   const field = searchField(schema, input.field);
+  if (packed !== undefined) return { kind: 'vectors', column: packedVectors(packed, field) };
+  const list = vector === undefined ? (vectors ?? []) : [vector];
   const column = fieldColumn({ values: list, field, firstRow: 0 }, {});
-  if (column.kind !== 'vector') {
-    throw new ElanusError('wrong_type', { field: field.name, expected: 'vector', got: field.type });
+  assert(isVectorColumn(column), 'a vector field has vectors');
+  return { kind: 'vectors', column };
+}
+
+/** Dense vectors in one text, one behind the other. @throws invalid_argument, dimension_mismatch */
+function packedVectors(
+  packed: NonNullable<SearchInput['packed']>,
+  field: CollectionSchema['fields'][number],
+): VectorColumn {
+  const { type, dim } = vectorShape(field);
+  if (type === 'sparse') {
+    const hint = 'Sparse vectors come as vectors: [{ indices, values }].';
+    throw new ElanusError('invalid_argument', { argument: 'packed', hint });
   }
-  return { kind: 'vectors', values: column.values, count: list.length };
+  const values = vectorsOfBase64(type, packed.values);
+  if (values === undefined) {
+    throw new ElanusError('invalid_argument', { argument: 'packed', hint: 'It is not base64.' });
+  }
+  const width = denseWidth(type, dim);
+  if (values.length === packed.count * width) return { kind: 'vector', type, dim, values };
+  const got = String(values.length / packed.count);
+  throw new ElanusError('dimension_mismatch', { field: field.name, expected: String(width), got });
 }
 
 /** The vector field a search means. @throws unknown_field, invalid_argument */

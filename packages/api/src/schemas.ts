@@ -1,20 +1,21 @@
-import { LIMITS } from '@elanus/core';
+import { BINARY_METRICS, LIMITS, METRICS, VECTOR_TYPES } from '@elanus/core';
 import { z } from 'zod';
 import type { Json } from './wire-value.ts';
 
 /**
  * What HTTP callers may send, procedure by procedure. Shapes only: names, limits and values are
- * judged by the database. 64-bit integers are decimal strings; vectors are arrays of numbers or
- * base64 of little-endian float32.
+ * judged by the database. 64-bit integers are decimal strings; dense vectors are arrays of numbers
+ * (those of bits of bytes) or base64 of the field's own array, little-endian; sparse ones are
+ * `{ indices, values }`.
  */
 const name = z.string().min(1).max(LIMITS.nameLengthMax);
 const int64 = z.string().regex(/^-?\d{1,20}$/);
 const key = z.union([z.string(), z.number().int()]);
 
 /** A vector as JSON has it; parsed by hand, for zod takes 35 to 155 us for 768 numbers. */
-const vector = z.custom<readonly number[] | string>(
-  (value) => typeof value === 'string' || Array.isArray(value),
-  'a vector is an array of numbers, or base64 of float32',
+const vector = z.custom<readonly unknown[] | string | object>(
+  (value) => typeof value === 'string' || (typeof value === 'object' && value !== null),
+  'a vector is an array of numbers, base64 of its bytes, or { indices, values }',
 );
 
 const scalarTypes = [
@@ -48,8 +49,9 @@ const fieldDefinition = z.strictObject({
     .strictObject({ type: z.enum(scalarTypes), maxLength: z.number().int().optional() })
     .optional(),
   maxCapacity: z.number().int().optional(),
+  vectorType: z.enum(VECTOR_TYPES).optional(),
   dim: z.number().int().optional(),
-  metric: z.enum(['l2', 'ip', 'cosine']).optional(),
+  metric: z.enum([...METRICS, ...BINARY_METRICS]).optional(),
   index: indexChoice.optional(),
 });
 

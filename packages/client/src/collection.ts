@@ -9,6 +9,7 @@ import type {
   InsertOf,
   KeyOf,
   Projected,
+  QueryOf,
   ScalarName,
   Selectable,
   VectorName,
@@ -80,9 +81,6 @@ interface Tuning {
   /** Instead: `ef`, how many results a walk of a graph looks for; `exact: 1`. */
   readonly params?: Readonly<Record<string, number>>;
 }
-
-/** A vector to search for. */
-export type QueryVector = Float32Array | Float64Array | readonly number[];
 
 /** What a search says besides its queries. */
 export type SearchOptions<S, D extends boolean, Select, Omit> = Paging &
@@ -157,10 +155,10 @@ export interface Collection<S extends Fields = Fields, D extends boolean = boole
 
   /** The nearest rows, nearest first: for one vector a list, for several a list of lists. */
   search<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
-    options: SearchOptions<S, D, L, O> & { readonly vector: QueryVector },
+    options: SearchOptions<S, D, L, O> & { readonly vector: QueryOf<S> },
   ): Promise<HitOf<S, D, L, O>[]>;
   search<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
-    options: SearchOptions<S, D, L, O> & { readonly vectors: readonly QueryVector[] },
+    options: SearchOptions<S, D, L, O> & { readonly vectors: readonly QueryOf<S>[] },
   ): Promise<HitOf<S, D, L, O>[][]>;
   search<const L extends Names<S, D> = undefined, const O extends Omitted<S> = undefined>(
     options: SearchOptions<S, D, L, O> & { readonly ids: readonly KeyOf<S>[] },
@@ -174,7 +172,7 @@ export interface Collection<S extends Fields = Fields, D extends boolean = boole
 
   /** How a search is answered: plan, segments, candidates, expected recall, time by stage. */
   explain(
-    options: SearchOptions<S, D, undefined, undefined> & { readonly vector: QueryVector },
+    options: SearchOptions<S, D, undefined, undefined> & { readonly vector: QueryOf<S> },
   ): Promise<Explanation>;
   describe(options?: CallSettings): Promise<CollectionDetails>;
 

@@ -1,6 +1,22 @@
-import { checkBatchBounds, fieldColumn, findNotFinite } from '@elanus/api';
-import type { CollectionSchema, Column, ColumnBatch, Field, FieldId } from '@elanus/core';
-import { DYNAMIC_FIELD_ID, ElanusError, didYouMean, dynamicField } from '@elanus/core';
+import { checkBatchBounds, fieldColumn, findBad, notFinite } from '@elanus/api';
+import type {
+  CollectionSchema,
+  Column,
+  ColumnBatch,
+  DenseArray,
+  DenseType,
+  Field,
+  FieldId,
+} from '@elanus/core';
+import {
+  DYNAMIC_FIELD_ID,
+  ElanusError,
+  denseWidth,
+  didYouMean,
+  dynamicField,
+  isDenseArray,
+  vectorShape,
+} from '@elanus/core';
 
 /** One column as callers give it. */
 interface Given {
@@ -118,7 +134,13 @@ function rowsOf(columns: Readonly<Record<string, unknown>>, schema: CollectionSc
 
 function lengthOf(given: Given, field: Field): number {
   const flat = field.type === 'vector' && ArrayBuffer.isView(given.values);
-  return flat ? given.values.length / (field.dim ?? 1) : given.values.length;
+  return flat ? given.values.length / widthOf(field) : given.values.length;
+}
+
+/** Elements of one vector in a flat array. */
+function widthOf(field: Field): number {
+  const { type, dim } = vectorShape(field);
+  return type === 'sparse' ? 1 : denseWidth(type, dim);
 }
 
 function isList(value: unknown): value is ArrayLike<unknown> {
@@ -127,6 +149,9 @@ function isList(value: unknown): value is ArrayLike<unknown> {
 
 function givenOf(value: unknown, field: Field): Given | undefined {
   if (value === undefined) return undefined;
+  if (isCsr(value) && vectorShape(field).type === 'sparse') {
+    return { values: rowsOfCsr(value, field), holds: undefined };
+  }
   if (isList(value)) return { values: value, holds: undefined };
   if (typeof value === 'object' && value !== null && 'values' in value && isList(value.values)) {
     const valid = 'valid' in value ? value.valid : undefined;
@@ -137,6 +162,34 @@ function givenOf(value: unknown, field: Field): Given | undefined {
     expected: 'a typed array, an array, or { values, valid }',
     got: typeof value,
   });
+}
+
+/** Sparse vectors in one piece: row i has the entries `[offsets[i] .. offsets[i + 1])`. */
+interface Csr {
+  readonly offsets: ArrayLike<number>;
+  readonly indices: ArrayLike<number>;
+  readonly values: ArrayLike<number>;
+}
+
+function isCsr(value: unknown): value is Csr {
+  if (typeof value !== 'object' || value === null) return false;
+  const { offsets, indices, values } = value as Partial<Csr>;
+  return isList(offsets) && isList(indices) && isList(values);
+}
+
+function rowsOfCsr({ offsets, indices, values }: Csr, field: Field): readonly unknown[] {
+  const bounds = Array.from(offsets);
+  const spans = bounds.slice(1).map((end, i) => [bounds[i] ?? 0, end] as const);
+  const last = bounds[bounds.length - 1];
+  const whole = bounds[0] === 0 && last === indices.length && last === values.length;
+  if (!whole || spans.some(([from, to]) => !(from <= to))) {
+    throw new ElanusError('wrong_type', {
+      field: field.name,
+      expected: 'offsets from 0 to the number of indices and values, never going back',
+    });
+  }
+  const [at, of] = [Array.from(indices), Array.from(values)];
+  return spans.map(([from, to]) => ({ indices: at.slice(from, to), values: of.slice(from, to) }));
 }
 
 /** Bitmaps are read lowest bit first, as Arrow's; arrays of booleans one by one. */
@@ -169,7 +222,10 @@ const SAME = {
 function encodeColumn(field: Field, given: Given | undefined, rows: number): Column {
   const values = given?.values ?? Array.from({ length: rows }, (): undefined => undefined);
   const holds = given?.holds;
-  if (field.type === 'vector' && values instanceof Float32Array) return flatVectors(field, values);
+  if (field.type === 'vector') {
+    const { type } = vectorShape(field);
+    if (type !== 'sparse' && isDenseArray(type, values)) return flatVectors(field, type, values);
+  }
   const same = field.type in SAME ? SAME[field.type as keyof typeof SAME] : undefined;
   const real = field.type === 'float' || field.type === 'double';
   if (same !== undefined && !real && values instanceof same && holds === undefined) {
@@ -187,27 +243,25 @@ function encodeColumn(field: Field, given: Given | undefined, rows: number): Col
 /** Flat vectors in another number type: cut into one list for each row. */
 function split(field: Field, values: readonly unknown[]): readonly unknown[] {
   if (field.type !== 'vector' || typeof values[0] !== 'number') return values;
-  const dim = field.dim ?? 1;
-  return Array.from({ length: values.length / dim }, (_, i) =>
-    values.slice(i * dim, (i + 1) * dim),
+  const width = widthOf(field);
+  return Array.from({ length: values.length / width }, (_, i) =>
+    values.slice(i * width, (i + 1) * width),
   );
 }
 
-function flatVectors(field: Field, values: Float32Array): Column {
-  const dim = field.dim ?? 1;
-  if (values.length % dim !== 0) {
+/** Flat vectors in the array of their own type: [rows x width], checked and copied. */
+function flatVectors(field: Field, type: DenseType, values: DenseArray): Column {
+  const { dim } = vectorShape(field);
+  const width = denseWidth(type, dim);
+  if (values.length % width !== 0) {
     throw new ElanusError('dimension_mismatch', {
       field: field.name,
-      expected: `a multiple of ${dim}`,
+      expected: `a multiple of ${width}`,
       got: String(values.length),
     });
   }
   const copy = values.slice();
-  const at = findNotFinite(copy);
-  if (at < 0) return { kind: 'vector', dim, values: copy };
-  throw new ElanusError('vector_not_finite', {
-    field: field.name,
-    row: Math.floor(at / dim),
-    got: `${copy[at]} at ${at % dim}`,
-  });
+  const at = findBad(type, copy, undefined);
+  if (at < 0) return { kind: 'vector', type, dim, values: copy };
+  throw notFinite({ type, values: copy, at, field, firstRow: 0 }, dim);
 }

@@ -14,7 +14,8 @@ import type {
 import { decodeKeys, decodeRows, encodeKeys, fieldColumn, searchField } from '@elanus/api';
 import type { CollectionSchema, Column, ColumnBatch, Consistency, FieldId } from '@elanus/core';
 import type { IndexChoice } from '@elanus/core';
-import { ElanusError, LIMITS, isElanusError, primaryField, storedFields } from '@elanus/core';
+import { ElanusError, LIMITS, assert, isElanusError, isVectorColumn } from '@elanus/core';
+import { primaryField, storedFields } from '@elanus/core';
 import type { Collection, Scan } from './collection.ts';
 import { wireFilter } from './filters.ts';
 import type { CallIds, IdMemory } from './ids.ts';
@@ -424,8 +425,8 @@ function queries(handle: Handle, options: Options): SearchRequest['queries'] {
     });
   }
   const column = fieldColumn({ values: list, field, firstRow: 0 }, {});
-  const values = column.kind === 'vector' ? column.values : new Float32Array(0);
-  return { kind: 'vectors', values, count: list.length };
+  assert(isVectorColumn(column), 'a vector field has vectors');
+  return { kind: 'vectors', column };
 }
 
 async function search(handle: Handle, options: Options): Promise<unknown> {

@@ -24,8 +24,8 @@ import {
   scalarColumn,
   toBase64,
 } from '@elanus/api';
-import type { Field, WireError } from '@elanus/core';
-import { ElanusError, encodeColumns, fromWireError } from '@elanus/core';
+import type { Field, SparseColumn, VectorColumn, WireError } from '@elanus/core';
+import { ElanusError, columnRows, encodeColumns, fromWireError } from '@elanus/core';
 
 /** How a server is reached. */
 export interface HttpOptions {
@@ -264,7 +264,7 @@ function searchInput(request: SearchRequest): Record<string, unknown> {
   return {
     ...readInput(request),
     ...filterOf(request.filter),
-    ...(queries.kind === 'keys' ? { ids: keysOf(queries.keys) } : { packed: packed(queries) }),
+    ...(queries.kind === 'keys' ? { ids: keysOf(queries.keys) } : vectorsOf(queries.column)),
     field,
     within,
     recall,
@@ -274,10 +274,20 @@ function searchInput(request: SearchRequest): Record<string, unknown> {
   };
 }
 
-function packed(queries: { readonly values: Float32Array; readonly count: number }): object {
-  const { buffer, byteOffset, byteLength } = queries.values;
-  const bytes = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
-  return { count: queries.count, values: toBase64(bytes) };
+/** Dense vectors travel as one text, sparse ones by their entries. */
+function vectorsOf(column: VectorColumn | SparseColumn): object {
+  const count = columnRows(column);
+  if (column.kind === 'vector') {
+    const { buffer, byteOffset, byteLength } = column.values;
+    const bytes = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+    return { packed: { count, values: toBase64(bytes) } };
+  }
+  const { offsets, indices, values } = column;
+  const vectors = Array.from({ length: count }, (_, i) => ({
+    indices: Array.from(indices.subarray(offsets[i], offsets[i + 1])),
+    values: Array.from(values.subarray(offsets[i], offsets[i + 1])),
+  }));
+  return { vectors };
 }
 
 /** The deadline as servers take it: whole milliseconds, an hour at most. */

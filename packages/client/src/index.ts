@@ -13,7 +13,6 @@ export type {
   Collection,
   DeleteTarget,
   InsertOptions,
-  QueryVector,
   ReadOptions,
   RowSource,
   Scan,
@@ -33,8 +32,11 @@ export type {
   HitOf,
   Insert,
   InsertOf,
+  QueryOf,
+  QueryVector,
   Row,
   RowOf,
+  SparseInput,
   WhereField,
   WhereFields,
   WriteOutcome,
@@ -49,6 +51,7 @@ export type {
   Fields,
   FieldTypes,
   Kind,
+  SparseVector,
 } from './schema.ts';
 export { collection, t } from './schema.ts';
 export type { Where } from './where.ts';

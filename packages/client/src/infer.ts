@@ -1,4 +1,4 @@
-import type { CollectionDefinition, TypesOf } from './schema.ts';
+import type { CollectionDefinition, SparseVector, TypesOf } from './schema.ts';
 import type { Where } from './where.ts';
 
 type Value<B> = TypesOf<B>['nullable'] extends true
@@ -28,8 +28,40 @@ export type RowOf<S> = { -readonly [K in keyof S]: Value<S[K]> };
 /** A stored row of a collection, vectors included. */
 export type Row<C> = C extends CollectionDefinition<infer S, infer D> ? RowOf<S> & Extra<D> : never;
 
+type Numbers = Float32Array | Float64Array | readonly number[];
+
+/**
+ * A sparse vector to write or to search for: indices in any order, each once; values of 0 and
+ * above.
+ */
+export type SparseInput =
+  | {
+      readonly indices: Uint32Array | readonly number[];
+      readonly values: Float32Array | Float64Array | readonly number[];
+    }
+  | { readonly [index: number]: number }
+  | readonly (readonly [index: number, value: number])[]
+  | readonly { readonly index: number; readonly value: number }[];
+
+/** What is taken for a vector that comes back as `T`. */
+type VectorInput<T> = unknown extends T
+  ? QueryVector
+  : T extends SparseVector
+    ? SparseInput
+    : T extends Uint8Array
+      ? Uint8Array | readonly number[]
+      : T | Numbers;
+
+/** A vector of any type, to search for. */
+export type QueryVector = Numbers | Uint16Array | Int8Array | Uint8Array | SparseInput;
+
+/** A vector that one of the vector fields takes. */
+export type QueryOf<S> = {
+  [K in VectorName<S>]: VectorInput<TypesOf<S[K]>['value']>;
+}[VectorName<S>];
+
 type Given<B> = TypesOf<B>['kind'] extends 'vector'
-  ? Float32Array | Float64Array | readonly number[]
+  ? VectorInput<TypesOf<B>['value']>
   : TypesOf<B>['kind'] extends 'int64'
     ? Value<B> | bigint
     : Value<B>;
@@ -50,13 +82,25 @@ type ColumnInput<B> =
   | { readonly values: ColumnValues<B>; readonly valid?: Uint8Array | Uint32Array | undefined };
 type ColumnValues<B> =
   | readonly Given<B>[]
-  | (TypesOf<B>['kind'] extends 'vector' | 'number'
+  | (TypesOf<B>['kind'] extends 'vector' ? FlatVectors<TypesOf<B>['value']> : never)
+  | (TypesOf<B>['kind'] extends 'number'
       ? Float32Array | Float64Array | Int32Array | Int16Array | Int8Array
       : TypesOf<B>['kind'] extends 'int64' | 'timestamp'
         ? BigInt64Array
         : TypesOf<B>['kind'] extends 'bool'
           ? Uint8Array
           : never);
+
+/** All vectors of a column in one piece: [rows x dim], of bits [rows x dim / 8], or entries. */
+type FlatVectors<T> = T extends SparseVector
+  ? {
+      readonly offsets: Uint32Array | readonly number[];
+      readonly indices: Uint32Array | readonly number[];
+      readonly values: Float32Array | readonly number[];
+    }
+  : T extends Uint8Array
+    ? T
+    : T | Float32Array | Float64Array;
 
 /** Rows as columns: `{ id: BigInt64Array, vec: Float32Array [rows x dim], title: string[] }`. */
 export type ColumnsOf<S> = {

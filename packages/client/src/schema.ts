@@ -1,4 +1,13 @@
-import type { FieldDefinition, IndexChoice, Metric, SchemaDefinition } from '@elanus/core';
+import type {
+  BinaryMetric,
+  FieldDefinition,
+  FloatMetric,
+  IndexChoice,
+  Metric,
+  SchemaDefinition,
+  VectorType,
+} from '@elanus/core';
+import { vectorShape } from '@elanus/core';
 import { checkDefinition, jsonText, toBase64 } from '@elanus/api';
 
 declare const TYPES: unique symbol;
@@ -93,6 +102,33 @@ interface VarcharOptions extends Nullable {
   readonly oneOf?: readonly string[];
   readonly default?: string;
 }
+interface NumbersOptions {
+  /** What the numbers are; float32 when absent. */
+  readonly type?: 'float32' | 'float16' | 'bfloat16' | 'int8';
+  readonly metric?: FloatMetric;
+  readonly index?: IndexChoice;
+}
+interface BitsOptions {
+  /** Bits, eight a byte; the dimension counts bits and is a multiple of 8. */
+  readonly type: 'binary';
+  readonly metric?: BinaryMetric;
+  readonly index?: IndexChoice;
+}
+type VectorOptions = NumbersOptions | BitsOptions;
+type ArrayOf<O> = O extends { readonly type: 'float16' | 'bfloat16' }
+  ? Uint16Array
+  : O extends { readonly type: 'int8' }
+    ? Int8Array
+    : O extends { readonly type: 'binary' }
+      ? Uint8Array
+      : Float32Array;
+
+/** A sparse vector as it comes back: indices rise, values are above 0. */
+export interface SparseVector {
+  readonly indices: Uint32Array;
+  readonly values: Float32Array;
+}
+
 type Int64As<O> = O extends { readonly as: 'number' }
   ? number
   : O extends { readonly as: 'string' }
@@ -115,6 +151,21 @@ function build(
     Object.assign(definition, { default: defaultText(type, options.default) });
   }
   return { definition } as FieldBuilder<never>;
+}
+
+/** A vector field with its metric written out; float32 is what no type means. */
+function vector(
+  shape: { readonly dim?: number },
+  options: { readonly type?: VectorType; readonly metric?: Metric; readonly index?: object } = {},
+): FieldBuilder<never> {
+  const { type: vectorType, metric, index } = options;
+  const rest = {
+    ...(vectorType === undefined || vectorType === 'float32' ? {} : { vectorType }),
+    ...shape,
+    ...(metric === undefined ? {} : { metric }),
+  };
+  const shown = vectorShape({ type: 'vector', ...rest });
+  return build('vector', {}, { ...rest, metric: shown.metric, ...(index && { index }) });
 }
 
 /** Defaults in the form the catalog keeps: JSON only, 64-bit integers as decimal text. */
@@ -188,16 +239,25 @@ export const t = {
     return build('array', options, { element: described, ...(as === undefined ? {} : { as }) });
   },
   /**
-   * A float32 vector; searched by the metric, cosine when absent. The index is chosen by the rows
-   * unless one is named here; that counts when the collection is made, later `docs.index` does.
+   * A dense vector of float32 or another `type`; searched by the metric: cosine when absent,
+   * hamming for bits. The index is chosen by the rows unless one is named here; that counts when
+   * the collection is made, later `docs.index` does.
+   *
+   * Vectors come back in the array of their type: float16 and bfloat16 as their bits in a
+   * Uint16Array, int8 in an Int8Array, binary in a Uint8Array of `dim / 8` bytes, bit i of the
+   * vector being bit `i & 7` of byte `i >> 3`.
    */
-  vector: (
+  vector: <const O extends VectorOptions = object>(
     dim: number,
-    options: { readonly metric?: Metric; readonly index?: IndexChoice } = {},
-  ): Builder<'vector', Float32Array, object> => {
-    const { metric = 'cosine', index } = options;
-    return build('vector', {}, index === undefined ? { dim, metric } : { dim, metric, index });
-  },
+    options?: O,
+  ): Builder<'vector', ArrayOf<O>, object> => vector({ dim }, options),
+  /**
+   * A sparse vector: indices below 2^32 - 1, each with a value above 0, at most 65,536 of them;
+   * searched by inner product. Comes back as `{ indices: Uint32Array, values: Float32Array }`.
+   */
+  sparse: (
+    options: { readonly metric?: 'ip'; readonly index?: IndexChoice } = {},
+  ): Builder<'vector', SparseVector, object> => vector({}, { ...options, type: 'sparse' }),
 } as const;
 
 type DynamicOf<O> = O extends { readonly dynamic: true } ? true : false;

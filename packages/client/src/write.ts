@@ -1,7 +1,7 @@
 import type { InputRow } from '@elanus/api';
 import { encodeRows } from '@elanus/api';
-import type { CollectionSchema, ColumnBatch } from '@elanus/core';
-import { ElanusError, LIMITS, columnBytes } from '@elanus/core';
+import type { CollectionSchema, ColumnBatch, Field } from '@elanus/core';
+import { ElanusError, LIMITS, columnBytes, denseBytes, vectorShape } from '@elanus/core';
 import { columnsOfArrow, encodeColumns, isArrowTable } from './columns.ts';
 
 /** Bytes of one write, below the server's limit by what framing adds. */
@@ -94,8 +94,13 @@ function encodeChunks(
 /** Bytes that vectors and numbers take in every row. */
 function fixedBytes(schema: CollectionSchema): number {
   let bytes = 0;
-  for (const field of schema.fields) bytes += field.type === 'vector' ? (field.dim ?? 1) * 4 : 8;
+  for (const field of schema.fields) bytes += field.type === 'vector' ? vectorBytes(field) : 8;
   return bytes;
+}
+
+function vectorBytes(field: Field): number {
+  const { type, dim } = vectorShape(field);
+  return type === 'sparse' ? 8 : denseBytes(type, dim);
 }
 
 async function* partsOf(

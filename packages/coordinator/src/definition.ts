@@ -7,6 +7,7 @@ import {
   fieldId,
   FIRST_FIELD_ID,
   LIMITS,
+  vectorShape,
   type CollectionId,
   type CollectionSchema,
   type Field,
@@ -91,6 +92,7 @@ const COMPARED = [
   'default',
   'maxLength',
   'maxCapacity',
+  'vectorType',
   'dim',
   'metric',
 ] as const;
@@ -129,8 +131,13 @@ function typeOptions(given: FieldDefinition): Partial<FieldDefinition> {
     return given.oneOf === undefined ? { maxLength } : { maxLength, oneOf: given.oneOf };
   }
   if (type === 'vector') {
-    const { dim = 1, metric = 'cosine', index } = given;
-    return index === undefined ? { dim, metric } : { dim, metric, index };
+    const { type: vectorType, dim, metric } = vectorShape(given);
+    return {
+      ...(vectorType === 'float32' ? {} : { vectorType }),
+      ...(vectorType === 'sparse' ? {} : { dim }),
+      metric,
+      ...(given.index === undefined ? {} : { index: given.index }),
+    };
   }
   if (type !== 'array' || given.element === undefined) return {};
   const { element, maxCapacity = LIMITS.arrayCapacityMax } = given;

@@ -12,6 +12,7 @@ import {
   storedFields,
   timestampFromMs,
   vectorFields,
+  vectorShape,
   type Bus,
   type Clock,
   type CollectionSchema,
@@ -214,11 +215,10 @@ export class Jobs {
       shard,
       keyField: primaryField(schema).id,
       fields: storedFields(schema).filter((field) => field.type !== 'vector'),
-      vectors: vectorFields(schema).map(
-        ({ id, dim = 1, metric = 'cosine', index = AUTO_INDEX }) => {
-          return { field: id, dim, metric, index };
-        },
-      ),
+      vectors: vectorFields(schema).map((field) => {
+        const { id, index = AUTO_INDEX } = field;
+        return { field: id, ...vectorShape(field), index };
+      }),
       horizon: String(timestampFromMs(clock.wallMs() - LIMITS.retentionMs)),
       inputs: plan.inputs,
       outputId,

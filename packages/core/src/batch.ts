@@ -1,25 +1,31 @@
 import { assert } from './assert.ts';
 import { createBitset, hasBit, setBit, type Bitset } from './bitset.ts';
 import {
+  columnRows,
   numericArray,
   type BytesColumn,
+  validOf,
   type Column,
   type ColumnBatch,
   type NumberColumn,
+  type SparseColumn,
+  type VectorColumn,
 } from './column.ts';
+import { denseArray, denseWidth, type VectorShape } from './vector-type.ts';
 
 /** Rows `[from, to)` of a column; fixed-width values are views, offsets and bitmaps are copied. */
 export function sliceColumn(column: Column, from: number, to: number): Column {
   if (column.kind === 'vector') {
-    const { kind, dim, values } = column;
-    return { kind, dim, values: values.subarray(from * dim, to * dim) };
+    const width = denseWidth(column.type, column.dim);
+    return { ...column, values: column.values.subarray(from * width, to * width) };
   }
+  if (column.kind === 'sparse') return sliceSparse(column, from, to);
   const valid = sliceBitset(column.valid, from, to);
   if (column.kind === 'array') {
     const offsets = rebase(column.offsets, from, to);
     const start = column.offsets[from] ?? 0;
     const element = sliceColumn(column.element, start, start + (offsets[to - from] ?? 0));
-    assert(element.kind !== 'array' && element.kind !== 'vector', 'elements are scalars');
+    assert(isScalar(element), 'elements are scalars');
     return { kind: 'array', offsets, element, valid };
   }
   if ('offsets' in column) {
@@ -39,19 +45,13 @@ export function sliceBatch(batch: ColumnBatch, from: number, to: number): Column
 
 /** The listed rows of a column, in the order given, as copies. */
 export function takeColumn(column: Column, rows: Uint32Array): Column {
-  if (column.kind === 'vector') {
-    const { dim } = column;
-    const values = new Float32Array(rows.length * dim);
-    rows.forEach((row, i) => {
-      values.set(column.values.subarray(row * dim, (row + 1) * dim), i * dim);
-    });
-    return { kind: 'vector', dim, values };
-  }
+  if (column.kind === 'vector') return takeVectors(column, rows);
+  if (column.kind === 'sparse') return takeSparse(column, rows);
   const valid = takeBitset(column.valid, rows);
   if (column.kind === 'array') {
     const { offsets, positions } = takeSpans(column.offsets, rows);
     const element = takeColumn(column.element, positions);
-    assert(element.kind !== 'array' && element.kind !== 'vector', 'elements are scalars');
+    assert(isScalar(element), 'elements are scalars');
     return { kind: 'array', offsets, element: { ...element, valid: undefined }, valid };
   }
   if ('offsets' in column) return { ...takeBytes(column, rows), valid };
@@ -70,23 +70,15 @@ export function concatColumns(parts: readonly Column[]): Column {
   assert(first !== undefined, 'at least one column');
   if (parts.length === 1) return first;
   const valid = concatBitsets(parts);
-  if (first.kind === 'vector') {
-    const values = new Float32Array(sum(parts, (p) => (p.kind === 'vector' ? p.values.length : 0)));
-    let at = 0;
-    for (const part of parts) {
-      assert(part.kind === 'vector', 'columns of one kind');
-      values.set(part.values, at);
-      at += part.values.length;
-    }
-    return { kind: 'vector', dim: first.dim, values };
-  }
+  if (first.kind === 'vector') return concatVectors(first, parts);
+  if (first.kind === 'sparse') return concatSparse(parts);
   if (first.kind === 'array') {
     const lists = parts.map((part) => {
       assert(part.kind === 'array', 'columns of one kind');
       return part;
     });
     const element = concatColumns(lists.map((part) => part.element));
-    assert(element.kind !== 'array' && element.kind !== 'vector', 'elements are scalars');
+    assert(isScalar(element), 'elements are scalars');
     return { kind: 'array', offsets: concatOffsets(lists.map((p) => p.offsets)), element, valid };
   }
   if ('offsets' in first) return { ...concatBytes(parts), valid };
@@ -95,7 +87,7 @@ export function concatColumns(parts: readonly Column[]): Column {
 
 /** An absent value for every one of `rowCount` rows, in the kind of `like`. */
 export function nullColumn(like: Column['kind'], rowCount: number): Column {
-  assert(like !== 'vector', 'vectors are never null');
+  assert(like !== 'vector' && like !== 'sparse', 'vectors are never null');
   const valid = createBitset(rowCount);
   const offsets = new Uint32Array(rowCount + 1);
   if (like === 'array') {
@@ -111,6 +103,28 @@ export function nullColumn(like: Column['kind'], rowCount: number): Column {
   }
   return { kind: like, values: numericArray(like, rowCount), valid };
 }
+
+/** Vectors of nothing but zeroes. */
+export function zeroVectors(shape: VectorShape, rowCount: number): VectorColumn | SparseColumn {
+  const { type, dim } = shape;
+  if (type !== 'sparse') {
+    return {
+      kind: 'vector',
+      type,
+      dim,
+      values: denseArray(type, rowCount * denseWidth(type, dim)),
+    };
+  }
+  return {
+    kind: 'sparse',
+    offsets: new Uint32Array(rowCount + 1),
+    indices: new Uint32Array(0),
+    values: new Float32Array(0),
+  };
+}
+
+const isScalar = (column: Column): column is NumberColumn | BytesColumn =>
+  column.kind !== 'array' && column.kind !== 'vector' && column.kind !== 'sparse';
 
 const sum = <T>(items: readonly T[], of: (item: T) => number): number =>
   items.reduce((total, item) => total + of(item), 0);
@@ -225,19 +239,76 @@ function concatOffsets(parts: readonly Uint32Array[]): Uint32Array {
 }
 
 function concatBitsets(parts: readonly Column[]): Bitset | undefined {
-  if (parts.every((part) => part.kind === 'vector' || part.valid === undefined)) return undefined;
-  const rows = parts.map((p) =>
-    p.kind === 'vector' ? 0 : 'offsets' in p ? p.offsets.length - 1 : p.values.length,
-  );
+  if (parts.every((part) => validOf(part) === undefined)) return undefined;
+  const rows = parts.map((part) => columnRows(part));
   const out = createBitset(sum(rows, (count) => count));
   let at = 0;
   parts.forEach((part, p) => {
     const count = rows[p] ?? 0;
-    const valid = part.kind === 'vector' ? undefined : part.valid;
+    const valid = validOf(part);
     for (let i = 0; i < count; i++) {
       if (valid === undefined || hasBit(valid, i)) setBit(out, at + i);
     }
     at += count;
   });
   return out;
+}
+
+function takeVectors(column: VectorColumn, rows: Uint32Array): VectorColumn {
+  const width = denseWidth(column.type, column.dim);
+  const values = denseArray(column.type, rows.length * width);
+  rows.forEach((row, i) => {
+    values.set(column.values.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return { ...column, values };
+}
+
+function concatVectors(first: VectorColumn, parts: readonly Column[]): VectorColumn {
+  const length = sum(parts, (part) => (part.kind === 'vector' ? part.values.length : 0));
+  const values = denseArray(first.type, length);
+  let at = 0;
+  for (const part of parts) {
+    assert(part.kind === 'vector' && part.type === first.type, 'columns of one kind');
+    values.set(part.values, at);
+    at += part.values.length;
+  }
+  return { ...first, values };
+}
+
+function sliceSparse(column: SparseColumn, from: number, to: number): SparseColumn {
+  const [start, end] = [column.offsets[from], column.offsets[to]];
+  return {
+    kind: 'sparse',
+    offsets: rebase(column.offsets, from, to),
+    indices: column.indices.subarray(start, end),
+    values: column.values.subarray(start, end),
+  };
+}
+
+function takeSparse(column: SparseColumn, rows: Uint32Array): SparseColumn {
+  const { offsets, positions } = takeSpans(column.offsets, rows);
+  return {
+    kind: 'sparse',
+    offsets,
+    indices: positions.map((at) => column.indices[at] ?? 0),
+    values: Float32Array.from(positions, (at) => column.values[at] ?? 0),
+  };
+}
+
+function concatSparse(parts: readonly Column[]): SparseColumn {
+  const rows = parts.map((part) => {
+    assert(part.kind === 'sparse', 'columns of one kind');
+    return sliceSparse(part, 0, part.offsets.length - 1);
+  });
+  const offsets = concatOffsets(rows.map((part) => part.offsets));
+  const entries = offsets[offsets.length - 1] ?? 0;
+  const indices = new Uint32Array(entries);
+  const values = new Float32Array(entries);
+  let at = 0;
+  for (const part of rows) {
+    indices.set(part.indices, at);
+    values.set(part.values, at);
+    at += part.indices.length;
+  }
+  return { kind: 'sparse', offsets, indices, values };
 }

@@ -7,6 +7,7 @@ import { columnOf, type Column, type ColumnBatch } from './column.ts';
 import { columnChunks, decodeChunks, decodeColumns, encodeColumns } from './column-frame.ts';
 import { isElanusError } from './errors.ts';
 import { fieldId } from './ids.ts';
+import { denseArray, denseWidth, type DenseType } from './vector-type.ts';
 
 const encoder = new TextEncoder();
 
@@ -23,6 +24,24 @@ function textColumn(texts: readonly (string | null)[]): Column {
     if (text !== null) setBit(valid, i);
   });
   return { kind: 'varchar', offsets, data, valid };
+}
+
+function dense(type: DenseType, dim: number, rows: number): Column {
+  const length = rows * denseWidth(type, dim);
+  const values = denseArray(type, length);
+  for (let i = 0; i < length; i++) values[i] = i * 37;
+  return { kind: 'vector', type, dim, values };
+}
+
+/** Sparse vectors with as many entries as `offsets` say. */
+function sparse(offsets: Uint32Array): Column {
+  const entries = offsets[offsets.length - 1] ?? 0;
+  return {
+    kind: 'sparse',
+    offsets,
+    indices: Uint32Array.from({ length: entries }, (_, i) => i * 5),
+    values: Float32Array.from({ length: entries }, (_, i) => i + 0.5),
+  };
 }
 
 const batches = fc
@@ -45,10 +64,16 @@ const batches = fc
           fieldId(103),
           {
             kind: 'vector',
+            type: 'float32',
             dim: 3,
             values: Float32Array.from({ length: rows.length * 3 }, (_, i) => i),
           },
         ],
+        [fieldId(104), dense('float16', 5, rows.length)],
+        [fieldId(105), dense('bfloat16', 1, rows.length)],
+        [fieldId(106), dense('int8', 3, rows.length)],
+        [fieldId(107), dense('binary', 24, rows.length)],
+        [fieldId(108), sparse(offsets)],
       ]),
     };
   });
@@ -66,7 +91,10 @@ test('chunks share the long columns and are the frame; both are read alike', () 
       const batch: ColumnBatch = {
         rowCount: rows,
         columns: new Map<ReturnType<typeof fieldId>, Column>([
-          [fieldId(100), { kind: 'vector', dim, values: values.subarray(shift * dim) }],
+          [
+            fieldId(100),
+            { kind: 'vector', type: 'float32', dim, values: values.subarray(shift * dim) },
+          ],
           [fieldId(101), { kind: 'int8', values: new Int8Array(rows).fill(7) }],
           [fieldId(102), { kind: 'int64', values: new BigInt64Array(rows).fill(-9n) }],
           [fieldId(103), texts],

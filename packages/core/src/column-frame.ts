@@ -5,8 +5,9 @@
  *
  *     u32 magic  u32 rowCount  u32 columnCount  u32 frameBytes
  *     columnCount x { u32 fieldId  u8 kind  u8 elementKind  u8 flags  u8 0
- *                     u32 extra (dim | rows of elements)  u32 dataBytes }
- *     sections of each column in order: [valid words] [offsets] [element offsets] values | data
+ *                     u32 extra (dim | rows of elements | entries)  u32 dataBytes }
+ *     sections of each column in order:
+ *                     [valid words] [offsets] [element offsets | indices] values | data
  *
  * `dataBytes` is the length of the last section. A frame is written by us or by a client: decoding
  * trusts nothing and never reads outside the bytes given.
@@ -18,14 +19,19 @@ import {
   columnRows,
   numericArray,
   numericBytes,
+  validOf,
+  type ArrayColumn,
   type BytesColumn,
   type Column,
   type ColumnBatch,
   type ColumnKind,
   type NumberColumn,
+  type SparseColumn,
+  type VectorColumn,
 } from './column.ts';
 import { ElanusError } from './errors.ts';
 import { fieldId, type FieldId } from './ids.ts';
+import { denseArray, denseBytes, denseWidth, type DenseType } from './vector-type.ts';
 
 const MAGIC = 0x31464345; // "ECF1"
 const HEAD_BYTES = 16;
@@ -48,8 +54,18 @@ const KINDS: readonly ColumnKind[] = [
   'bytes',
   'array',
   'vector',
+  'sparse',
 ];
 const NONE = 255;
+/** Wire numbers of vector types, where arrays have their elements'; never renumbered. */
+const VECTOR_NUMBERS: Readonly<Record<DenseType, number>> = {
+  float32: NONE,
+  float16: 0,
+  bfloat16: 1,
+  int8: 2,
+  binary: 3,
+};
+const DENSE_TYPES = Object.keys(VECTOR_NUMBERS) as readonly DenseType[];
 
 const align8 = (n: number): number => (n + 7) & ~7;
 
@@ -119,8 +135,8 @@ function writeEntry(
   const { id, column, parts } = of;
   view.setUint32(at, id, true);
   view.setUint8(at + 4, KINDS.indexOf(column.kind));
-  view.setUint8(at + 5, column.kind === 'array' ? KINDS.indexOf(column.element.kind) : NONE);
-  view.setUint8(at + 6, column.kind !== 'vector' && column.valid ? FLAG_VALID : 0);
+  view.setUint8(at + 5, elementNumber(column));
+  view.setUint8(at + 6, validOf(column) ? FLAG_VALID : 0);
   view.setUint32(at + 8, extraOf(column), true);
   view.setUint32(at + 12, parts[parts.length - 1]?.byteLength ?? 0, true);
 }
@@ -166,9 +182,14 @@ export function decodeChunks(chunks: readonly Uint8Array[]): ColumnBatch {
   return new FrameReader(chunks).read();
 }
 
+function elementNumber(column: Column): number {
+  if (column.kind === 'array') return KINDS.indexOf(column.element.kind);
+  return column.kind === 'vector' ? VECTOR_NUMBERS[column.type] : NONE;
+}
+
 function extraOf(column: Column): number {
   if (column.kind === 'vector') return column.dim;
-  if (column.kind !== 'array') return 0;
+  if (column.kind !== 'array' && column.kind !== 'sparse') return 0;
   const { offsets } = column;
   return (offsets[offsets.length - 1] ?? 0) - (offsets[0] ?? 0);
 }
@@ -177,8 +198,13 @@ function extraOf(column: Column): number {
 function isWindow(column: Column): boolean {
   if (column.kind === 'vector' || !('offsets' in column)) return false;
   const { offsets } = column;
-  const end = column.kind === 'array' ? columnRows(column.element) : column.data.length;
+  const end = spanEnd(column);
   return offsets[0] !== 0 || offsets[offsets.length - 1] !== end;
+}
+
+function spanEnd(column: ArrayColumn | BytesColumn | SparseColumn): number {
+  if (column.kind === 'array') return columnRows(column.element);
+  return column.kind === 'sparse' ? column.indices.length : column.data.length;
 }
 
 /** The arrays of a column in frame order; text is rebased to start at 0. */
@@ -186,6 +212,7 @@ function sections(given: Column): ArrayBufferView[] {
   if (given.kind === 'vector') return [given.values];
   const column = isWindow(given) ? sliceColumn(given, 0, columnRows(given)) : given;
   assert(column.kind !== 'vector', 'a slice keeps its kind');
+  if (column.kind === 'sparse') return [column.offsets, column.indices, column.values];
   const out: ArrayBufferView[] = column.valid ? [column.valid] : [];
   if (column.kind === 'array') {
     out.push(column.offsets);
@@ -254,19 +281,47 @@ class FrameReader {
     const extra = this.#view.getUint32(entry + 8, true);
     const dataBytes = this.#view.getUint32(entry + 12, true);
     if (kind === 'vector') {
-      if (extra === 0 || dataBytes !== rowCount * extra * 4) refuse('vector length');
-      const { buffer, offset } = this.#take(dataBytes);
-      const values = new Float32Array(buffer, offset, rowCount * extra);
-      return { kind, dim: extra, values };
+      return this.#vectors(rowCount, {
+        element: this.#view.getUint8(entry + 5),
+        dim: extra,
+        dataBytes,
+      });
     }
+    if (kind === 'sparse') return this.#sparse(rowCount, extra, dataBytes);
     const hasValid = (this.#view.getUint8(entry + 6) & FLAG_VALID) !== 0;
     const valid = hasValid ? this.#valid(rowCount) : undefined;
     if (kind !== 'array') return { ...this.#scalar(kind, rowCount, dataBytes), valid };
-    if (elementKind === undefined || elementKind === 'array' || elementKind === 'vector') {
-      refuse('element kind');
-    }
+    if (elementKind === undefined || elementKind === 'array') refuse('element kind');
+    if (elementKind === 'vector' || elementKind === 'sparse') refuse('element kind');
     const offsets = this.#offsets(rowCount, extra);
     return { kind, offsets, element: this.#scalar(elementKind, extra, dataBytes), valid };
+  }
+
+  #vectors(
+    rowCount: number,
+    of: { readonly element: number; readonly dim: number; readonly dataBytes: number },
+  ): VectorColumn {
+    const { dim, dataBytes } = of;
+    const type = DENSE_TYPES.find((one) => VECTOR_NUMBERS[one] === of.element);
+    if (type === undefined) refuse('unknown vector type');
+    if (dim === 0 || (type === 'binary' && dim % 8 !== 0)) refuse('dimension');
+    if (dataBytes !== rowCount * denseBytes(type, dim)) refuse('vector length');
+    const place = this.#take(dataBytes);
+    const length = rowCount * denseWidth(type, dim);
+    return { kind: 'vector', type, dim, values: denseArray(type, { ...place, length }) };
+  }
+
+  #sparse(rowCount: number, entries: number, dataBytes: number): SparseColumn {
+    if (dataBytes !== entries * 4) refuse('value length');
+    const offsets = this.#offsets(rowCount, entries);
+    const indices = this.#take(dataBytes);
+    const values = this.#take(dataBytes);
+    return {
+      kind: 'sparse',
+      offsets,
+      indices: new Uint32Array(indices.buffer, indices.offset, entries),
+      values: new Float32Array(values.buffer, values.offset, entries),
+    };
   }
 
   /** The next section; it lies in one chunk. */
@@ -303,7 +358,7 @@ class FrameReader {
   }
 
   #scalar(
-    kind: Exclude<ColumnKind, 'array' | 'vector'>,
+    kind: Exclude<ColumnKind, 'array' | 'vector' | 'sparse'>,
     rowCount: number,
     dataBytes: number,
   ): NumberColumn | BytesColumn {

@@ -1,6 +1,7 @@
 import { assert } from './assert.ts';
 import type { Bitset } from './bitset.ts';
 import type { FieldId } from './ids.ts';
+import { denseWidth, type DenseArray, type DenseType } from './vector-type.ts';
 
 /** Numbers, one per row. Booleans are 0 or 1. */
 export type NumericArray =
@@ -17,7 +18,7 @@ export type NumericArray =
  * without `valid` every value is present. `timestamp` holds Unix milliseconds. Strings are UTF-8;
  * JSON is canonical text without superfluous spaces.
  */
-export type Column = NumberColumn | BytesColumn | ArrayColumn | VectorColumn;
+export type Column = NumberColumn | BytesColumn | ArrayColumn | VectorColumn | SparseColumn;
 
 /** A fixed-width scalar. */
 export interface NumberColumn {
@@ -42,14 +43,26 @@ export interface ArrayColumn {
   readonly valid?: Bitset | undefined;
 }
 
-/** Vectors, row-major [rowCount x dim] float32. */
+/** Dense vectors, row-major [rowCount x denseWidth]; never null. */
 export interface VectorColumn {
   readonly kind: 'vector';
+  readonly type: DenseType;
   readonly dim: number;
+  readonly values: DenseArray;
+}
+
+/**
+ * Sparse vectors: row i holds `values` at `indices`, both `[offsets[i] .. offsets[i + 1])`. Indices
+ * of a row rise strictly and are below 2^32 - 1; values are finite and above 0. Never null.
+ */
+export interface SparseColumn {
+  readonly kind: 'sparse';
+  readonly offsets: Uint32Array;
+  readonly indices: Uint32Array;
   readonly values: Float32Array;
 }
 
-/** What a column holds; the same words as field types. */
+/** What a column holds; the same words as field types, but for sparse vectors. */
 export type ColumnKind = Column['kind'];
 
 /** Rows as columns: how data travels and rests everywhere but at the client's edge. */
@@ -86,7 +99,9 @@ export function numericBytes(kind: NumberColumn['kind']): number {
 
 /** Rows in a column; cheap. */
 export function columnRows(column: Column): number {
-  if (column.kind === 'vector') return column.values.length / column.dim;
+  if (column.kind === 'vector') {
+    return column.values.length / denseWidth(column.type, column.dim);
+  }
   if ('offsets' in column) return column.offsets.length - 1;
   return column.values.length;
 }
@@ -94,6 +109,9 @@ export function columnRows(column: Column): number {
 /** Bytes a column occupies, for budgets. */
 export function columnBytes(column: Column): number {
   if (column.kind === 'vector') return column.values.byteLength;
+  if (column.kind === 'sparse') {
+    return column.offsets.byteLength + column.indices.byteLength + column.values.byteLength;
+  }
   const valid = column.valid?.byteLength ?? 0;
   if (column.kind === 'array') {
     return column.offsets.byteLength + columnBytes(column.element) + valid;
@@ -104,8 +122,19 @@ export function columnBytes(column: Column): number {
 
 /** Whether row `index` of a column holds a value. */
 export function isPresent(column: Column, index: number): boolean {
-  if (column.kind === 'vector' || column.valid === undefined) return true;
-  return (((column.valid[index >>> 5] ?? 0) >>> (index & 31)) & 1) === 1;
+  const valid = validOf(column);
+  if (valid === undefined) return true;
+  return (((valid[index >>> 5] ?? 0) >>> (index & 31)) & 1) === 1;
+}
+
+/** The bitmap of a column that has one; vectors never do. */
+export function validOf(column: Column): Bitset | undefined {
+  return column.kind === 'vector' || column.kind === 'sparse' ? undefined : column.valid;
+}
+
+/** Whether a column holds vectors of any type. */
+export function isVectorColumn(column: Column): column is VectorColumn | SparseColumn {
+  return column.kind === 'vector' || column.kind === 'sparse';
 }
 
 /** The column of a field that must be there. */

@@ -1,4 +1,4 @@
-import { METRICS, type Metric } from './metric.ts';
+import { VECTOR_TYPES, type VectorType } from './vector-type.ts';
 
 /** A whole number that an index is built with. */
 export interface IndexParameter {
@@ -9,20 +9,23 @@ export interface IndexParameter {
 
 /** What can be said of a kind of index. */
 export interface IndexKindRow {
-  readonly metrics: readonly Metric[];
+  /** Types of vectors it can be over. */
+  readonly types: readonly VectorType[];
   readonly params: Readonly<Record<string, IndexParameter>>;
 }
+
+const NUMBERS: readonly VectorType[] = ['float32', 'float16', 'bfloat16', 'int8'];
 
 /**
  * The kinds of index that a field can ask for: a kind is a row here, and the name of a builder in
  * `@elanus/index` in capitals. 'auto' chooses for each segment by its rows.
  */
 export const INDEX_KINDS = {
-  auto: { metrics: METRICS, params: {} },
-  flat: { metrics: METRICS, params: {} },
-  flat_sq8: { metrics: METRICS, params: {} },
+  auto: { types: VECTOR_TYPES, params: {} },
+  flat: { types: VECTOR_TYPES, params: {} },
+  flat_sq8: { types: NUMBERS, params: {} },
   hnsw: {
-    metrics: METRICS,
+    types: NUMBERS,
     params: {
       m: { min: 2, max: 64, default: 16 },
       efConstruction: { min: 2, max: 2048, default: 200 },

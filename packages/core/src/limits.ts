@@ -9,6 +9,12 @@ export const LIMITS = {
   nameLengthMax: 255,
   dimMin: 1,
   dimMax: 32_768,
+  /** Bits of a binary vector, Milvus. */
+  binaryDimMax: 262_144,
+  /** Values of one sparse vector: 512 KiB of its row. */
+  sparseEntriesMax: 65_536,
+  /** Indices of sparse vectors, Milvus: one below what 32 bits hold. */
+  sparseIndexMax: 2 ** 32 - 2,
   varcharBytesMax: 65_535,
   arrayCapacityMax: 4_096,
   jsonBytesMax: 65_536,
@@ -23,6 +29,8 @@ export const LIMITS = {
   rowBytesMax: 768 * 1024,
   /** One log record is cut at this size: big enough to amortise, small enough for a short turn. */
   recordBytesTarget: 512 * 1024,
+  /** Rows of one log record, for rows so small that their keys cost more than their bytes. */
+  recordRowsTarget: 8_192,
   /** One request through HTTP, as Milvus' proxy. */
   requestBytesMax: 64 * 1024 * 1024,
   /** Rows of one write; larger inserts are cut by the client. */

@@ -1,6 +1,7 @@
 import type { CollectionId, FieldId } from './ids.ts';
 import type { IndexChoice } from './index-choice.ts';
 import type { Metric } from './metric.ts';
+import type { VectorType } from './vector-type.ts';
 
 /** Types a scalar field can have. */
 export type ScalarType =
@@ -42,6 +43,9 @@ export interface FieldDefinition {
   readonly element?: { readonly type: ScalarType; readonly maxLength?: number };
   /** Arrays: most elements; default 4,096. */
   readonly maxCapacity?: number;
+  /** Vectors: what their numbers are; 'float32' when absent. */
+  readonly vectorType?: VectorType;
+  /** Vectors: how many numbers, or bits; sparse vectors have none. */
   readonly dim?: number;
   readonly metric?: Metric;
   /**

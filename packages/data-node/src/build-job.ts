@@ -33,10 +33,11 @@ import {
 import type { EncodedScalars } from '@elanus/format/scalars';
 import { buildBytes, builderParams, indexSpec, indexThreads, sharedTask } from '@elanus/index';
 import type { IndexFile, IndexSpec } from '@elanus/index';
-import { bytesOf, floatsOf, loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
+import { bytesOf, loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
 import type { BuildJob, SegmentRecord } from '@elanus/protocol';
 import type { Lease, Resident } from '@elanus/runtime';
 import type { MemoryBudget } from './memory-budget.ts';
+import { gatherVectors } from './gather-vectors.ts';
 import { dataThreads } from './threads.ts';
 
 /** What a job runs on. */
@@ -106,6 +107,7 @@ class BuildRun {
     const { rowCount } = manifest;
     for (const { field, file } of manifest.vectors) {
       const spec = this.#spec(field, rowCount);
+      if (spec === undefined) continue;
       const held = manifest.indexes.find((index) => index.field === field);
       // Damaged ones do not count as indexed: those are built again whatever they were.
       if (record.indexed && held !== undefined && isOfSpec(held, spec)) {
@@ -130,17 +132,21 @@ class BuildRun {
     return vector;
   }
 
-  /** What is built over so many rows of a field. */
-  #spec(field: number, rowCount: number): IndexSpec {
-    const { dim, metric, index } = this.#vector(field);
+  /** What is built over so many rows of a field; undefined: they are scanned as they are. */
+  #spec(field: number, rowCount: number): IndexSpec | undefined {
+    const { type, dim, metric, index } = this.#vector(field);
+    if (type === 'binary' || type === 'sparse') return undefined;
     const { freeBytes } = this.#ports.memory;
     return indexSpec({ choice: index, dim, metric, rowCount, memoryBytes: freeBytes });
   }
 
-  /** The indexes as the catalog lists them. */
+  /** The indexes as the catalog lists them; a field that needs none has a FLAT one of no bytes. */
   #built(indexes: readonly ManifestIndex[]): readonly BuiltIndex[] {
-    return indexes.map(({ field, kind, params = {}, file }) => {
-      const choice = indexBuildKey(this.#vector(field).index);
+    return this.#job.vectors.map(({ field, index }) => {
+      const choice = indexBuildKey(index);
+      const built = indexes.find((one) => one.field === field);
+      if (built === undefined) return { field, choice, kind: 'FLAT', params: {}, bytes: 0 };
+      const { kind, params = {}, file } = built;
       return { field, choice, kind, params, bytes: file.size };
     });
   }
@@ -173,21 +179,11 @@ class BuildRun {
     const vectors: Manifest['vectors'][number][] = [];
     const indexes: ManifestIndex[] = [];
     let bytes = scalars.bytes;
-    for (const { field, dim } of this.#job.vectors) {
-      const free = this.#ports.memory.reserve(rowCount * dim * 4);
-      const rows = await this.#gatherVectors(inputs, fieldId(field), { dim, rowCount });
-      try {
-        const pieces = [floatsOf(rows, rowCount * dim)];
-        const encoded = encodeVectorFile({ dim, rowCount, pieces });
-        const file = await this.#put(objectNames.vectors(fieldId(field)), encoded);
-        vectors.push({ field, file });
-        const spec = this.#spec(field, rowCount);
-        if (rowCount > 0) indexes.push(await this.#buildIndex(field, { rows, rowCount, spec }));
-      } finally {
-        loadKernels(this.#ports.kernels).discard(rows);
-        free();
-      }
-      bytes += rowCount * dim * 4;
+    for (const { field } of this.#job.vectors) {
+      const merged = await this.#mergeVectors(inputs, field, rowCount);
+      vectors.push(merged.file);
+      if (merged.index !== undefined) indexes.push(merged.index);
+      bytes += merged.bytes;
     }
     const last = inputs[inputs.length - 1]?.manifest;
     const first = inputs[0]?.manifest;
@@ -266,38 +262,38 @@ class BuildRun {
     return (await this.#ports.pool.run(task, { signal: this.#signal })) as EncodedScalars;
   }
 
-  /** All kept rows of a field, one behind the other, in new shared memory. */
-  async #gatherVectors(
-    inputs: readonly Input[],
-    field: FieldId,
-    shape: { readonly dim: number; readonly rowCount: number },
-  ): Promise<RowMemory> {
-    const { objects, kernels } = this.#ports;
-    const rowBytes = shape.dim * 4;
-    const memory = loadKernels(kernels).allocate(Math.max(4, shape.rowCount * rowBytes));
-    const out = bytesOf(memory, shape.rowCount * rowBytes);
-    let at = 0;
-    for (const { manifest, keep } of inputs) {
+  /** Writes all kept rows of a field, and an index over them. */
+  async #mergeVectors(inputs: readonly Input[], field: number, rowCount: number) {
+    const { objects, kernels: choice, memory } = this.#ports;
+    const kernels = loadKernels(choice);
+    const files = inputs.map(({ manifest, keep }) => {
       const file = manifest.vectors.find((candidate) => candidate.field === field)?.file;
       assert(file !== undefined, 'each segment has each vector field');
-      const header = await readVectorHeader(objects, file.name);
-      const whole = keep.length === header.rowCount;
-      const target = whole
-        ? out.subarray(at, at + header.dataBytes)
-        : new Uint8Array(header.dataBytes);
-      await readVectors(objects, { name: file.name, header, target });
-      if (!whole) {
-        keep.forEach((row, i) => {
-          out.set(target.subarray(row * rowBytes, (row + 1) * rowBytes), at + i * rowBytes);
-        });
-      }
-      at += keep.length * rowBytes;
+      return { name: file.name, keep };
+    });
+    let free = (): void => undefined;
+    const gathered = await gatherVectors({ objects, kernels }, files, (bytes) => {
+      free = memory.reserve(bytes);
+    }).catch((error: unknown) => {
+      free();
+      throw error;
+    });
+    try {
+      const { memory: rows, shape, bytes } = gathered;
+      const encoded = encodeVectorFile({ ...shape, pieces: [bytesOf(rows, bytes)] });
+      const file = await this.#put(objectNames.vectors(fieldId(field)), encoded);
+      const spec = rowCount === 0 ? undefined : this.#spec(field, rowCount);
+      const index = spec && (await this.#buildIndex(field, { rows, rowCount, spec }));
+      return { file: { field, file }, index, bytes };
+    } finally {
+      kernels.discard(gathered.memory);
+      free();
     }
-    return memory;
   }
 
   async #buildIndex(field: number, over: IndexedRows): Promise<ManifestIndex> {
-    const { dim, metric } = this.#vector(field);
+    const { type, dim, metric } = this.#vector(field);
+    assert(type !== 'sparse', 'indexes are over dense vectors');
     const { rows, rowCount, spec } = over;
     const { kind, params } = spec;
     const free = this.#ports.memory.reserve(buildBytes(spec, { dim, metric, rowCount }));
@@ -308,7 +304,7 @@ class BuildRun {
     this.#signal.addEventListener('abort', cancel, { once: true });
     try {
       const { kernels, pool } = this.#ports;
-      const column = { rows, rowCount, dim };
+      const column = { rows, rowCount, dim, element: type };
       const built = builderParams(spec);
       const input = sharedTask({ kernels, kind, metric, column, control, params: built });
       const entry = indexThreads.build;

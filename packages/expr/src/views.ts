@@ -7,7 +7,16 @@ import type {
   FieldId,
   NumberColumn,
 } from '@elanus/core';
-import { assert, bitsetWords, createBitset, filledBitset } from '@elanus/core';
+import {
+  assert,
+  bitsetWords,
+  createBitset,
+  filledBitset,
+  isVectorColumn,
+  validOf,
+  vectorShape,
+  zeroVectors,
+} from '@elanus/core';
 import type { CheckedFilter } from './checked.ts';
 import type { NumberView } from './numbers.ts';
 import type { TextView } from './text.ts';
@@ -58,11 +67,7 @@ export function defaultColumn(field: Field, rows: number): Column {
   const valid = field.default === undefined ? createBitset(rows) : undefined;
   switch (field.type) {
     case 'vector':
-      return {
-        kind: 'vector',
-        dim: field.dim ?? 1,
-        values: new Float32Array(rows * (field.dim ?? 1)),
-      };
+      return zeroVectors(vectorShape(field), rows);
     case 'array': {
       const element = defaultColumn(
         { id: field.id, name: field.name, type: elementType(field) },
@@ -129,8 +134,8 @@ function repeatedNumber(
 /** The validity of the scope's rows, or undefined when all hold values. */
 export function knownRows(placed: Placed, rows: number): Bitset | undefined {
   const { column, base } = placed;
-  if (column.kind === 'vector' || column.valid === undefined) return undefined;
-  return column.valid.subarray(base >>> 5, (base >>> 5) + bitsetWords(rows));
+  const valid = validOf(column);
+  return valid?.subarray(base >>> 5, (base >>> 5) + bitsetWords(rows));
 }
 
 /** Numbers `[from, to)` of a column in one of the loops' layouts; copies only narrow types. */
@@ -183,7 +188,7 @@ export function scalarView(scope: Scope, id: FieldId): ScalarView {
   const placed = placedColumn(scope, id);
   const { column, base } = placed;
   const known = knownRows(placed, scope.rows);
-  assert(column.kind !== 'array' && column.kind !== 'vector', `field ${id} is scalar`);
+  assert(column.kind !== 'array' && !isVectorColumn(column), `field ${id} is scalar`);
   if ('data' in column) {
     return { kind: 'texts', view: textView(column, base, base + scope.rows), known };
   }

@@ -4,7 +4,14 @@
  * The field's id stands in each Arrow field's metadata, `$ts` is the column of row timestamps. The
  * Arrow library is needed to write them only: see scalar-decoder.ts.
  */
-import { assert, bitsetWords, type Bitset, type Column, type FieldId } from '@elanus/core';
+import {
+  assert,
+  bitsetWords,
+  isVectorColumn,
+  type Bitset,
+  type Column,
+  type FieldId,
+} from '@elanus/core';
 import {
   Binary,
   Bool,
@@ -67,7 +74,7 @@ const bitmapBytes = (set: Bitset | undefined, rowCount: number): Uint8Array | un
     : new Uint8Array(set.buffer as ArrayBuffer, set.byteOffset, bitsetWords(rowCount) * 4);
 
 function toArrow(column: Column, length: number): Data {
-  assert(column.kind !== 'vector', 'vectors have files of their own');
+  assert(!isVectorColumn(column), 'vectors have files of their own');
   const nullBitmap = bitmapBytes(column.valid, length);
   const nulls = nullBitmap === undefined ? { nullCount: 0 } : { nullBitmap, nullCount: -1 };
   if (column.kind === 'array') {

@@ -13,7 +13,7 @@ export type { ScalarSource } from './scalar-reader.ts';
 export { readScalars } from './scalar-reader.ts';
 export type { FieldStats, SegmentStats } from './stats.ts';
 export { decodeStats, encodeStats, measureStats } from './stats.ts';
-export type { VectorFileHeader } from './vector-file.ts';
+export type { VectorFileHeader, VectorFileShape } from './vector-file.ts';
 export {
   VECTOR_BLOCK_BYTES,
   VECTOR_HEADER_BYTES,
@@ -21,6 +21,7 @@ export {
   decodeVectorChecksums,
   decodeVectorHeader,
   encodeVectorFile,
+  vectorDataBytes,
 } from './vector-file.ts';
 export type { VectorSource } from './vector-reader.ts';
 export { readVectorHeader, readVectors } from './vector-reader.ts';

@@ -2,7 +2,14 @@
  * A door of its own: Arrow is loaded by whoever encodes scalars, not by everyone who reads them or
  * writes a manifest.
  */
-import { assert, columnBytes, type Column, type Field, type FieldId } from '@elanus/core';
+import {
+  assert,
+  columnBytes,
+  isVectorColumn,
+  type Column,
+  type Field,
+  type FieldId,
+} from '@elanus/core';
 import { encodeScalars } from './arrow-batch.ts';
 import { encodeKeys, keyOrder } from './keys-file.ts';
 import { encodeStats, measureStats } from './stats.ts';
@@ -53,7 +60,7 @@ export function encodeScalarFiles(input: ScalarInput): EncodedScalars {
 
 /** Drops the bitmap of a column in which every value is present. */
 function withoutFullBitmap(column: Column, rowCount: number): Column {
-  if (column.kind === 'vector' || column.valid === undefined) return column;
+  if (isVectorColumn(column) || column.valid === undefined) return column;
   const { valid } = column;
   const words = rowCount >>> 5;
   for (let w = 0; w < words; w++) if (valid[w] !== 0xffffffff) return column;

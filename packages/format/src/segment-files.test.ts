@@ -71,7 +71,9 @@ test('vectors survive, and a flipped byte anywhere is found', () => {
   const dim = 300;
   const rows = Float32Array.from({ length: dim * 1000 }, (_, i) => i / 7);
   const pieces = [rows.subarray(0, dim * 400), rows.subarray(dim * 400)];
-  const file = Buffer.concat([...encodeVectorFile({ dim, rowCount: 1000, pieces })]);
+  const file = Buffer.concat([
+    ...encodeVectorFile({ type: 'float32', dim, rowCount: 1000, pieces }),
+  ]);
   const verify = (bytes: Uint8Array) => {
     const header = decodeVectorHeader(bytes.subarray(0, VECTOR_HEADER_BYTES), 'v');
     const end = VECTOR_HEADER_BYTES + header.dataBytes;

@@ -5,6 +5,7 @@
 import {
   ElanusError,
   isPresent,
+  isVectorColumn,
   type BytesColumn,
   type Column,
   type FieldId,
@@ -97,7 +98,7 @@ function measureColumn(column: Column, rowCount: number): FieldStats {
   let nullCount = 0;
   for (let i = 0; i < rowCount; i++) if (!isPresent(column, i)) nullCount++;
   if (column.kind === 'varchar') return { nullCount, ...textBounds(column, rowCount) };
-  if (column.kind === 'vector' || 'offsets' in column) return { nullCount };
+  if (isVectorColumn(column) || 'offsets' in column) return { nullCount };
   return { nullCount, ...numberBounds(column, rowCount) };
 }
 

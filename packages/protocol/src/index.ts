@@ -60,3 +60,5 @@ export {
 } from './calls/streaming.ts';
 export type { BuildJob } from './calls/worker.ts';
 export { runBuild } from './calls/worker.ts';
+export type { VectorsHead } from './vectors.ts';
+export { packVectors, unpackVectors } from './vectors.ts';

@@ -14,6 +14,7 @@ import type {
   SearchRequest,
   SearchResult,
 } from '@elanus/api';
+import { checkVectors } from '@elanus/api';
 import {
   assert,
   columnOf,
@@ -23,20 +24,25 @@ import {
   ElanusError,
   encodeColumns,
   isElanusError,
+  isVectorColumn,
   LIMITS,
   primaryField,
   takeBatch,
   takeColumn,
   vectorFields,
+  vectorShape,
   type Column,
   type CollectionSchema,
   type ColumnBatch,
   type Field,
   type FieldId,
   type SearchEffort,
+  type SparseColumn,
+  type VectorColumn,
 } from '@elanus/core';
 import {
   countShard,
+  packVectors,
   searchShard,
   selectShard,
   type ReadDemand,
@@ -181,8 +187,10 @@ export class Reads {
     const schema = await this.#access.schema(request.collection, call);
     const field = vectorField(schema, request.field);
     const demand = this.#access.demand(request);
-    const { values, count: nq } = await this.#queries({ request, schema, field, demand }, call);
-    checkQueries(field, values, nq);
+    const queries = await this.#queries({ request, schema, field, demand }, call);
+    const nq = columnRows(queries);
+    checkQueries(field, queries);
+    const packed = packVectors(queries);
     if (nq * (offset + limit) > HITS_MAX) {
       const expected = `queries x (offset + limit) at most ${HITS_MAX}`;
       throw new ElanusError('limit_out_of_range', { expected, got: String(nq * (offset + limit)) });
@@ -192,7 +200,8 @@ export class Reads {
     const base = {
       collectionId: schema.collectionId,
       field: field.id,
-      metric: field.metric ?? 'cosine',
+      metric: vectorShape(field).metric,
+      vectors: packed.head,
       nq,
       limit: offset + limit,
       filter,
@@ -206,7 +215,8 @@ export class Reads {
     let at = demand.at;
     for (const shard of shardsOf(schema)) {
       const header = { ...base, shard, demand: at === undefined ? demand : { guarantee: 0n, at } };
-      const reply = await this.#access.call(searchShard, { header, bodies: [values] }, call);
+      const asked = { header, bodies: packed.bodies };
+      const reply = await this.#access.call(searchShard, asked, call);
       const [counts, scores, , , frame] = reply.bodies;
       parts.push({
         counts: counts as Uint32Array,
@@ -234,10 +244,10 @@ export class Reads {
       readonly demand: ReadDemand;
     },
     call: Call | undefined,
-  ): Promise<{ readonly values: Float32Array; readonly count: number }> {
+  ): Promise<VectorColumn | SparseColumn> {
     const { request, schema, field, demand } = input;
     const { queries } = request;
-    if (queries.kind === 'vectors') return queries;
+    if (queries.kind === 'vectors') return queries.column;
     const { keys } = queries;
     const columns = { fields: [primaryField(schema).id, field.id], withTimestamp: false };
     const found = await this.#get({ schema, keys, columns, demand }, call);
@@ -252,8 +262,8 @@ export class Reads {
       order[position] = i;
     });
     const vectors = takeColumn(columnOf(found.rows, field.id), order);
-    assert(vectors.kind === 'vector', 'a vector field');
-    return { values: vectors.values, count };
+    assert(isVectorColumn(vectors), 'a vector field');
+    return vectors;
   }
 
   async #get(
@@ -393,20 +403,13 @@ function vectorField(schema: CollectionSchema, name: string | undefined): Field 
   throw new ElanusError('unknown_field', { field: name, hint });
 }
 
-function checkQueries(field: Field, values: Float32Array, nq: number): void {
-  const dim = field.dim ?? 1;
+function checkQueries(field: Field, queries: VectorColumn | SparseColumn): void {
+  const nq = columnRows(queries);
   if (!Number.isInteger(nq) || nq < 1 || nq > LIMITS.queriesMax) {
     const expected = `1 to ${LIMITS.queriesMax} queries`;
     throw new ElanusError('limit_out_of_range', { expected, got: String(nq) });
   }
-  if (values.length !== nq * dim) {
-    const got = String(values.length / nq);
-    throw new ElanusError('dimension_mismatch', { field: field.name, expected: String(dim), got });
-  }
-  for (let i = 0; i < values.length; i++) {
-    if (Number.isFinite(values[i])) continue;
-    throw new ElanusError('vector_not_finite', { field: field.name, row: Math.floor(i / dim) });
-  }
+  checkVectors(queries, field);
 }
 
 /** @throws invalid_argument */

@@ -20,13 +20,14 @@ import {
   readVectors,
   type Manifest,
   type ManifestIndex,
+  type VectorFileHeader,
 } from '@elanus/format';
 import type { SegmentStats } from '@elanus/expr';
 import { openIndexSteps, type IndexHandle, type IndexImage } from '@elanus/index';
-import { bytesOf, rowsPerCall, type Kernels } from '@elanus/kernels';
+import { bytesOf, rowsPerCall, type Kernels, type RowMemory } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
 import { filterStats } from './prune.ts';
-import type { ChunkView, SegmentView, VectorRows } from '@elanus/segment';
+import { openVectors, type ChunkView, type SegmentView, type VectorRows } from '@elanus/segment';
 
 /** What loading needs. */
 export interface LoadContext {
@@ -138,23 +139,31 @@ async function loadVectors(
   name: string,
   expect: { readonly rows: number; readonly cosine: boolean },
 ): Promise<VectorRows> {
-  const { objects, kernels, clock } = context;
+  const { objects, kernels } = context;
   const header = await readVectorHeader(objects, name);
   if (header.rowCount !== expect.rows) {
     throw new ElanusError('file_corrupt', { path: name, why: 'row count differs' });
   }
   const memory = kernels.allocate(Math.max(header.dataBytes, 4));
   await readVectors(objects, { name, header, target: bytesOf(memory, header.dataBytes) });
-  const { dim, rowCount } = header;
-  if (!expect.cosine) return { dim, memory, inverseNorms: undefined };
-  const inverseNorms = new Float32Array(new SharedArrayBuffer(rowCount * 4));
+  const inverseNorms = expect.cosine ? await loadNorms(context, header, memory) : undefined;
+  return openVectors(header, memory, { path: name, inverseNorms });
+}
+
+async function loadNorms(
+  { kernels, clock }: LoadContext,
+  { type, dim, rowCount }: VectorFileHeader,
+  rows: RowMemory,
+): Promise<Float32Array | undefined> {
+  if (type === 'binary' || type === 'sparse') return undefined;
+  const out = new Float32Array(new SharedArrayBuffer(rowCount * 4));
   const step = rowsPerCall(dim, 1);
   for (let from = 0; from < rowCount; from += step) {
     const to = Math.min(rowCount, from + step);
-    kernels.inverseNorms({ dim, rows: memory, from, to, out: inverseNorms });
+    kernels.inverseNorms({ dim, element: type, rows, from, to, out });
     await clock.turn();
   }
-  return { dim, memory, inverseNorms };
+  return out;
 }
 
 async function readIndex(context: LoadContext, index: ManifestIndex): Promise<IndexImage> {
@@ -171,10 +180,11 @@ async function openImage(
 ): Promise<IndexHandle> {
   const { kernels, clock } = context;
   const vectors = of.chunk.vectors.get(fieldId(of.index.field));
-  if (vectors === undefined) {
+  if (vectors === undefined || vectors.type === 'sparse') {
     throw new ElanusError('file_corrupt', { path: image.path, why: 'index of no vector field' });
   }
-  const column = { rows: vectors.memory, rowCount: of.chunk.rowCount, dim: vectors.dim };
+  const { memory: rows, dim, type: element } = vectors;
+  const column = { rows, rowCount: of.chunk.rowCount, dim, element };
   const steps = openIndexSteps({ kernels, image, column });
   for (;;) {
     const step = steps.next();

@@ -21,6 +21,7 @@ import {
   searchSealed,
   selectSealed,
   serveCall,
+  unpackVectors,
 } from '@elanus/protocol';
 import type { Resident, World } from '@elanus/runtime';
 import {
@@ -87,7 +88,7 @@ class SegmentHost {
         const loaded = await this.#load(header);
         const timestamps = loaded.view.chunks[0]?.timestamps ?? new BigUint64Array(0);
         const { rowCount } = loaded.view;
-        const indexed = loaded.view.indexes.size === loaded.manifest.vectors.length;
+        const indexed = loaded.view.indexes.size === loaded.manifest.indexes.length;
         return { header: { rowCount, bytes: loaded.bytes, indexed }, bodies: [timestamps] };
       }),
       serveCall(bus, releaseSegment, ({ header }) => {
@@ -119,7 +120,10 @@ class SegmentHost {
   #hold({ manifest, view }: LoadedSegment): void {
     for (const { field, file } of manifest.vectors) {
       const rows = view.chunks[0]?.vectors.get(fieldId(field));
-      if (rows !== undefined) this.#resident.hold(file.name, rows.memory);
+      if (rows === undefined) continue;
+      // Sparse rows begin with their offsets, and lie in one piece when they come from a file.
+      const { name } = file;
+      this.#resident.hold(name, rows.type === 'sparse' ? rows.offsets : rows.memory);
     }
   }
 
@@ -152,8 +156,7 @@ class SegmentHost {
   #serveSearch(): () => void {
     return serveCall(this.#world.bus, searchSealed, async ({ header, bodies }, signal) => {
       const { refs, schema, metric, nq, limit, bounds, effort } = header;
-      const [queries, ...deletes] = bodies;
-      assert(queries instanceof Float32Array, 'queries are float32');
+      const { vectors: queries, rest: deletes } = unpackVectors(header.vectors, bodies);
       const key = keyOf(schema);
       const filter = filterOf(header.filter, schema);
       const reads = readsOf(this.#held, refs, deletes);

@@ -24,7 +24,7 @@ function numbers(): () => number {
 
 function fill(): GrowingSegment {
   const next = numbers();
-  const vectors = [{ id: VEC, dim: DIM, metric: 'l2' as const }];
+  const vectors = [{ id: VEC, type: 'float32' as const, dim: DIM, metric: 'l2' as const }];
   const rows = new GrowingSegment({ segmentId: segmentId(1), firstSeq: 1, kernels, vectors });
   for (let from = 0; from < ROWS; from += 500) {
     const columns = new Map<typeof ID, Column>([
@@ -36,6 +36,7 @@ function fill(): GrowingSegment {
         VEC,
         {
           kind: 'vector',
+          type: 'float32',
           dim: DIM,
           values: Float32Array.from({ length: 500 * DIM }, next),
         },
@@ -64,7 +65,12 @@ function search(rows: GrowingSegment, more: { exact?: boolean; at?: bigint } = {
     metric: 'l2',
     keyField: ID,
     keyKind: 'int64',
-    queries: Float32Array.from({ length: 3 * DIM }, (_, i) => Math.abs(Math.cos(i * 0.9))),
+    queries: {
+      kind: 'vector',
+      type: 'float32',
+      dim: DIM,
+      values: Float32Array.from({ length: 3 * DIM }, (_, i) => Math.abs(Math.cos(i * 0.9))),
+    },
     nq: 3,
     limit: 20,
     filter: undefined,

@@ -2,9 +2,11 @@ import {
   assert,
   bitsetWords,
   hasBit,
+  isVectorColumn,
   numericArray,
   numericBytes,
   setBit,
+  validOf,
   type ArrayColumn,
   type Bitset,
   type BytesColumn,
@@ -23,7 +25,7 @@ export interface GrowingColumn {
 
 /** A growing column of fixed capacity in rows; text and list data grow as needed. */
 export function createGrowingColumn(like: Column, capacity: number): GrowingColumn {
-  assert(like.kind !== 'vector', 'vectors lie in row memory');
+  assert(!isVectorColumn(like), 'vectors lie in row memory');
   if (like.kind === 'array') return new GrowingArray(like, capacity);
   if ('offsets' in like) return new GrowingBytes(like.kind, capacity);
   return new GrowingNumbers(like.kind, capacity);
@@ -38,7 +40,7 @@ function appendValid(
   source: Column,
   { at, count }: { readonly at: number; readonly count: number },
 ): void {
-  const from = source.kind === 'vector' ? undefined : source.valid;
+  const from = validOf(source);
   for (let i = 0; i < count; i++) {
     if (from === undefined || hasBit(from, i)) setBit(valid, at + i);
   }
@@ -140,7 +142,7 @@ class GrowingArray implements GrowingColumn {
 
   view(): Column {
     const element = this.#element.view();
-    assert(element.kind !== 'array' && element.kind !== 'vector', 'elements are scalars');
+    assert(element.kind !== 'array' && !isVectorColumn(element), 'elements are scalars');
     return { kind: 'array', offsets: this.#offsets, element, valid: this.#valid };
   }
 
@@ -155,7 +157,7 @@ class GrowingArray implements GrowingColumn {
 
 /** The first `rows` rows of an oversized scalar column. */
 function prefix(column: Column, rows: number): Column {
-  if (column.kind === 'vector' || column.kind === 'array') return column;
+  if (isVectorColumn(column) || column.kind === 'array') return column;
   if ('offsets' in column) {
     const offsets = column.offsets.subarray(0, rows + 1);
     return { kind: column.kind, offsets, data: column.data };

@@ -3,8 +3,8 @@
  * threads go on with what they hold. Only the shard's `apply` writes it.
  */
 import {
-  assert,
   columnOf,
+  isVectorColumn,
   sliceBatch,
   type Column,
   type ColumnBatch,
@@ -12,17 +12,16 @@ import {
   type Metric,
   type SegmentId,
 } from '@elanus/core';
-import { floatsOf, type Kernels, type RowMemory } from '@elanus/kernels';
+import type { Kernels } from '@elanus/kernels';
 import type { IndexHandle, VectorColumn } from '@elanus/index';
 import { createGrowingColumn, type GrowingColumn } from './growing-column.ts';
+import {
+  createGrowingVectors,
+  vectorRowBytes,
+  type GrowingVectors,
+  type VectorField,
+} from './growing-vectors.ts';
 import type { ChunkView, SegmentView } from './view.ts';
-
-/** A vector field as a growing segment must know it. */
-export interface VectorField {
-  readonly id: FieldId;
-  readonly dim: number;
-  readonly metric: Metric;
-}
 
 /** A full chunk without codes. */
 export interface UncodedChunk {
@@ -136,8 +135,10 @@ export class GrowingSegment {
   #room(batch: ColumnBatch): GrowingChunk {
     const last = this.#chunks[this.#chunks.length - 1];
     if (last !== undefined && last.room > 0) return last;
-    const rowFloats = this.#vectors.reduce((sum, field) => sum + field.dim, 0);
-    const rowsMax = Math.floor(CHUNK_BYTES_MAX / (rowFloats * 4 + 64));
+    const rowBytes = this.#vectors.reduce((sum, field) => {
+      return sum + vectorRowBytes(field, batch.columns.get(field.id));
+    }, 0);
+    const rowsMax = Math.floor(CHUNK_BYTES_MAX / (rowBytes + 64));
     const wanted = last === undefined ? CHUNK_ROWS_MIN : last.capacity * 2;
     const rows = Math.min(CHUNK_ROWS_MAX, Math.max(32, Math.min(wanted, rowsMax)));
     const chunk = new GrowingChunk({
@@ -152,19 +153,12 @@ export class GrowingSegment {
   }
 }
 
-interface GrowingVectors {
-  readonly field: VectorField;
-  readonly memory: RowMemory;
-  readonly values: Float32Array;
-  readonly inverseNorms: Float32Array | undefined;
-}
-
 class GrowingChunk {
   readonly rowBase: number;
   readonly capacity: number;
   readonly #kernels: Kernels;
   readonly #columns = new Map<FieldId, GrowingColumn>();
-  readonly #vectors: GrowingVectors[] = [];
+  readonly #vectors: readonly GrowingVectors[];
   readonly #timestamps: BigUint64Array;
   readonly #codes = new Map<FieldId, IndexHandle>();
   #rowCount = 0;
@@ -182,18 +176,9 @@ class GrowingChunk {
     this.#kernels = kernels;
     this.#timestamps = new BigUint64Array(new SharedArrayBuffer(capacity * 8));
     for (const [id, column] of options.like.columns) {
-      if (column.kind !== 'vector') this.#columns.set(id, createGrowingColumn(column, capacity));
+      if (!isVectorColumn(column)) this.#columns.set(id, createGrowingColumn(column, capacity));
     }
-    for (const field of options.vectors) {
-      const memory = kernels.allocate(capacity * field.dim * 4);
-      const cosine = field.metric === 'cosine';
-      this.#vectors.push({
-        field,
-        memory,
-        values: floatsOf(memory, capacity * field.dim),
-        inverseNorms: cosine ? new Float32Array(new SharedArrayBuffer(capacity * 4)) : undefined,
-      });
-    }
+    this.#vectors = options.vectors.map((field) => createGrowingVectors(kernels, field, capacity));
   }
 
   get room(): number {
@@ -203,7 +188,7 @@ class GrowingChunk {
   append(batch: ColumnBatch, timestamp: bigint): void {
     const at = this.#rowCount;
     for (const [id, column] of this.#columns) column.append(columnOf(batch, id), at);
-    for (const vectors of this.#vectors) this.#appendVectors(vectors, batch, at);
+    for (const vectors of this.#vectors) vectors.append(columnOf(batch, vectors.field.id), at);
     this.#timestamps.fill(timestamp, at, at + batch.rowCount);
     this.#rowCount = at + batch.rowCount;
   }
@@ -213,12 +198,11 @@ class GrowingChunk {
   }
 
   uncoded(): readonly { readonly field: VectorField; readonly column: VectorColumn }[] {
-    return this.#vectors
-      .filter(({ field }) => !this.#codes.has(field.id))
-      .map(({ field, memory }) => ({
-        field,
-        column: { rows: memory, rowCount: this.capacity, dim: field.dim },
-      }));
+    return this.#vectors.flatMap((vectors) => {
+      const { field } = vectors;
+      const column = this.#codes.has(field.id) ? undefined : vectors.codable();
+      return column === undefined ? [] : [{ field, column }];
+    });
   }
 
   take(field: FieldId, codes: IndexHandle): void {
@@ -226,7 +210,7 @@ class GrowingChunk {
   }
 
   discard(): void {
-    for (const { memory } of this.#vectors) this.#kernels.discard(memory);
+    for (const vectors of this.#vectors) vectors.discard();
     for (const { file } of this.#codes.values()) {
       if (file !== undefined) this.#kernels.discard(file.memory);
     }
@@ -239,24 +223,9 @@ class GrowingChunk {
       rowBase: this.rowBase,
       rowCount: this.#rowCount,
       columns,
-      vectors: new Map(
-        this.#vectors.map(({ field, memory, inverseNorms }) => [
-          field.id,
-          { dim: field.dim, memory, inverseNorms },
-        ]),
-      ),
+      vectors: new Map(this.#vectors.map((vectors) => [vectors.field.id, vectors.view()])),
       timestamps: this.#timestamps,
       codes: new Map(this.#codes),
     };
-  }
-
-  #appendVectors(vectors: GrowingVectors, batch: ColumnBatch, at: number): void {
-    const { field, memory, values, inverseNorms } = vectors;
-    const column = columnOf(batch, field.id);
-    assert(column.kind === 'vector' && column.dim === field.dim, 'vectors were checked');
-    values.set(column.values, at * field.dim);
-    if (inverseNorms === undefined) return;
-    const to = at + batch.rowCount;
-    this.#kernels.inverseNorms({ dim: field.dim, rows: memory, from: at, to, out: inverseNorms });
   }
 }

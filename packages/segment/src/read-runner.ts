@@ -8,6 +8,7 @@ import { narrowReads } from './narrow.ts';
 import { searchSegments, type SearchOutput, type SearchTask } from './search.ts';
 import { countRows, selectRows, type Selection, type SelectTask } from './select.ts';
 import { segmentThreads } from './threads.ts';
+import type { SegmentView } from './view.ts';
 
 /** Multiply-adds that run inline: about 0.3 ms on one core of a small server. */
 const INLINE_WORK_MAX = 1_000_000;
@@ -95,15 +96,31 @@ export class ReadRunner {
 /** Multiply-adds of a search, or what takes as long. */
 function workOf(task: SearchTask): number {
   const { reads, effort, field, filter, bounds, limit, nq } = task;
-  const dim = task.queries.length / nq;
   const walks = !effort.exact && filter === undefined && bounds === undefined;
   const one = reads.reduce((sum, { view, visibleRows }) => {
     const graph = walks && view.indexes.get(field)?.header.kind === 'HNSW';
+    const dim = rowWork(task, view);
     if (!graph) return sum + visibleRows * dim;
     const met = Math.max(WALK_ROWS, (effort.ef ?? limit) * WALK_ROWS_OF_RESULT);
     return sum + Math.min(visibleRows, met) * Math.max(dim, WALK_WORK_MIN);
   }, 0);
   return one * nq;
+}
+
+/** A sparse entry takes as long as so many multiply-adds of dense rows; so do 32 bits as one. */
+const SPARSE_WORK = 8;
+const BITS_OF_WORK = 32;
+
+/** Multiply-adds that one row takes. */
+function rowWork({ queries, field }: SearchTask, view: SegmentView): number {
+  if (queries.kind === 'vector') {
+    return queries.type === 'binary' ? queries.dim / BITS_OF_WORK : queries.dim;
+  }
+  const entries = view.chunks.reduce((sum, { vectors }) => {
+    const rows = vectors.get(field);
+    return sum + (rows?.type === 'sparse' ? rows.entries : 0);
+  }, 0);
+  return (1 + entries / Math.max(1, view.rowCount)) * SPARSE_WORK;
 }
 
 function rowsOf(task: { readonly reads: SearchTask['reads'] }): number {

@@ -13,9 +13,7 @@ import {
   type FieldId,
 } from '@elanus/core';
 import { defaultColumn } from '@elanus/expr';
-import { floatsOf } from '@elanus/kernels';
-
-import { chunkOf, type ChunkView, type SegmentView } from './view.ts';
+import { chunkOf, vectorsView, type ChunkView, type SegmentView } from './view.ts';
 
 /** Rows of one segment to read. */
 export interface RetrieveRows {
@@ -78,8 +76,7 @@ function readField(chunk: ChunkView, field: Field, rows: Uint32Array): Column {
   if (field.type === 'vector') {
     const vectors = chunk.vectors.get(field.id);
     assert(vectors !== undefined, 'vector fields are never added later');
-    const values = floatsOf(vectors.memory, chunk.rowCount * vectors.dim);
-    return takeColumn({ kind: 'vector', dim: vectors.dim, values }, rows);
+    return takeColumn(vectorsView(vectors, chunk.rowCount), rows);
   }
   const column = chunk.columns.get(field.id);
   if (column === undefined) return defaultColumn(field, rows.length);

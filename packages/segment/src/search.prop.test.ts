@@ -7,6 +7,7 @@ import {
   type Column,
   type CollectionSchema,
   type Metric,
+  type VectorColumn,
 } from '@elanus/core';
 import { checkFilter, parseFilter } from '@elanus/expr';
 import { buildSteps, openIndex, type IndexHandle } from '@elanus/index';
@@ -45,18 +46,25 @@ interface Row {
   readonly ts: bigint;
 }
 
+const floats = (values: readonly number[]): VectorColumn => ({
+  kind: 'vector',
+  type: 'float32',
+  dim: DIM,
+  values: Float32Array.from(values),
+});
+
 function segmentOf(rows: readonly Row[], id: number, metric: Metric): GrowingSegment {
   const segment = new GrowingSegment({
     segmentId: segmentId(id),
     firstSeq: 1,
     kernels,
-    vectors: [{ id: VEC, dim: DIM, metric }],
+    vectors: [{ id: VEC, type: 'float32', dim: DIM, metric }],
   });
   for (const row of rows) {
     const columns = new Map<typeof ID, Column>([
       [ID, { kind: 'int64', values: BigInt64Array.of(row.key) }],
       [GROUP, { kind: 'int32', values: Int32Array.of(row.group) }],
-      [VEC, { kind: 'vector', dim: DIM, values: Float32Array.from(row.vec) }],
+      [VEC, floats(row.vec)],
     ]);
     segment.append({ rowCount: 1, columns }, row.ts, 64);
   }
@@ -120,7 +128,7 @@ test('search, select and count equal a naive scan', () => {
           ...base,
           field: VEC,
           metric,
-          queries: Float32Array.from(query),
+          queries: floats(query),
           nq: 1,
           limit,
           bounds: undefined,
@@ -152,7 +160,7 @@ test('an index gives the rows a scan gives, and fills the limit under any filter
   const plain = sealed(segmentOf(rows, 1, 'l2').view());
   const [chunk] = plain.chunks;
   const vectors = chunk?.vectors.get(VEC);
-  if (vectors === undefined) throw new Error('fixture');
+  if (vectors === undefined || vectors.type === 'sparse') throw new Error('fixture');
   const column = { rows: vectors.memory, rowCount: plain.rowCount, dim: DIM };
   const steps = buildSteps({ kernels, kind: 'FLAT_SQ8', metric: 'l2', column });
   let step = steps.next();
@@ -168,7 +176,7 @@ test('an index gives the rows a scan gives, and fills the limit under any filter
       metric: 'l2',
       keyField: ID,
       keyKind: 'int64',
-      queries: Float32Array.of(0.1, 0.2, 0.3),
+      queries: floats([0.1, 0.2, 0.3]),
       nq: 1,
       limit: 200,
       filter,
@@ -193,7 +201,8 @@ function sealed(view: SegmentView): SegmentView {
     const source = chunk.vectors.get(VEC);
     const id = chunk.columns.get(ID);
     const group = chunk.columns.get(GROUP);
-    if (source === undefined || id?.kind !== 'int64' || group?.kind !== 'int32') throw new Error();
+    if (source === undefined || source.type === 'sparse') throw new Error();
+    if (id?.kind !== 'int64' || group?.kind !== 'int32') throw new Error();
     const { buffer, byteOffset } = source.memory;
     floats.set(new Float32Array(buffer, byteOffset, chunk.rowCount * DIM), chunk.rowBase * DIM);
     keys.set((id.values as BigInt64Array).subarray(0, chunk.rowCount), chunk.rowBase);
@@ -211,7 +220,7 @@ function sealed(view: SegmentView): SegmentView {
           [ID, { kind: 'int64', values: keys }],
           [GROUP, { kind: 'int32', values: groups }],
         ]),
-        vectors: new Map([[VEC, { dim: DIM, memory, inverseNorms: undefined }]]),
+        vectors: new Map([[VEC, { type: 'float32', dim: DIM, memory, inverseNorms: undefined }]]),
         timestamps: new BigUint64Array(view.rowCount).fill(1n),
         codes: new Map(),
       },

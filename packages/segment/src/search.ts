@@ -21,6 +21,7 @@ import { openHandle, type IndexHandle, type SearchWork } from '@elanus/index';
 import { createTopK, sortTopK, type Kernels, type ScoreBounds, type TopK } from '@elanus/kernels';
 import { keyOfRow } from './key-column.ts';
 import { allowedInSegment, allowedRows, visibleInChunk, type SegmentRead } from './read-set.ts';
+import { oneQuery, scanQueries, scanRows, type Queries, type ScanQueries } from './scan.ts';
 import type { ChunkView } from './view.ts';
 
 /** One search over a set of segments; clonable to threads. */
@@ -30,8 +31,8 @@ export interface SearchTask {
   readonly metric: Metric;
   readonly keyField: FieldId;
   readonly keyKind: 'int64' | 'varchar';
-  /** [nq x dim] */
-  readonly queries: Float32Array;
+  /** `nq` vectors of the field's type. */
+  readonly queries: Queries;
   readonly nq: number;
   readonly limit: number;
   readonly filter: CheckedFilter | undefined;
@@ -47,7 +48,8 @@ export interface SearchOutput {
 }
 
 /** Searches all segments of the task. Cost: rows x dim x nq multiply-adds without an index. */
-export function searchSegments(kernels: Kernels, task: SearchTask): SearchOutput {
+export function searchSegments(kernels: Kernels, given: SearchTask): SearchOutput {
+  const task: ReadyTask = { ...given, ready: scanQueries(given.queries) };
   const parts: Hits[] = [];
   const plans: SegmentPlan[] = [];
   for (const read of task.reads) {
@@ -62,12 +64,17 @@ export function searchSegments(kernels: Kernels, task: SearchTask): SearchOutput
   return { hits, plans };
 }
 
+/** A task with its queries as kernels take them. */
+interface ReadyTask extends SearchTask {
+  readonly ready: ScanQueries;
+}
+
 interface SegmentResult {
   readonly top: TopK;
   readonly plan: SegmentPlan;
 }
 
-function searchSegment(kernels: Kernels, task: SearchTask, read: SegmentRead): SegmentResult {
+function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): SegmentResult {
   const top = createTopK(task.nq, task.limit);
   const { nq } = task;
   const handle = task.effort.exact ? undefined : read.view.indexes.get(task.field);
@@ -77,8 +84,9 @@ function searchSegment(kernels: Kernels, task: SearchTask, read: SegmentRead): S
     const count = allowed === undefined ? read.visibleRows : countBits(allowed);
     if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
     const index = openHandle(kernels, handle);
-    const { queries, bounds, effort } = task;
+    const { bounds, effort } = task;
     const { recall, ef } = effort;
+    const queries = indexQueries(task.ready);
     const exact = index.kind === 'FLAT_SQ8' && (recall ?? 0) > CODED_RECALL;
     const work = index.search({ queries, allowed, bounds, top, recall, ef, exact });
     sortTopK(top, task.metric);
@@ -138,43 +146,40 @@ function searchCodes(
   scan: Omit<ChunkScan, 'rows' | 'bounds'> & { readonly codes: IndexHandle },
 ): SearchWork {
   const { task, chunk, allowed, top, codes } = scan;
-  const { queries, bounds, effort } = task;
+  const { bounds, effort } = task;
+  const queries = indexQueries(task.ready);
   const exact = (effort.recall ?? 0) > CODED_RECALL;
   const index = openHandle(kernels, codes);
   return index.search({ queries, allowed, bounds, top, rowBase: chunk.rowBase, exact });
 }
 
+function indexQueries(queries: ScanQueries): Float32Array {
+  assert(queries.kind === 'numbers', 'indexes are over numbers');
+  return queries.values;
+}
+
 interface ChunkScan {
-  readonly task: SearchTask;
+  readonly task: ReadyTask;
   readonly chunk: ChunkView;
   readonly rows: number;
   readonly allowed: Uint32Array | undefined;
   readonly top: TopK;
   readonly bounds: ScoreBounds | undefined;
-  readonly queries?: Float32Array;
+  readonly queries?: ScanQueries;
   readonly from?: number;
 }
 
 function scanChunk(kernels: Kernels, scan: ChunkScan): void {
-  const vectors = scan.chunk.vectors.get(scan.task.field);
-  assert(vectors !== undefined, 'every chunk holds the searched field');
-  kernels.scanFloat32({
-    metric: scan.task.metric,
-    dim: vectors.dim,
-    rows: vectors.memory,
-    inverseNorms: vectors.inverseNorms,
-    rowBase: scan.chunk.rowBase,
-    from: scan.from ?? 0,
-    to: scan.rows,
-    allowed: scan.allowed,
-    queries: scan.queries ?? scan.task.queries,
-    bounds: scan.bounds,
-    top: scan.top,
-  });
+  const { task, chunk, allowed, top, bounds } = scan;
+  const rows = chunk.vectors.get(task.field);
+  assert(rows !== undefined, 'every chunk holds the searched field');
+  const { metric, ready } = task;
+  const { queries = ready, from = 0, rows: to } = scan;
+  scanRows(kernels, { metric, chunk, rows, from, to, allowed, queries, bounds, top });
 }
 
 interface Found {
-  readonly task: SearchTask;
+  readonly task: ReadyTask;
   readonly read: SegmentRead;
   readonly top: TopK;
 }
@@ -237,8 +242,7 @@ function settleTies(
   const { task, read, q, entries } = found;
   const worst = entries[entries.length - 1]?.score ?? 0;
   const keep = entries.filter((entry) => entry.score === worst).length;
-  const dim = task.queries.length / task.nq;
-  const queries = task.queries.slice(q * dim, (q + 1) * dim);
+  const queries = oneQuery(task.ready, q, task.nq);
   let best: Entry[] = [];
   for (const chunk of read.view.chunks) {
     const rows = visibleInChunk(read, chunk);

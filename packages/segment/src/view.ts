@@ -1,13 +1,63 @@
-import type { Column, FieldId, SegmentId } from '@elanus/core';
+import {
+  denseArray,
+  denseWidth,
+  type Column,
+  type DenseType,
+  type FieldId,
+  type SegmentId,
+  type SparseColumn,
+  type VectorColumn,
+} from '@elanus/core';
 import type { IndexHandle } from '@elanus/index';
-import type { RowMemory } from '@elanus/kernels';
+import { floatsOf, type RowMemory } from '@elanus/kernels';
 
-/** Vectors of one field in one chunk, row-major, in memory that threads share. */
-export interface VectorRows {
+/** Vectors of one field in one chunk, in memory that threads share. */
+export type VectorRows = DenseRows | SparseRows;
+
+/** Dense vectors, row-major. */
+export interface DenseRows {
+  readonly type: DenseType;
   readonly dim: number;
   readonly memory: RowMemory;
   /** One per row; present when the field's metric is COSINE. */
   readonly inverseNorms: Float32Array | undefined;
+}
+
+/** Sparse vectors: u32 offsets [rows + 1], u32 indices and f32 values [entries]. */
+export interface SparseRows {
+  readonly type: 'sparse';
+  readonly entries: number;
+  readonly offsets: RowMemory;
+  readonly indices: RowMemory;
+  readonly values: RowMemory;
+}
+
+/** The first `rowCount` dense vectors as a column over their memory. */
+export function denseView(rows: DenseRows, rowCount: number): VectorColumn {
+  const { type, dim, memory } = rows;
+  const { buffer, byteOffset: offset } = memory;
+  const values = denseArray(type, { buffer, offset, length: rowCount * denseWidth(type, dim) });
+  return { kind: 'vector', type, dim, values };
+}
+
+/** `length` 32-bit words of a memory. */
+export function wordsOf(memory: RowMemory, length: number): Uint32Array {
+  return new Uint32Array(memory.buffer, memory.byteOffset, length);
+}
+
+/** The first `rowCount` sparse vectors as a column over their memory. */
+export function sparseView(rows: SparseRows, rowCount: number): SparseColumn {
+  return {
+    kind: 'sparse',
+    offsets: wordsOf(rows.offsets, rowCount + 1),
+    indices: wordsOf(rows.indices, rows.entries),
+    values: floatsOf(rows.values, rows.entries),
+  };
+}
+
+/** The first `rowCount` vectors as a column over their memory. */
+export function vectorsView(rows: VectorRows, rowCount: number): VectorColumn | SparseColumn {
+  return rows.type === 'sparse' ? sparseView(rows, rowCount) : denseView(rows, rowCount);
 }
 
 /**

@@ -2,11 +2,13 @@
 import {
   assert,
   columnOf,
+  columnRows,
   decodeColumns,
   encodeColumns,
   fieldId,
   storedFields,
   type Bus,
+  type Column,
   type Field,
 } from '@elanus/core';
 import {
@@ -22,6 +24,7 @@ import {
   searchShard,
   selectShard,
   serveCall,
+  unpackVectors,
 } from '@elanus/protocol';
 import { keyIn, parseKey } from '@elanus/segment';
 import type { Shard } from './shard/shard.ts';
@@ -55,7 +58,7 @@ function serveWrites(bus: Bus, channel: Channel): (() => void)[] {
     serveCall(bus, checkWrite, async ({ header, bodies }) => {
       const shard = channel.shard(header);
       const { schemaVersion, idempotencyKey } = header;
-      const keys = keysIn(shard, bodies[0]);
+      const keys = keyColumnIn(shard, bodies[0]);
       await shard.admission.check({ schemaVersion, idempotencyKey, keys });
       return { header: {} };
     }),
@@ -66,8 +69,7 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
   return [
     serveCall(bus, searchShard, async ({ header, bodies }, signal) => {
       const shard = channel.shard(header);
-      const [queries] = bodies;
-      assert(queries instanceof Float32Array, 'queries are float32');
+      const { vectors: queries } = unpackVectors(header.vectors, bodies);
       const { demand, metric, nq, limit, filter, bounds, effort, withTimestamp } = header;
       const fields = fieldsOf(shard, header.fields);
       const field = fieldId(header.field);
@@ -149,8 +151,11 @@ function fieldsOf(shard: Shard, ids: readonly number[]): readonly Field[] {
 }
 
 function keysIn(shard: Shard, body: ArrayBufferView | undefined): readonly (bigint | string)[] {
+  const column = keyColumnIn(shard, body);
+  return Array.from({ length: columnRows(column) }, (_, i) => keyIn(column, i));
+}
+
+function keyColumnIn(shard: Shard, body: ArrayBufferView | undefined): Column {
   assert(body instanceof Uint8Array, 'keys are a column frame');
-  const batch = decodeColumns(body);
-  const column = columnOf(batch, shard.state.keyField.id);
-  return Array.from({ length: batch.rowCount }, (_, i) => keyIn(column, i));
+  return columnOf(decodeColumns(body), shard.state.keyField.id);
 }

@@ -1,6 +1,7 @@
 import type { CollectionSchema, Field, Metric, SearchEffort, SegmentPlan } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { SegmentRecord } from '../record.ts';
+import type { VectorsHead } from '../vectors.ts';
 
 /** A segment within a read: bodies carry its delete bitset when `hasDeletes`, in this order. */
 export interface SegmentRef {
@@ -11,7 +12,8 @@ export interface SegmentRef {
 
 /**
  * Loads a flushed segment, or a newer manifest of one already held. Reply bodies: [row timestamps
- * u64], shared in process. Loading the same manifest again changes nothing.
+ * u64], shared in process. Loading the same manifest again changes nothing. `indexed`: whether every
+ * index that the manifest names could be opened.
  */
 export const loadSegment = defineCall<
   { readonly record: SegmentRecord; readonly fields: readonly Field[] },
@@ -30,8 +32,8 @@ export const describeNode = defineCall<
 >('query.node.describe');
 
 /**
- * Searches sealed segments. Bodies: [queries f32, delete bitsets u32...]. Reply bodies: counts u32,
- * scores f32, segments f64, rows u32, keys i64 (or none: then `keys` in the header).
+ * Searches sealed segments. Bodies: [queries (see vectors.ts), delete bitsets u32...]. Reply bodies:
+ * counts u32, scores f32, segments f64, rows u32, keys i64 (or none: then `keys` in the header).
  */
 export const searchSealed = defineCall<
   {
@@ -39,6 +41,7 @@ export const searchSealed = defineCall<
     readonly schema: CollectionSchema;
     readonly field: number;
     readonly metric: Metric;
+    readonly vectors: VectorsHead;
     readonly nq: number;
     readonly limit: number;
     readonly filter: string | undefined;

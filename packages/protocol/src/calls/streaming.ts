@@ -2,6 +2,7 @@ import type { BuiltIndex, CollectionSchema, Metric, SearchEffort } from '@elanus
 import type { SegmentPlan, Timestamp } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { SegmentRecord } from '../record.ts';
+import type { VectorsHead } from '../vectors.ts';
 
 /** One shard of one collection. */
 export interface ShardAddress {
@@ -52,7 +53,7 @@ export interface ReadDemand {
 export type FilterText = string | undefined;
 
 /**
- * Searches a shard. Bodies: [queries float32]. Reply bodies: counts u32, scores f32, segments f64,
+ * Searches a shard. Bodies: [queries (see vectors.ts)]. Reply bodies: counts u32, scores f32, segments f64,
  * rows u32, then a column frame of the hits' key and selected fields.
  */
 export const searchShard = defineCall<
@@ -60,6 +61,7 @@ export const searchShard = defineCall<
     readonly demand: ReadDemand;
     readonly field: number;
     readonly metric: Metric;
+    readonly vectors: VectorsHead;
     readonly nq: number;
     readonly limit: number;
     readonly filter: FilterText;

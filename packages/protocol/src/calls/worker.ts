@@ -1,4 +1,4 @@
-import type { Field, IndexChoice, Metric } from '@elanus/core';
+import type { Field, IndexChoice, VectorShape } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { SegmentRecord } from '../record.ts';
 
@@ -14,12 +14,10 @@ export interface BuildJob {
   readonly keyField: number;
   /** Scalar fields of the newest schema, `$meta` included when dynamic. */
   readonly fields: readonly Field[];
-  readonly vectors: readonly {
+  readonly vectors: readonly (VectorShape & {
     readonly field: number;
-    readonly dim: number;
-    readonly metric: Metric;
     readonly index: IndexChoice;
-  }[];
+  })[];
   readonly inputs: readonly SegmentRecord[];
   /** Rows deleted at or before this are left out; decimal. */
   readonly horizon: string;

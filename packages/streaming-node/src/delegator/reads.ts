@@ -35,6 +35,7 @@ import { readFilter, type CheckedFilter } from '@elanus/expr';
 import {
   countSealed,
   invoke,
+  packVectors,
   releaseSegment,
   retrieveSealed,
   searchSealed,
@@ -49,6 +50,7 @@ import {
   rowTimestamp,
   unpackKeys,
   visibleRows,
+  type Queries,
   type ReadRunner,
   type SegmentRead,
   type Selection,
@@ -86,7 +88,8 @@ export interface ShardSearch {
   readonly demand: ReadDemand;
   readonly field: FieldId;
   readonly metric: Metric;
-  readonly queries: Float32Array;
+  /** `nq` vectors of the field's type. */
+  readonly queries: Queries;
   readonly nq: number;
   readonly limit: number;
   readonly filter: string | undefined;
@@ -379,9 +382,22 @@ export class ShardReads {
     if (snapshot.refs.length === 0) return { parts: [], plans: [], where: 'inline' };
     const { field, metric, queries, nq, limit, bounds, effort, filter } = search;
     const { schema } = this.#context.state;
+    const { refs, deletes } = snapshot;
+    const packed = packVectors(queries);
+    const asked = {
+      schema,
+      field,
+      metric,
+      vectors: packed.head,
+      nq,
+      limit,
+      filter,
+      bounds,
+      effort,
+    };
     const { header, bodies } = await invoke(this.#context.bus, searchSealed, {
-      header: { refs: snapshot.refs, schema, field, metric, nq, limit, filter, bounds, effort },
-      bodies: [queries, ...snapshot.deletes],
+      header: { refs, ...asked },
+      bodies: [...packed.bodies, ...deletes],
       options: { signal },
     });
     const [counts, scores, segments, rows, keys] = bodies;

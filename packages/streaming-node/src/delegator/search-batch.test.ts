@@ -23,7 +23,7 @@ function answer(search: ShardSearch): ShardHits {
   const hits = emptyHits(nq, limit, 'int64');
   const values: number[] = [];
   for (let q = 0; q < nq; q++) {
-    const id = queries[q * 2] ?? 0;
+    const id = queries.values[q * 2] ?? 0;
     hits.counts[q] = Math.min(limit, 1 + (id % 3));
     for (let i = 0; i < (hits.counts[q] ?? 0); i++) {
       hits.scores[q * limit + i] = id;
@@ -54,7 +54,7 @@ const searchOf = (id: number, more: Partial<ShardSearch> = {}): ShardSearch => (
   demand: { guarantee: BigInt(id), at: undefined },
   field: fieldId(1),
   metric: 'l2',
-  queries: Float32Array.of(id, 0),
+  queries: { kind: 'vector', type: 'float32', dim: 2, values: Float32Array.of(id, 0) },
   nq: 1,
   limit: 4,
   filter: undefined,

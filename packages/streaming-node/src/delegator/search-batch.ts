@@ -7,7 +7,14 @@
  *
  * One that is aborted leaves at once; a batch is stopped when all of it has left.
  */
-import { assert, ElanusError, sliceBatch, type Clock } from '@elanus/core';
+import {
+  assert,
+  concatColumns,
+  ElanusError,
+  isVectorColumn,
+  sliceBatch,
+  type Clock,
+} from '@elanus/core';
 import type { ShardHits, ShardSearch } from './reads.ts';
 
 /** Queries of one batch: shared walks pay up to here, and a batch stays short. */
@@ -155,14 +162,11 @@ function joined(batch: readonly Waiting[]): ShardSearch {
   const { search } = first;
   if (batch.length === 1) return search;
   const nq = batch.reduce((sum, waiting) => sum + waiting.search.nq, 0);
-  const queries = new Float32Array((search.queries.length / search.nq) * nq);
+  const queries = concatColumns(batch.map((waiting) => waiting.search.queries));
+  assert(isVectorColumn(queries), 'columns keep their kind');
   let { guarantee } = search.demand;
-  let at = 0;
-  for (const waiting of batch) {
-    const { demand, queries: own } = waiting.search;
-    queries.set(own, at);
-    at += own.length;
-    if (demand.guarantee > guarantee) guarantee = demand.guarantee;
+  for (const { search: own } of batch) {
+    if (own.demand.guarantee > guarantee) guarantee = own.demand.guarantee;
   }
   return { ...search, queries, nq, demand: { ...search.demand, guarantee } };
 }

@@ -3,7 +3,6 @@
  * them visible: that is the coordinator's transaction.
  */
 import {
-  fieldId,
   segmentId,
   vectorFields,
   type CollectionId,
@@ -16,13 +15,13 @@ import {
   encodeManifest,
   encodeVectorFile,
   objectNames,
+  vectorDataBytes,
   type Manifest,
   type ManifestFile,
 } from '@elanus/format';
 import type { EncodedScalars } from '@elanus/format/scalars';
-import { floatsOf } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
-import { segmentThreads, type SegmentView } from '@elanus/segment';
+import { fileOfVectors, segmentThreads } from '@elanus/segment';
 import type { OpenSegment } from './state.ts';
 
 /** A sealed segment to be written. */
@@ -56,11 +55,11 @@ export async function writeSegment(
   })) as EncodedScalars;
   const vectors = [];
   let bytes = encoded.bytes;
-  for (const { id, dim = 1 } of vectorFields(segment.schema)) {
-    const pieces = vectorPieces(view, id);
-    const encodedFile = encodeVectorFile({ dim, rowCount: view.rowCount, pieces });
+  for (const { id } of vectorFields(segment.schema)) {
+    const { shape, pieces } = fileOfVectors(view, id);
+    const encodedFile = encodeVectorFile({ ...shape, pieces });
     vectors.push({ field: id, file: await put(objectNames.vectors(id), encodedFile) });
-    bytes += view.rowCount * dim * 4;
+    bytes += vectorDataBytes(shape);
   }
   const manifest: Manifest = {
     version: 1,
@@ -95,11 +94,4 @@ export async function writeSegment(
     bytes,
     indexed: false,
   };
-}
-
-function* vectorPieces(view: SegmentView, field: FieldId): Generator<Float32Array> {
-  for (const chunk of view.chunks) {
-    const vectors = chunk.vectors.get(fieldId(field));
-    if (vectors !== undefined) yield floatsOf(vectors.memory, chunk.rowCount * vectors.dim);
-  }
 }

@@ -7,6 +7,7 @@ import {
   segmentId,
   storedFields,
   vectorFields,
+  vectorShape,
   type CollectionSchema,
   type Field,
   type Timestamp,
@@ -69,6 +70,8 @@ export class ShardState {
   readonly keyField: Field;
   readonly keyKind: 'int64' | 'varchar';
   readonly keys: KeyTable;
+  /** What tables of these keys are salted with. */
+  readonly salt: number;
   readonly idempotency = new IdempotencyWindow();
   /** In the order the log began them. */
   readonly segments = new Map<number, ShardSegment>();
@@ -96,6 +99,7 @@ export class ShardState {
     this.collectionId = options.schema.collectionId;
     this.keyField = primaryField(options.schema);
     this.keyKind = this.keyField.type === 'int64' ? 'int64' : 'varchar';
+    this.salt = options.salt;
     this.keys = new KeyTable(this.keyKind, options.salt);
     this.#kernels = options.kernels;
   }
@@ -104,10 +108,9 @@ export class ShardState {
   openSegment(id: number, seq: number): OpenSegment {
     const held = this.segments.get(id);
     if (held !== undefined && held.state !== 'flushed') return held;
-    const vectors = vectorFields(this.schema).map(({ id: field, dim = 1, metric = 'cosine' }) => ({
-      id: field,
-      dim,
-      metric,
+    const vectors = vectorFields(this.schema).map((field) => ({
+      id: field.id,
+      ...vectorShape(field),
     }));
     const rows = new GrowingSegment({
       segmentId: segmentId(id),
