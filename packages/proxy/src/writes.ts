@@ -8,16 +8,22 @@ import {
   ElanusError,
   encodeColumns,
   isElanusError,
+  isVectorColumn,
+  keysIncrease,
   LIMITS,
   primaryField,
   setBit,
   storedFields,
   toWireError,
+  vectorShape,
   type Clock,
   type Column,
   type CollectionSchema,
   type ColumnBatch,
+  type Field,
   type FieldId,
+  type SparseColumn,
+  type VectorColumn,
 } from '@elanus/core';
 import { keysOf, saysNothing } from '@elanus/expr';
 import { appendWrite, checkWrite, leaseIds, selectShard } from '@elanus/protocol';
@@ -308,17 +314,11 @@ function checkFields(batch: ColumnBatch, schema: CollectionSchema): void {
       if (field.nullable === true || field.default !== undefined) continue;
       throw new ElanusError('missing_field', { field: field.name });
     }
-    if (column.kind !== field.type) {
+    if (isVectorColumn(column)) {
+      checkShape(column, field);
+    } else if (column.kind !== field.type) {
       const expected = field.type;
       throw new ElanusError('wrong_type', { field: field.name, expected, got: column.kind });
-    }
-    if (column.kind === 'vector' && column.dim !== field.dim) {
-      const expected = String(field.dim);
-      throw new ElanusError('dimension_mismatch', {
-        field: field.name,
-        expected,
-        got: String(column.dim),
-      });
     }
     if (columnRows(column) !== batch.rowCount) {
       throw new ElanusError('columns_ragged', { field: field.name });
@@ -326,8 +326,22 @@ function checkFields(batch: ColumnBatch, schema: CollectionSchema): void {
   }
 }
 
+/** Vectors are of their field's type and dimension. */
+function checkShape(column: VectorColumn | SparseColumn, field: Field): void {
+  const [type, dim] = column.kind === 'vector' ? [column.type, column.dim] : ['sparse', 0];
+  const shape = vectorShape(field);
+  if (field.type !== 'vector' || type !== shape.type) {
+    const expected = field.type === 'vector' ? shape.type : field.type;
+    throw new ElanusError('wrong_type', { field: field.name, expected, got: `${type} vectors` });
+  }
+  if (dim === shape.dim) return;
+  const expected = String(shape.dim);
+  throw new ElanusError('dimension_mismatch', { field: field.name, expected, got: String(dim) });
+}
+
 /** No key twice in one write. */
 async function checkDistinct(clock: Clock, keys: Column): Promise<void> {
+  if (keysIncrease(keys)) return;
   const seen = new Set<bigint | string>();
   const rows = columnRows(keys);
   for (let row = 0; row < rows; row++) {
