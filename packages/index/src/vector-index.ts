@@ -4,8 +4,8 @@ import type { ScoreBounds, TopK } from '@elanus/kernels';
 import type { IndexHandle } from './handle.ts';
 
 /**
- * FLAT: exact, over the rows as they are. FLAT_SQ8: candidates from 8-bit codes, then exact scores of
- * the candidates; a quarter of the memory traffic. HNSW: a graph over the codes leads to the
+ * FLAT: exact, over the rows as they are. FLAT_SQ8: candidates from 8-bit codes, then exact scores
+ * of the candidates; a quarter of the memory traffic. HNSW: a graph over the codes leads to the
  * candidates, so that a search looks at a few thousand rows however many there are. BIN_FLAT:
  * exact, over rows of bits.
  */

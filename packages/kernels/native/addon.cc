@@ -52,7 +52,8 @@ napi_value jsScanRows(napi_env env, napi_callback_info info) {
   return nothing();
 }
 
-// (isa, metric, element, dim, rows, inverseNorms|null, rowCount, rowBase, list, query, queryNorm, ...)
+// (isa, metric, element, dim, rows, inverseNorms|null, rowCount, rowBase, list, query, queryNorm,
+//  ...)
 bool readRerank(Args& a, RerankRows* r) {
   size_t rows, query, norms = 0;
   r->metric = (uint32_t)a.whole(1, 2, "metric: unknown");

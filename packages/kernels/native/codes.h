@@ -1,6 +1,6 @@
 // Dot products of 8-bit codes for random access: a graph reads rows in no order, one query against
-// many. The query is prepared once, in the form that the instruction set multiplies fastest; strides
-// are multiples of 64, so there are no tails, and all sums are exact integers.
+// many. The query is prepared once, in the form that the instruction set multiplies fastest;
+// strides are multiples of 64, so there are no tails, and all sums are exact integers.
 #pragma once
 #include "lanes.h"
 

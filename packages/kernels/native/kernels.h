@@ -119,8 +119,8 @@ struct ScanSq8 {
 
 // A graph over coded rows: a base layer that holds every row and upper layers that hold a share of
 // them. Nodes of upper layers are numbered from the top one down, so that the nodes of a layer are
-// the first ones of the layer below: layer l has graphCount(nodes, degree, l) of them, and node 0 is
-// where every walk begins. A list of links ends at the first number that is no node, so that no
+// the first ones of the layer below: layer l has graphCount(nodes, degree, l) of them, and node 0
+// is where every walk begins. A list of links ends at the first number that is no node, so that no
 // byte of a graph can lead outside of it.
 struct Graph {
   size_t rows;    // below 2^31

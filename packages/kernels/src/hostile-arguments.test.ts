@@ -49,6 +49,7 @@ function detached<T extends { readonly buffer: ArrayBufferLike }>(array: T): T {
 
 const ROWS = 100;
 const DIM = 20;
+const BIT_DIM = 104;
 
 /** A right record of arguments for every method. */
 function rightArguments(kernels: Kernels): Record<string, Record<string, unknown>> {
@@ -75,7 +76,23 @@ function rightArguments(kernels: Kernels): Record<string, Record<string, unknown
     inverseNorms: { dim: DIM, rows, ...span, out: new Float32Array(ROWS) },
     encodeSq8: { dim: DIM, rows, inverseNorms, ...span, low: 0, step: 1, ...coded },
     scanSq8: { ...codeSpan, ...weighed },
+    ...bitArguments(kernels),
     ...graphArguments(kernels),
+  };
+}
+
+/** Right arguments of the kernels of bits. */
+function bitArguments(kernels: Kernels): Record<string, Record<string, unknown>> {
+  const rows = kernels.allocate((ROWS * BIT_DIM) / 8);
+  const chunk = { metric: 'jaccard', dim: BIT_DIM, rows, rowBase: 0 };
+  const allowed = new Uint32Array(4).fill(0xffffffff);
+  const queries = new Uint8Array((BIT_DIM / 8) * 2).fill(3);
+  const asked = { allowed, queries, bounds: { min: -5, max: 5 }, top: createTopK(2, 5) };
+  const list = Uint32Array.of(1, 5, 700);
+  const query = queries.subarray(0, BIT_DIM / 8);
+  return {
+    scanBits: { ...chunk, from: 0, to: ROWS, ...asked },
+    scoreBits: { ...chunk, rowCount: ROWS, list, query, out: new Float32Array(3) },
   };
 }
 
@@ -163,6 +180,39 @@ describe.each(availableIsas())('%s', (isa) => {
     }
   });
 
+  test('rows of other elements are as long as they are, and not what they are not', () => {
+    const elements = ['float32', 'float16', 'bfloat16', 'int8', 'binary', 'constructor', 3, null];
+    for (const name of ['scanRows', 'rerankRows', 'scoreRows', 'inverseNorms', 'encodeSq8']) {
+      for (const element of elements) {
+        for (const bytes of [
+          1,
+          ROWS * DIM - 128,
+          ROWS * DIM,
+          ROWS * DIM * 2 - 128,
+          ROWS * DIM * 2,
+        ]) {
+          const rows = kernels.allocate(bytes);
+          const args = { ...rightArguments(kernels)[name], rows, element };
+          const error = refusal(() => methods[name]?.(args));
+          expectRefusal(error);
+          const width = element === 'int8' ? 1 : element === 'float32' ? 4 : 2;
+          const fits = kernels.native && bytes >= ROWS * DIM * width;
+          const known = elements.indexOf(element) < 4;
+          if (kernels.native) expect(error === undefined).toBe(known && fits);
+        }
+      }
+    }
+  });
+
+  test('rows of bits have whole bytes', () => {
+    for (const name of ['scanBits', 'scoreBits']) {
+      for (const dim of [0, 1, 7, 12, 103, 105, 262_152, 2 ** 31]) {
+        const args = { ...rightArguments(kernels)[name], dim };
+        expect(refusal(() => methods[name]?.(args))).toBeInstanceOf(RangeError);
+      }
+    }
+  });
+
   test('a graph that lies about itself is refused or harmless', () => {
     for (const name of ['searchGraph', 'findLinks', 'mergeLinks']) {
       const right = graphArguments(kernels)[name] ?? {};
@@ -241,7 +291,15 @@ describe.each(availableIsas())('%s', (isa) => {
 const FUNCTIONS = [
   ...(['scanRows', 'rerankRows', 'scoreRows', 'inverseNorms', 'encodeSq8'] as const),
   ...(['searchGraph', 'findLinks', 'mergeLinks'] as const),
-  ...(['scanSq8', 'firstNonFinite', 'combine', 'popcount', 'alignment'] as const),
+  ...([
+    'scanBits',
+    'scoreBits',
+    'scanSq8',
+    'firstNonFinite',
+    'combine',
+    'popcount',
+    'alignment',
+  ] as const),
 ];
 
 const built = loadAddon();

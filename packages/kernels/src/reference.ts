@@ -1,5 +1,9 @@
-import type { ListedRows, ScanRows, ScanSq8 } from './kernels.ts';
-import { bytesOf, floatsOf } from './memory.ts';
+import { largerIsBetter } from '@elanus/core';
+import type { Metric } from '@elanus/core';
+
+import { decodeRows } from './element.ts';
+import type { ListedBits, ListedRows, ScanBits, ScanRows, ScanSq8 } from './kernels.ts';
+import { bytesOf } from './memory.ts';
 import { sq8Stride } from './sq8.ts';
 
 /**
@@ -52,8 +56,8 @@ export function referenceScore(
 }
 
 /** Best first, ties by lower row. */
-export function byScore(metric: ScanRows['metric']): (a: ReferenceHit, b: ReferenceHit) => number {
-  const sign = metric === 'l2' ? 1 : -1;
+export function byScore(metric: Metric): (a: ReferenceHit, b: ReferenceHit) => number {
+  const sign = largerIsBetter(metric) ? -1 : 1;
   return (a, b) => {
     if (a.score !== b.score) return (a.score < b.score ? -1 : 1) * sign;
     return a.row - b.row;
@@ -66,7 +70,7 @@ export function referenceScan(
   query: Float32Array,
 ): readonly ReferenceHit[] {
   const { dim, from, to, allowed, bounds, metric } = args;
-  const rows = floatsOf(args.rows, to * dim);
+  const rows = decodeRows(args.rows, args.element ?? 'float32', { at: 0, length: to * dim });
   const min = f(bounds?.min ?? -Infinity);
   const max = f(bounds?.max ?? Infinity);
   const hits: ReferenceHit[] = [];
@@ -81,11 +85,75 @@ export function referenceScan(
 /** Scores of listed rows; undefined for those outside the chunk. */
 export function referenceScores(args: ListedRows): readonly (number | undefined)[] {
   const { dim } = args;
-  const rows = floatsOf(args.rows, args.rowCount * dim);
+  const length = args.rowCount * dim;
+  const rows = decodeRows(args.rows, args.element ?? 'float32', { at: 0, length });
   return Array.from(args.list, (number) => {
     const row = number - args.rowBase;
     if (row < 0 || row >= args.rowCount) return undefined;
     return referenceScore(args.metric, args.query, rows.subarray(row * dim, (row + 1) * dim));
+  });
+}
+
+/** Minus log2 of a share, of single operations on doubles only: twin of native/bits.h. */
+function minusLog2(share: number): number {
+  let [m, e] = [share, 0];
+  for (; m < 0.5; m *= 2) e--;
+  for (; m >= 1; m /= 2) e++;
+  if (m < 0.7071067811865476) {
+    m += m;
+    e--;
+  }
+  const s = (m - 1) / (m + 1);
+  let sum = 0;
+  for (let k = 15; k >= 1; k -= 2) sum = sum * (s * s) + 1 / k;
+  return 0 - (e + s * sum * (2 * 1.4426950408889634));
+}
+
+/** Score of the rows of bits `x` and `q`. */
+export function referenceBitScore(
+  metric: ScanBits['metric'],
+  q: Uint8Array,
+  x: Uint8Array,
+): number {
+  let [both, either] = [0, 0];
+  for (let i = 0; i < q.length * 8; i++) {
+    const [a, b] = [q, x].map((bytes) => ((bytes[i >> 3] ?? 0) >> (i & 7)) & 1);
+    both += a === 1 && b === 1 ? 1 : 0;
+    either += a === 1 || b === 1 ? 1 : 0;
+  }
+  if (metric === 'hamming') return either - both;
+  if (metric === 'jaccard') return either === 0 ? 1 : f((either - both) / either);
+  return both === 0 ? Infinity : f(minusLog2(both / either));
+}
+
+/** Every row that a scan of bits may return for one query, best first, before the limit. */
+export function referenceScanBits(
+  args: Omit<ScanBits, 'top' | 'queries'>,
+  query: Uint8Array,
+): readonly ReferenceHit[] {
+  const { from, to, allowed, bounds, metric } = args;
+  const bytes = args.dim / 8;
+  const rows = bytesOf(args.rows, to * bytes);
+  const min = f(bounds?.min ?? -Infinity);
+  const max = f(bounds?.max ?? Infinity);
+  const hits: ReferenceHit[] = [];
+  for (let r = from; r < to; r++) {
+    if (allowed !== undefined && (((allowed[r >> 5] ?? 0) >>> (r & 31)) & 1) === 0) continue;
+    const score = referenceBitScore(metric, query, rows.subarray(r * bytes, (r + 1) * bytes));
+    if (score >= min && score <= max) hits.push({ row: args.rowBase + r, score });
+  }
+  return hits.sort(byScore(metric));
+}
+
+/** Scores of listed rows of bits; undefined for those outside the chunk. */
+export function referenceBitScores(args: Omit<ListedBits, 'out'>): readonly (number | undefined)[] {
+  const bytes = args.dim / 8;
+  const rows = bytesOf(args.rows, args.rowCount * bytes);
+  return Array.from(args.list, (number) => {
+    const row = number - args.rowBase;
+    if (row < 0 || row >= args.rowCount) return undefined;
+    const x = rows.subarray(row * bytes, (row + 1) * bytes);
+    return referenceBitScore(args.metric, args.query, x);
   });
 }
 

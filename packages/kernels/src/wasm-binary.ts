@@ -3,7 +3,7 @@
  * kernels. Made by scripts/build-wasm.mjs; do not edit.
  *
  * Compiler: Debian clang version 14.0.6
- * Sources: 309bdb146f7eb592c9d631a6d207e147eeb680555681f11dafa65cf51fa58e02
+ * Sources: 4b10e014edcc89d78beb14eb1e2d1392f1667b63bbae74b6533d2a2e7f55080a
  */
 export const WASM_BINARY = [
   'AGFzbQEAAAABIwZgAAF/YAF/AGAFf39/f38AYAF/AX9gA39/fwF/YAJ/fwF/AhIBA2VudgZtZW1vcnkCAwKAgAQDEh',
