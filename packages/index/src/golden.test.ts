@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
 
-import { bytesOf, createTopK, floatsOf, loadKernels, sortTopK } from '@elanus/kernels';
+import { bytesOf, createTopK, decodeRows, floatsOf, loadKernels, sortTopK } from '@elanus/kernels';
 import { expect, test } from 'vitest';
 
+import { narrowRows } from '../../../test/golden/v1/index/narrow-rows.ts';
+import type { ColumnElement } from './column.ts';
 import { openIndex } from './open.ts';
 
 /** Files of released formats are read forever: see test/golden/v1/index/write.ts. */
@@ -14,11 +16,12 @@ interface Answer {
   readonly rows: readonly number[];
   readonly scores: readonly number[];
 }
-const answers = JSON.parse(readFileSync(new URL('answers.json', folder), 'utf8')) as Readonly<
-  Record<string, Answer>
->;
+const answersOf = (name: string): readonly [string, Answer][] => {
+  const text = readFileSync(new URL(name, folder), 'utf8');
+  return Object.entries(JSON.parse(text) as Readonly<Record<string, Answer>>);
+};
 
-test.each(Object.entries(answers))('version 1, %s', (name, answer) => {
+test.each(answersOf('answers.json'))('version 1, %s', (name, answer) => {
   const kernels = loadKernels();
   const rows = kernels.allocate(ROWS * DIM * 4);
   const values = floatsOf(rows, ROWS * DIM);
@@ -32,6 +35,27 @@ test.each(Object.entries(answers))('version 1, %s', (name, answer) => {
   const top = createTopK(1, 5);
   // A graph of so few rows is walked only when a width is asked for.
   const work = index.search({ queries: values.slice(3 * DIM, 4 * DIM), top, ef: 60 });
+  expect(work.plan === 'graph').toBe(index.kind === 'HNSW');
+  sortTopK(top, index.metric);
+  expect({ rows: [...top.rows], scores: [...top.scores] }).toEqual(answer);
+});
+
+test.each(answersOf('answers-elements.json'))('version 1, %s', (name, answer) => {
+  const kernels = loadKernels();
+  const element = name.split('-')[2] as ColumnElement;
+  const column = narrowRows(kernels, element);
+  const bytes = readFileSync(new URL(`${name}.index`, folder));
+  const memory = kernels.allocate(bytes.length);
+  bytesOf(memory, bytes.length).set(bytes);
+  const index = openIndex({ kernels, column, image: { memory, bytes: bytes.length, path: name } });
+  expect(`${index.kind}-${index.metric}-${element}`.toLowerCase()).toBe(name);
+  const { rows, dim } = column;
+  const queries =
+    element === 'binary'
+      ? bytesOf(rows, dim / 8, (3 * dim) / 8).slice()
+      : decodeRows(rows, element, { at: 3 * dim, length: dim });
+  const top = createTopK(1, 5);
+  const work = index.search({ queries, top, ef: 60 });
   expect(work.plan === 'graph').toBe(index.kind === 'HNSW');
   sortTopK(top, index.metric);
   expect({ rows: [...top.rows], scores: [...top.scores] }).toEqual(answer);

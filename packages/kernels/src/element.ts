@@ -1,3 +1,5 @@
+import { halfToNumber } from '@elanus/core';
+
 import type { RowMemory } from './memory.ts';
 
 /**
@@ -37,27 +39,6 @@ export function elementsOf(
   return new Uint16Array(buffer, at, span.length);
 }
 
-/** Scale of 16-bit floats below 2^-14, whose exponent is 0. */
-const HALF_TINY = 2 ** -24;
-const bits = new Uint32Array(1);
-const asFloat = new Float32Array(bits.buffer);
-
-/** The number of a 16-bit float (1 sign, 5 exponent, 10 mantissa bits). */
-function fromHalf(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >>> 10) & 31;
-  const mantissa = half & 1023;
-  if (exponent === 0) return sign * mantissa * HALF_TINY;
-  if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;
-  return sign * (1024 + mantissa) * 2 ** (exponent - 25);
-}
-
-/** The number of a bfloat16: the upper half of a float32. */
-function fromBrain(brain: number): number {
-  bits[0] = brain << 16;
-  return asFloat[0] ?? 0;
-}
-
 /**
  * Elements as float32 numbers, exactly: rows that serve as queries, samples.
  *
@@ -72,8 +53,7 @@ export function decodeElements(
     out.set(source);
     return out;
   }
-  const decode = element === 'float16' ? fromHalf : fromBrain;
-  for (let i = 0; i < source.length; i++) out[i] = decode(source[i] ?? 0);
+  for (let i = 0; i < source.length; i++) out[i] = halfToNumber(element, source[i] ?? 0);
   return out;
 }
 
