@@ -240,6 +240,37 @@ describe('rows', () => {
     expect(refused.err).toContain('value_out_of_range');
   });
 
+  it('are the same rows when they are inserted again, whatever their vectors', async () => {
+    const fields = {
+      id: t.int64({ primary: true }),
+      half: t.vector(2, { type: 'float16', metric: 'l2' }),
+      brain: t.vector(2, { type: 'bfloat16' }),
+      small: t.vector(2, { type: 'int8' }),
+      bits: t.vector(16, { type: 'binary' }),
+      words: t.sparse(),
+    };
+    const db = await elanus(join(home, 'typed'));
+    const typed = await db.collection('typed', fields);
+    await db.collection('again', fields);
+    const words = { 7: 0.1, [2 ** 32 - 2]: 3 };
+    const half = [0.1, -65504];
+    await typed.insert([
+      { id: 1n, half, brain: [0.1, 3e38], small: [-128, 127], bits: [3, 255], words },
+    ]);
+    await db.close();
+    const described = await run(['describe', 'typed', '--db', 'typed']);
+    expect(described.out).toMatch(/half +vector\(float16, 2, l2\)/);
+    expect(described.out).toMatch(/words +vector\(sparse, ip\)/);
+    const exported = await run(['export', 'typed', '--db', 'typed']);
+    expect(JSON.parse(exported.out)).toMatchObject({ half: [0.099975586, -65504], bits: 'A/8=' });
+    writeFileSync(join(home, 'typed.jsonl'), exported.out);
+    expect((await run(['insert', 'again', 'typed.jsonl', '--db', 'typed'])).code).toBe(0);
+    expect((await run(['export', 'again', '--db', 'typed'])).out).toBe(exported.out);
+    const args = ['search', 'again', '--db', 'typed', '--json', '--field', 'words'];
+    const found = await run([...args, '--vector', '{ "7": 10 }']);
+    expect(JSON.parse(found.out)).toMatchObject([{ id: '1', score: 1 }]);
+  });
+
   it('stop at a reader who has seen enough', async () => {
     const { child, done } = start(['export', 'books', '--db', at()]);
     child.stdout.destroy();

@@ -22,9 +22,12 @@ export const describe = defineCommand({
       if (aliases.length > 0) print(`aliases: ${aliases.join(', ')}`);
       print();
       const fields = schema.fields.map(
-        ({ name, type, dim, metric, element, index: _, ...rest }) => ({
+        ({ name, type, dim, metric, vectorType, element, index: _, ...rest }) => ({
           field: name,
-          type: type === 'vector' ? `vector(${dim}, ${metric})` : typeName(type, element?.type),
+          type:
+            type === 'vector'
+              ? vectorName([vectorType, dim, metric])
+              : typeName(type, element?.type),
           options: Object.entries(rest)
             .filter(([key, value]) => key !== 'id' && value !== undefined)
             .map(([key, value]) => (value === true ? key : `${key}: ${JSON.stringify(value)}`))
@@ -49,6 +52,11 @@ function indexLines(indexes: CollectionDetails['indexes']): readonly string[] {
     const head = `index of ${index.field} (${chosen}${options.join('')})`;
     return `${head}: ${stands}, ${bytes(index.bytes)}${why}`;
   });
+}
+
+/** `vector(768, cosine)`, `vector(float16, 768, l2)`, `vector(sparse, ip)`. */
+function vectorName(parts: readonly (string | number | undefined)[]): string {
+  return `vector(${parts.filter((part) => part !== undefined).join(', ')})`;
 }
 
 function typeName(type: string, element: string | undefined): string {

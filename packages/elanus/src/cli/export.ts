@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { defineCommand } from 'citty';
 import type { Collection } from '@elanus/client';
 import { databaseArgs, withCollection } from './database.ts';
-import { jsonLine } from './json-value.ts';
+import { jsonLine, withNumbers } from './json-value.ts';
 import { readArgs, readOptions } from './read-args.ts';
 import { count, note, progress } from './terminal.ts';
 
@@ -24,7 +24,9 @@ export const exportRows = defineCommand({
       const shown = progress(`exporting ${collection.name}`, undefined);
       let rows = 0;
       for await (const batch of collection.scan(options)) {
-        const text = batch.map((row) => `${jsonLine(row)}\n`).join('');
+        const text = withNumbers(batch, schema)
+          .map((row) => `${jsonLine(row)}\n`)
+          .join('');
         if (!process.stdout.write(text)) await once(process.stdout, 'drain');
         rows += batch.length;
         if (piped) shown.update(rows);

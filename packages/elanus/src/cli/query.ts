@@ -1,7 +1,7 @@
 import { defineCommand } from 'citty';
 import type { Collection } from '@elanus/client';
 import { databaseArgs, withCollection } from './database.ts';
-import { jsonLine } from './json-value.ts';
+import { jsonLine, withNumbers } from './json-value.ts';
 import { readArgs, readOptions, wholeNumber } from './read-args.ts';
 import { table } from './table.ts';
 import { count, note, print } from './terminal.ts';
@@ -28,7 +28,8 @@ export const query = defineCommand({
         const total = await collection.count(readOptions({ filter: args.filter }));
         return print(args.json ? jsonLine({ count: total }) : count(total));
       }
-      const rows = (await collection.query(options)) as object[];
+      const found = (await collection.query(options)) as object[];
+      const rows = withNumbers(found, collection.schema);
       if (args.json) for (const row of rows) print(jsonLine(row));
       else if (rows.length === 0) note('No rows.');
       else for (const line of table(rows)) print(line);

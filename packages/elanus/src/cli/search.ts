@@ -3,7 +3,7 @@ import { defineCommand } from 'citty';
 import type { Collection } from '@elanus/client';
 import { databaseArgs, withCollection } from './database.ts';
 import { usageError } from './failure.ts';
-import { jsonLine } from './json-value.ts';
+import { jsonLine, withNumbers } from './json-value.ts';
 import { anyNumber, listOf, readArgs, readOptions, wholeNumber } from './read-args.ts';
 import { table } from './table.ts';
 import { note, print } from './terminal.ts';
@@ -15,7 +15,7 @@ export const search = defineCommand({
     collection: { type: 'positional', description: 'Name or alias', required: true },
     vector: {
       type: 'string',
-      description: 'JSON array of numbers; - reads it from stdin',
+      description: 'JSON array of numbers (bits: bytes), or sparse { "7": 0.5 }; -: from stdin',
       valueHint: '[0.1,…]',
     },
     id: { type: 'string', description: 'Search by stored rows: their keys', valueHint: 'a,b' },
@@ -45,7 +45,7 @@ export const search = defineCommand({
     return withCollection(args, async (collection) => {
       if (explained) return show(await explain(collection, options), true);
       const hits = await searchAll(collection, options);
-      for (const list of hits) show(list, args.json);
+      for (const list of hits) show(withNumbers(list, collection.schema), args.json);
     });
   },
 });
@@ -67,13 +67,13 @@ function show(value: object | object[], json: boolean): void {
   for (const line of table(value)) print(line);
 }
 
-function vectorOf(text: string): number[] {
+function vectorOf(text: string): object {
   const source = text === '-' ? readFileSync(0, 'utf8') : text;
   try {
     const value: unknown = JSON.parse(source);
-    if (Array.isArray(value)) return value as number[];
+    if (typeof value === 'object' && value !== null) return value;
   } catch {
     // Said below: one text for every way of being no vector.
   }
-  throw usageError('--vector takes a JSON array of numbers.');
+  throw usageError('--vector takes a JSON array of numbers, or an object for a sparse vector.');
 }
