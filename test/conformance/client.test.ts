@@ -8,6 +8,7 @@ import { clientIndexSuite } from './client-index-suite.ts';
 import type { ClientSubject } from './client-kit.ts';
 import { clientRowsSuite } from './client-rows-suite.ts';
 import { clientSuite } from './client-suite.ts';
+import { clientVectorsSuite } from './client-vectors-suite.ts';
 
 /** A database in memory; further clients stand on the same one. */
 async function openMemory(): Promise<ClientSubject> {
@@ -49,9 +50,12 @@ async function openServer(): Promise<ClientSubject> {
 clientSuite(':memory:', openMemory);
 clientIndexSuite(':memory:', openMemory);
 clientRowsSuite(':memory:', openMemory);
+clientVectorsSuite(':memory:', openMemory);
 clientSuite('a folder', openFolder);
 clientIndexSuite('a folder', openFolder);
 clientRowsSuite('a folder', openFolder);
+clientVectorsSuite('a folder', openFolder);
 clientSuite('a server', openServer);
 clientIndexSuite('a server', openServer);
 clientRowsSuite('a server', openServer);
+clientVectorsSuite('a server', openServer);
