@@ -1,4 +1,4 @@
-import type { Db, Insert, Row } from '../../packages/client/src/index.ts';
+import type { Db, Insert, Row, SparseVector } from '../../packages/client/src/index.ts';
 import { collection, expr, t } from '../../packages/client/src/index.ts';
 
 /**
@@ -35,6 +35,15 @@ const Dynamic = collection(
   { id: t.int64({ primary: true }), v: t.vector(2) },
   { dynamic: true },
 );
+
+const Typed = collection('typed', {
+  id: t.id(),
+  half: t.vector(8, { type: 'float16', metric: 'l2' }),
+  brain: t.vector(8, { type: 'bfloat16' }),
+  small: t.vector(8, { type: 'int8' }),
+  bits: t.vector(64, { type: 'binary', metric: 'jaccard' }),
+  words: t.sparse(),
+});
 
 interface DocsRow {
   id: bigint;
@@ -151,6 +160,50 @@ export async function questions(): Promise<void> {
   await docs.query({ select: ['titel'] });
   // @ts-expect-error the builder knows the fields
   await docs.query({ filter: (d) => d.yaer.eq(1) });
+}
+
+/** Vectors of every type. Never called: compiled only. */
+export async function vectors(): Promise<void> {
+  const typed = await db.collection(Typed);
+  const given: Insert<typeof Typed> = {
+    half: new Uint16Array(8),
+    brain: [1, 2],
+    small: new Int8Array(8),
+    bits: new Uint8Array(8),
+    words: { 1: 0.5, 7: 2 },
+  };
+  await typed.insert([given, { ...given, half: new Float32Array(8), words: [[1, 2]] }]);
+  await typed.insert([{ ...given, words: { indices: [1], values: Float32Array.of(2) } }]);
+  await typed.insert([{ ...given, bits: [1, 255], words: [{ index: 1, value: 2 }] }]);
+  // @ts-expect-error bits are bytes
+  await typed.insert([{ ...given, bits: new Float32Array(8) }]);
+  // @ts-expect-error sparse vectors have values
+  await typed.insert([{ ...given, words: { indices: [1] } }]);
+  // @ts-expect-error numbers are not compared by hamming
+  t.vector(8, { metric: 'hamming' });
+  // @ts-expect-error bits are not compared by cosine
+  t.vector(8, { type: 'binary', metric: 'cosine' });
+  // @ts-expect-error sparse vectors are compared by inner product
+  t.sparse({ metric: 'l2' });
+
+  const found = await typed.get('a', { select: ['half', 'brain', 'small', 'bits', 'words'] });
+  if (found !== undefined) {
+    is<typeof found.half, Uint16Array>(true);
+    is<typeof found.brain, Uint16Array>(true);
+    is<typeof found.small, Int8Array>(true);
+    is<typeof found.bits, Uint8Array>(true);
+    is<typeof found.words, SparseVector>(true);
+  }
+  await typed.search({ field: 'bits', vector: new Uint8Array(8) });
+  await typed.search({ field: 'words', vector: { 7: 1 } });
+  const columns = { offsets: [0, 1], indices: [7], values: [1] };
+  await typed.insert({
+    half: new Uint16Array(8),
+    brain: new Float32Array(8),
+    small: new Int8Array(8),
+    bits: new Uint8Array(8),
+    words: columns,
+  });
 }
 
 /** Several vector fields, keys, writes, handles without a type. Never called: compiled only. */

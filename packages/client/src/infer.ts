@@ -39,7 +39,7 @@ export type SparseInput =
       readonly indices: Uint32Array | readonly number[];
       readonly values: Float32Array | Float64Array | readonly number[];
     }
-  | { readonly [index: number]: number }
+  | { readonly [index: number]: number; readonly indices?: never; readonly length?: never }
   | readonly (readonly [index: number, value: number])[]
   | readonly { readonly index: number; readonly value: number }[];
 
