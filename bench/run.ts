@@ -24,6 +24,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   load: () => import('./load.ts'),
   kills: () => import('./kills.ts'),
   filters: () => import('./filters.ts'),
+  'scalar-index': () => import('./scalar-index.ts'),
 };
 
 /** Whether every package was built since its source last changed. */

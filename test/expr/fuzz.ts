@@ -1,4 +1,5 @@
 import { hasBit } from '../../packages/core/src/index.ts';
+import type { FieldId } from '../../packages/core/src/index.ts';
 import {
   checkFilter,
   evaluate,
@@ -6,6 +7,8 @@ import {
   printFilter,
   readFilter,
 } from '../../packages/expr/src/index.ts';
+import type { FilterBatch, ScalarLookup } from '../../packages/expr/src/index.ts';
+import { buildScalarIndex, findRows, isScalarColumn } from '../../packages/index/src/index.ts';
 import { Dice, randomRow, randomTree, writeTree } from './generate.ts';
 import { judge } from './naive.ts';
 import { batchFrom, schema } from './table.ts';
@@ -20,7 +23,7 @@ export interface FuzzOutcome {
 
 /**
  * Runs random filters over random rows, against the naive interpreter: each filter once from its
- * text and once from its printed form, over a random range.
+ * text, once from its printed form and once with indexes over the columns, over a random range.
  */
 export function fuzz(options: { readonly filters: number; readonly seed: number }): FuzzOutcome {
   const dice = new Dice(options.seed);
@@ -29,10 +32,12 @@ export function fuzz(options: { readonly filters: number; readonly seed: number 
   let matches = 0;
   let rows = Array.from({ length: 70 }, (_, i) => randomRow(dice, i));
   let batch = batchFrom(rows);
+  let indexed = withIndexes(batch);
   for (let i = 0; i < options.filters && differences.length < 20; i++) {
     if (i % 50 === 49) {
       rows = Array.from({ length: 1 + dice.below(100) }, (_, k) => randomRow(dice, k));
       batch = batchFrom(rows);
+      indexed = withIndexes(batch);
     }
     const tree = randomTree(dice, 3);
     const text = writeTree(dice, tree);
@@ -43,16 +48,29 @@ export function fuzz(options: { readonly filters: number; readonly seed: number 
     const range = { from: Math.min(from, to), to: Math.max(from, to) };
     const first = evaluate(filter, batch, range);
     const second = evaluate(printed, batch, range);
+    const third = evaluate(filter, indexed, range);
     rowCount += range.to - range.from;
     for (let row = 0; row < rows.length; row++) {
       const inside = row >= range.from && row < range.to;
       const expected = inside && judge(tree, rows[row] as never) === true;
       if (expected) matches++;
       if (hasBit(first, row) !== expected) differences.push(`row ${row}: ${text}`);
+      if (hasBit(third, row) !== expected) differences.push(`row ${row}, by index: ${text}`);
       if (hasBit(second, row) !== expected) {
         differences.push(`row ${row}, printed: ${printFilter(filter)} from ${text}`);
       }
     }
   }
   return { filters: options.filters, rows: rowCount, matches, differences };
+}
+
+/** The batch, with an index over every column that can have one. */
+function withIndexes(batch: FilterBatch): FilterBatch {
+  const lookups = new Map<FieldId, ScalarLookup>();
+  for (const [field, column] of batch.columns) {
+    if (!isScalarColumn(column)) continue;
+    const index = buildScalarIndex(column);
+    if (index !== undefined) lookups.set(field, (spans) => findRows(index, column, spans));
+  }
+  return { ...batch, lookups };
 }

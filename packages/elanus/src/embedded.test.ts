@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, t, type Db } from '@elanus/client';
 import { makeIdempotencyKey } from '@elanus/core';
-import { describeShards, flushShard, invoke } from '@elanus/protocol';
+import { describeNode, describeShards, flushShard, invoke } from '@elanus/protocol';
 import { localWorld, type OpenWorld } from '@elanus/runtime';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startEmbedded } from './embedded.ts';
@@ -213,6 +213,31 @@ test('statistics rule segments out, and answers stay whole', async () => {
   expect(await ids({ title: 't1000' })).toEqual([]);
   expect(await docs.count({ filter: { title: { gte: 't102' } } } as never)).toBe(2);
   expect(await ids({ id: { in: [2, 102] } })).toEqual([2, 102]);
+});
+
+test('a field that filters ask for gets an index, and answers stay', async () => {
+  const docs = await db.collection('docs', fields);
+  await docs.insert(Array.from({ length: 6_000 }, (_, i) => row(i)));
+  await flush();
+  const filter = { title: { gte: 't2', lt: 't21' } };
+  const bytes = async () => {
+    const { header } = await invoke(world.bus, describeNode, { header: {} });
+    return header.scalarIndexBytes;
+  };
+  const counts = new Set<number>();
+  const search = async () => {
+    const hits = await docs.search({ vector: [2_000.2, 0], limit: 3, filter } as never);
+    return (hits as unknown as { id: number }[]).map((hit) => hit.id);
+  };
+  const before = await search();
+  for (let i = 0; i < 40; i++) counts.add(await docs.count({ filter } as never));
+  await expect.poll(bytes).toBe(6_000 * 4);
+  for (let i = 0; i < 5; i++) counts.add(await docs.count({ filter } as never));
+  expect([...counts]).toEqual([1 + 1 + 10 + 100]);
+  expect(await search()).toEqual(before);
+  await docs.delete({ ids: [2_000] } as never);
+  expect(await search()).toEqual([2_001, 2_002, 2_003]);
+  expect(await docs.count({ filter } as never)).toBe(111);
 });
 
 test('many rows that nobody adds to get an index soon, few are left to grow', async () => {

@@ -20,6 +20,8 @@ const PCHANNEL = 'p0';
 const MEMORY_SHARE = 0.75;
 /** What builds may take besides, in shares of that. */
 const BUILD_SHARE = 1 / 3;
+/** ... and indexes of scalar columns. */
+const SCALAR_INDEX_SHARE = 1 / 16;
 
 /** How to compose the roles. */
 export interface EmbeddedOptions {
@@ -45,9 +47,15 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
     ends.push(() => coordinator.stop());
     const { search, build } = world.pools;
     const resident = new Resident<RowMemory>((rows) => loadKernels(kernels).discard(rows));
-    const queryNode = startQueryNode({ world, kernels, pools: search, resident });
-    ends.push(() => queryNode.stop());
     const memoryBytes = options.memoryBytes ?? world.proc.memoryBytes() * MEMORY_SHARE;
+    const queryNode = startQueryNode({
+      world,
+      kernels,
+      pools: search,
+      resident,
+      scalarIndexBytes: memoryBytes * SCALAR_INDEX_SHARE,
+    });
+    ends.push(() => queryNode.stop());
     const dataNode = startDataNode({
       world,
       kernels,

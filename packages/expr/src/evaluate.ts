@@ -17,6 +17,7 @@ import { compilePath, kindAt, seekPath } from './json-scan.ts';
 import type { Leaf } from './leaf.ts';
 import { bytesOf, numberOf } from './leaf.ts';
 import { compileLike } from './like.ts';
+import { lookUp } from './lookup.ts';
 import type { NumberList } from './numbers.ts';
 import { compareNumbers, numbersIn, prepareNumbers } from './numbers.ts';
 import type { ByteSet } from './text.ts';
@@ -177,6 +178,8 @@ function leaf(node: LeafNode, ask: Ask): Leaf {
     return arrayEquals(scope, node, operand.field);
   }
   assert(node.kind !== 'contains', 'contains looks at arrays');
+  const found = node.kind === 'like' ? undefined : lookUp(node, scope);
+  if (found !== undefined) return found;
   return scalarLeaf(node, viewOf(operand, ask), ask.mask);
 }
 

@@ -11,5 +11,6 @@ export { printFilter } from './print.ts';
 export type { FieldStats, SegmentStats, StatValue } from './prune.ts';
 export { prune } from './prune.ts';
 export { readFilter } from './read.ts';
-export type { FilterBatch } from './views.ts';
+export { isLookup, lookupFields } from './lookup.ts';
+export type { FilterBatch, ScalarLookup, ValueSpan } from './views.ts';
 export { defaultColumn } from './views.ts';

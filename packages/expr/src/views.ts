@@ -21,11 +21,28 @@ import type { CheckedFilter } from './checked.ts';
 import type { NumberView } from './numbers.ts';
 import type { TextView } from './text.ts';
 
+/** Values from `min` to `max`; absent = without end. Numbers of any kind, texts as UTF-8. */
+export interface ValueSpan {
+  readonly min?: number | bigint | Uint8Array | undefined;
+  readonly max?: number | bigint | Uint8Array | undefined;
+  /** Whether `min`, `max` themselves are left out. */
+  readonly above?: boolean | undefined;
+  readonly below?: boolean | undefined;
+}
+
+/**
+ * What an index over a column answers: the rows, of all rows of the batch or more, whose value lies
+ * in one of the spans, as a bitset of the caller's.
+ */
+export type ScalarLookup = (spans: readonly ValueSpan[]) => Bitset;
+
 /** Rows to evaluate a filter on. `timestamps` only where the filter reads `$ts`. */
 export interface FilterBatch {
   readonly rowCount: number;
   readonly columns: ReadonlyMap<FieldId, Column>;
   readonly timestamps?: BigUint64Array | undefined;
+  /** Indexes of columns: they change what an evaluation costs, never what it finds. */
+  readonly lookups?: ReadonlyMap<FieldId, ScalarLookup> | undefined;
 }
 
 /** One evaluation: rows `[base, to)`, of which `base` is a multiple of 32. */

@@ -27,3 +27,5 @@ export { RECALL_DEFAULT } from './recall-curve.ts';
 export { indexThreads } from './threads.ts';
 export type { BuildTask } from './threads/build.ts';
 export { sharedTask } from './shared-task.ts';
+export type { ScalarColumn, ScalarIndex, ScalarValue, ValueSpan } from './scalar/scalar-index.ts';
+export { buildScalarIndex, findRows, isScalarColumn } from './scalar/scalar-index.ts';

@@ -8,9 +8,11 @@ import {
   fieldId,
   primaryField,
   type CollectionSchema,
+  type FieldId,
   type Pool,
   type SegmentPlan,
 } from '@elanus/core';
+import type { ScalarIndex } from '@elanus/index';
 import type { KernelChoice, RowMemory } from '@elanus/kernels';
 import {
   countSealed,
@@ -35,6 +37,7 @@ import {
 import { loadSegmentFiles, type LoadedSegment } from './load.ts';
 import { pruneReads } from './prune.ts';
 import { filterOf, readsOf } from './read-bodies.ts';
+import { ScalarIndexes } from './scalar-indexes.ts';
 
 /** What a query node is made of. */
 export interface QueryNodeOptions {
@@ -44,6 +47,8 @@ export interface QueryNodeOptions {
   readonly pools: readonly Pool[];
   /** Rows that this process holds, by the name of their object. */
   readonly resident: Resident<RowMemory>;
+  /** Bytes that indexes of scalar columns may take. */
+  readonly scalarIndexBytes: number;
 }
 
 /** A running query node. */
@@ -68,6 +73,7 @@ class SegmentHost {
   readonly #runner: ReadRunner;
   readonly #resident: Resident<RowMemory>;
   readonly #held = new Map<number, LoadedSegment>();
+  readonly #scalars: ScalarIndexes;
   /** Loads of one segment run one after the other. */
   readonly #loading = new Map<number, Promise<LoadedSegment>>();
 
@@ -75,6 +81,12 @@ class SegmentHost {
     this.#world = options.world;
     this.#runner = new ReadRunner(options.kernels, options.pools);
     this.#resident = options.resident;
+    this.#scalars = new ScalarIndexes({
+      bytesMax: options.scalarIndexBytes,
+      build: (column) => this.#runner.indexScalar(column),
+      chunk: (segmentId) => this.#held.get(segmentId)?.view.chunks[0],
+      place: (segmentId, scalars) => this.#placeScalars(segmentId, scalars),
+    });
   }
 
   clear(): void {
@@ -97,7 +109,8 @@ class SegmentHost {
       }),
       serveCall(bus, describeNode, () => {
         const segments = [...this.#held].map(([segmentId, { bytes }]) => ({ segmentId, bytes }));
-        return Promise.resolve({ header: { segments } });
+        const scalarIndexBytes = this.#scalars.bytes;
+        return Promise.resolve({ header: { segments, scalarIndexBytes } });
       }),
       this.#serveSearch(),
       this.#serveSelect(),
@@ -106,10 +119,20 @@ class SegmentHost {
     ];
   }
 
+  /** Reads that began before go on with what they hold. */
+  #placeScalars(segmentId: number, scalars: ReadonlyMap<FieldId, ScalarIndex>): void {
+    const held = this.#held.get(segmentId);
+    const chunk = held?.view.chunks[0];
+    if (held === undefined || chunk === undefined) return;
+    const view = { ...held.view, chunks: [{ ...chunk, scalars }] };
+    this.#held.set(segmentId, { ...held, view });
+  }
+
   /** Forgets a segment and gives its memory back; callers say so when no read needs it. */
   #release(segmentId: number): void {
     const held = this.#held.get(segmentId);
     this.#held.delete(segmentId);
+    this.#scalars.forget(segmentId);
     for (const { file } of held?.manifest.vectors ?? []) this.#resident.drop(file.name);
     for (const { file } of held?.view.indexes.values() ?? []) {
       if (file !== undefined) this.#runner.kernels.discard(file.memory);
@@ -141,7 +164,10 @@ class SegmentHost {
           kernels: this.#runner.kernels,
         };
         const loaded = await loadSegmentFiles(context, want, held);
+        const scalars = this.#held.get(id)?.view.chunks[0]?.scalars;
         this.#held.set(id, loaded);
+        // Some may have come while it loaded.
+        if (scalars !== undefined) this.#placeScalars(id, scalars);
         if (held === undefined) this.#hold(loaded);
         return loaded;
       });
@@ -161,6 +187,7 @@ class SegmentHost {
       const filter = filterOf(header.filter, schema);
       const reads = readsOf(this.#held, refs, deletes);
       const { kept, pruned } = pruneReads(reads, this.#held, filter);
+      this.#scalars.used(kept, filter);
       const { output, where } = await this.#runner.search(
         {
           reads: kept,
@@ -192,6 +219,7 @@ class SegmentHost {
       const key = keyOf(schema);
       const filter = filterOf(header.filter, schema);
       const { kept } = pruneReads(readsOf(this.#held, refs, bodies), this.#held, filter);
+      this.#scalars.used(kept, filter);
       const selection = await this.#runner.select(
         {
           reads: kept,
@@ -216,6 +244,7 @@ class SegmentHost {
       const filter = filterOf(header.filter, header.schema);
       const all = readsOf(this.#held, header.refs, bodies);
       const { kept: reads } = pruneReads(all, this.#held, filter);
+      this.#scalars.used(reads, filter);
       return { header: { count: await this.#runner.count({ reads, filter }, signal) } };
     });
   }

@@ -31,6 +31,7 @@ export function narrowReads(reads: readonly SegmentRead[], needs: Needs): readon
       columns: only(chunk.columns, (id) => fields.has(id)),
       vectors: only(chunk.vectors, (id) => id === vectors),
       codes: only(chunk.codes, (id) => id === vectors),
+      scalars: chunk.scalars && only(chunk.scalars, (id) => fields.has(id)),
       timestamps: filter?.readsTimestamp === true ? chunk.timestamps : NOTHING,
     }));
     const indexes = only(view.indexes, (id) => id === vectors);

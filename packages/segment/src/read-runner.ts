@@ -3,6 +3,8 @@
  * costs more than they do; the others on the search pools.
  */
 import type { Pool } from '@elanus/core';
+import { isLookup } from '@elanus/expr';
+import type { ScalarColumn, ScalarIndex } from '@elanus/index';
 import { loadKernels, type KernelChoice, type Kernels } from '@elanus/kernels';
 import { narrowReads } from './narrow.ts';
 import { searchSegments, type SearchOutput, type SearchTask } from './search.ts';
@@ -17,8 +19,12 @@ const WALK_ROWS = 300;
 const WALK_ROWS_OF_RESULT = 20;
 /** A row that a walk meets takes as long as so many multiply-adds of a scan, at least. */
 const WALK_WORK_MIN = 1_024;
+/** A walk, or the scan that is chosen instead, takes so much longer when rows are left out. */
+const FILTERED_WALK = 3;
 /** Rows a filter may look at inline; JSON costs up to 100 ns a row. */
 const INLINE_FILTER_ROWS_MAX = 2_000;
+/** Rows that an index answers for in the time that a filter looks at one. */
+const LOOKUP_ROWS = 64;
 /** Rows a scalar read may sort inline. */
 const INLINE_SELECT_ROWS_MAX = 1_000;
 
@@ -54,7 +60,7 @@ export class ReadRunner {
     signal?: AbortSignal,
   ): Promise<{ readonly output: SearchOutput; readonly where: Where }> {
     const short = workOf(task) <= INLINE_WORK_MAX && task.limit * task.nq <= 1_000;
-    const filtered = task.filter !== undefined && rowsOf(task) > INLINE_FILTER_ROWS_MAX;
+    const filtered = filteredRows(task) > INLINE_FILTER_ROWS_MAX;
     if (short && !filtered) return { output: searchSegments(this.kernels, task), where: 'inline' };
     const { filter, keyField, field } = task;
     const reads = narrowReads(task.reads, { filter, keyField, vectors: field });
@@ -72,11 +78,16 @@ export class ReadRunner {
 
   /** Counts rows; see `countRows`. */
   async count(task: Pick<SelectTask, 'reads' | 'filter'>, signal?: AbortSignal): Promise<number> {
-    if (task.filter === undefined || rowsOf(task) <= INLINE_FILTER_ROWS_MAX) return countRows(task);
+    if (filteredRows(task) <= INLINE_FILTER_ROWS_MAX) return countRows(task);
     const { filter } = task;
     const needs = { filter, keyField: undefined, vectors: undefined };
     const reads = narrowReads(task.reads, needs);
     return (await this.#run('count', { filter, reads }, signal)) as number;
+  }
+
+  /** Builds the index of a scalar column of a sealed segment, on a thread. */
+  async indexScalar(column: ScalarColumn): Promise<ScalarIndex | undefined> {
+    return (await this.#run('indexScalar', column, undefined)) as ScalarIndex | undefined;
   }
 
   #run(name: string, task: unknown, signal: AbortSignal | undefined): Promise<unknown> {
@@ -96,13 +107,14 @@ export class ReadRunner {
 /** Multiply-adds of a search, or what takes as long. */
 function workOf(task: SearchTask): number {
   const { reads, effort, field, filter, bounds, limit, nq } = task;
-  const walks = !effort.exact && filter === undefined && bounds === undefined;
+  const walks = !effort.exact && bounds === undefined;
+  const wider = filter === undefined ? 1 : FILTERED_WALK;
   const one = reads.reduce((sum, { view, visibleRows }) => {
     const graph = walks && view.indexes.get(field)?.header.kind === 'HNSW';
     const dim = rowWork(task, view);
     if (!graph) return sum + visibleRows * dim;
     const met = Math.max(WALK_ROWS, (effort.ef ?? limit) * WALK_ROWS_OF_RESULT);
-    return sum + Math.min(visibleRows, met) * Math.max(dim, WALK_WORK_MIN);
+    return sum + Math.min(visibleRows, met) * Math.max(dim, WALK_WORK_MIN) * wider;
   }, 0);
   return one * nq;
 }
@@ -121,6 +133,17 @@ function rowWork({ queries, field }: SearchTask, view: SegmentView): number {
     return sum + (rows?.type === 'sparse' ? rows.entries : 0);
   }, 0);
   return (1 + entries / Math.max(1, view.rowCount)) * SPARSE_WORK;
+}
+
+/** Rows that a filter looks at, or what takes as long. */
+function filteredRows({ filter, reads }: Pick<SearchTask, 'filter' | 'reads'>): number {
+  if (filter === undefined) return 0;
+  return reads.reduce((sum, { view, visibleRows }) => {
+    const found = view.chunks.every(({ scalars }) => {
+      return scalars !== undefined && isLookup(filter, (field) => scalars.has(field));
+    });
+    return sum + (found ? visibleRows / LOOKUP_ROWS : visibleRows);
+  }, 0);
 }
 
 function rowsOf(task: { readonly reads: SearchTask['reads'] }): number {

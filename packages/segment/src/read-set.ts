@@ -2,8 +2,10 @@
  * Which rows of a segment a read may return: the visible prefix, minus deletes, and the filter. The
  * one place where MVCC, deletes and predicates meet; everything after it sees a bitset.
  */
-import { andNotInto, clearTail, createBitset, filledBitset, type Bitset } from '@elanus/core';
-import { evaluate, type CheckedFilter } from '@elanus/expr';
+import { andNotInto, clearTail, createBitset, filledBitset } from '@elanus/core';
+import type { Bitset, FieldId } from '@elanus/core';
+import { evaluate, type CheckedFilter, type ScalarLookup } from '@elanus/expr';
+import { findRows, isScalarColumn } from '@elanus/index';
 import type { ChunkView, SegmentView } from './view.ts';
 
 /** A segment as one read sees it; clonable to threads. */
@@ -32,7 +34,7 @@ export function allowedRows(
   const set =
     filter === undefined
       ? filledBitset(rows)
-      : evaluate(filter, { rowCount: rows, columns, timestamps });
+      : evaluate(filter, { rowCount: rows, columns, timestamps, lookups: lookupsOf(chunk) });
   clearTail(set, rows);
   if (read.deleted !== undefined) {
     const from = chunk.rowBase >>> 5;
@@ -41,6 +43,18 @@ export function allowedRows(
     else andNotInto(set.subarray(0, hidden.length), hidden);
   }
   return set;
+}
+
+/** The chunk's scalar indexes as filters ask them. */
+function lookupsOf(chunk: ChunkView): ReadonlyMap<FieldId, ScalarLookup> | undefined {
+  if (chunk.scalars === undefined) return undefined;
+  const lookups = new Map<FieldId, ScalarLookup>();
+  for (const [field, index] of chunk.scalars) {
+    const column = chunk.columns.get(field);
+    if (column === undefined || !isScalarColumn(column)) continue;
+    lookups.set(field, (spans) => findRows(index, column, spans));
+  }
+  return lookups;
 }
 
 /**

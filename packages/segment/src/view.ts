@@ -8,7 +8,7 @@ import {
   type SparseColumn,
   type VectorColumn,
 } from '@elanus/core';
-import type { IndexHandle } from '@elanus/index';
+import type { IndexHandle, ScalarIndex } from '@elanus/index';
 import { floatsOf, type RowMemory } from '@elanus/kernels';
 
 /** Vectors of one field in one chunk, in memory that threads share. */
@@ -73,6 +73,8 @@ export interface ChunkView {
   readonly timestamps: BigUint64Array;
   /** Codes of the whole chunk, by vector field, where it has them. */
   readonly codes: ReadonlyMap<FieldId, IndexHandle>;
+  /** Indexes of scalar columns, where filters have asked for them often enough. */
+  readonly scalars?: ReadonlyMap<FieldId, ScalarIndex> | undefined;
 }
 
 /**

@@ -28,7 +28,11 @@ export const releaseSegment = defineCall<{ readonly segmentId: number }, Record<
 /** What a node holds, for people and tests. */
 export const describeNode = defineCall<
   Record<string, never>,
-  { readonly segments: readonly { readonly segmentId: number; readonly bytes: number }[] }
+  {
+    readonly segments: readonly { readonly segmentId: number; readonly bytes: number }[];
+    /** Indexes of scalar columns, made for filters. */
+    readonly scalarIndexBytes: number;
+  }
 >('query.node.describe');
 
 /**

@@ -1,5 +1,6 @@
 // Thread entry of reads. Each exported function is one task of a pool: it loads the kernels its
 // caller uses and runs the same code as the inline way, so both give the same answers.
+import { buildScalarIndex, type ScalarColumn, type ScalarIndex } from '@elanus/index';
 import type { KernelChoice } from '@elanus/kernels';
 import { loadKernels } from '@elanus/kernels';
 import { searchSegments, type SearchOutput, type SearchTask } from '../search.ts';
@@ -25,4 +26,9 @@ export function select(input: WithKernels<SelectTask>): Selection {
 export function count(input: WithKernels<Pick<SelectTask, 'reads' | 'filter'>>): number {
   loadKernels(input.kernels);
   return countRows(input.task);
+}
+
+/** `buildScalarIndex` on a thread; the index lies in shared memory. */
+export function indexScalar(input: WithKernels<ScalarColumn>): ScalarIndex | undefined {
+  return buildScalarIndex(input.task);
 }
