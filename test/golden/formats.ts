@@ -316,7 +316,9 @@ const typedVectorFile = (column: VectorColumn | SparseColumn): Format => ({
 /** The scalar files of a segment with every kind of column. */
 function scalarFiles() {
   const columns = everyColumn();
-  const fields = [...columns].map(([id, { kind }]) => ({ id, name: `f${id}`, type: kind }) as Field);
+  const fields = [...columns].map(
+    ([id, { kind }]) => ({ id, name: `f${id}`, type: kind }) as Field,
+  );
   const timestamps = BigUint64Array.of(1n, 2n, 2n, 2n ** 63n, 2n ** 64n - 1n);
   return encodeScalarFiles({ rowCount: ROWS, fields, keyField: fieldId(100), columns, timestamps });
 }

@@ -9,7 +9,8 @@
  * | int8 | Int8Array [dim] | whole, -128 to 127 |
  * | binary | Uint8Array [dim / 8], lowest bit first | bytes: whole, 0 to 255 |
  *
- * Base64 text stands for the bytes of that array, little-endian. Sparse vectors: see encode-sparse.ts.
+ * Base64 text stands for the bytes of that array, little-endian. Sparse vectors: see
+ * encode-sparse.ts.
  */
 import type { DenseArray, DenseType, SparseColumn, VectorColumn } from '@elanus/core';
 import {

@@ -116,49 +116,47 @@ const sparse = (offsets: number[], indices: number[], values: number[]): Column 
 });
 const most = LIMITS.sparseEntriesMax + 1;
 
-test.each<readonly [string, VectorType, Column, string]>([
+test.each<readonly [string, readonly [VectorType, Column], string]>([
   [
     'float32 for float16',
-    'float16',
-    { kind: 'vector', type: 'float32', dim: 4, values: new Float32Array(4) },
+    ['float16', { kind: 'vector', type: 'float32', dim: 4, values: new Float32Array(4) }],
     'wrong_type',
   ],
-  ['sparse for float16', 'float16', sparse([0, 0], [], []), 'wrong_type'],
+  ['sparse for float16', ['float16', sparse([0, 0], [], [])], 'wrong_type'],
   [
     'dense for sparse',
-    'sparse',
-    { kind: 'vector', type: 'int8', dim: 5, values: new Int8Array(5) },
+    ['sparse', { kind: 'vector', type: 'int8', dim: 5, values: new Int8Array(5) }],
     'wrong_type',
   ],
   [
     'another dimension',
-    'binary',
-    { kind: 'vector', type: 'binary', dim: 32, values: new Uint8Array(4) },
+    ['binary', { kind: 'vector', type: 'binary', dim: 32, values: new Uint8Array(4) }],
     'dimension_mismatch',
   ],
   [
     'infinity in bits',
-    'bfloat16',
-    { kind: 'vector', type: 'bfloat16', dim: 2, values: Uint16Array.of(0, 0xff80) },
+    ['bfloat16', { kind: 'vector', type: 'bfloat16', dim: 2, values: Uint16Array.of(0, 0xff80) }],
     'vector_not_finite',
   ],
-  ['indices that fall', 'sparse', sparse([0, 2], [5, 4], [1, 1]), 'value_out_of_range'],
-  ['an index twice', 'sparse', sparse([0, 2], [5, 5], [1, 1]), 'value_out_of_range'],
-  ['the index of all bits', 'sparse', sparse([0, 1], [2 ** 32 - 1], [1]), 'value_out_of_range'],
-  ['a negative value', 'sparse', sparse([0, 1], [5], [-1]), 'value_out_of_range'],
-  ['a zero', 'sparse', sparse([0, 1], [5], [0]), 'value_out_of_range'],
-  ['NaN', 'sparse', sparse([0, 1], [5], [Number.NaN]), 'vector_not_finite'],
+  ['indices that fall', ['sparse', sparse([0, 2], [5, 4], [1, 1])], 'value_out_of_range'],
+  ['an index twice', ['sparse', sparse([0, 2], [5, 5], [1, 1])], 'value_out_of_range'],
+  ['the index of all bits', ['sparse', sparse([0, 1], [2 ** 32 - 1], [1])], 'value_out_of_range'],
+  ['a negative value', ['sparse', sparse([0, 1], [5], [-1])], 'value_out_of_range'],
+  ['a zero', ['sparse', sparse([0, 1], [5], [0])], 'value_out_of_range'],
+  ['NaN', ['sparse', sparse([0, 1], [5], [Number.NaN])], 'vector_not_finite'],
   [
     'too many values',
-    'sparse',
-    sparse(
-      [0, most],
-      Array.from({ length: most }, (_, i) => i),
-      Array.from({ length: most }, () => 1),
-    ),
+    [
+      'sparse',
+      sparse(
+        [0, most],
+        Array.from({ length: most }, (_, i) => i),
+        Array.from({ length: most }, () => 1),
+      ),
+    ],
     'value_too_long',
   ],
-])('a column is refused: %s', (_name, name, column, code) => {
+])('a column is refused: %s', (_name, [name, column], code) => {
   const row = { id: 1n, float32: [1, 2, 3], float16: [1, 2, 3, 4], bfloat16: [1, 2] };
   const rest = { int8: [1, 2, 3, 4, 5], binary: [1, 2, 3], sparse: { 1: 1 } };
   const batch = encodeRows([{ ...row, ...rest }], schema);

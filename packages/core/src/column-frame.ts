@@ -141,7 +141,9 @@ function writeEntry(
   view.setUint32(at + 12, parts[parts.length - 1]?.byteLength ?? 0, true);
 }
 
-/** The head, then the sections: short ones in `own`, each at a multiple of 8, long ones as views. */
+/**
+ * The head, then the sections: short ones in `own`, each at a multiple of 8, long ones as views.
+ */
 function joined(own: Uint8Array, head: number, parts: readonly ArrayBufferView[]): Uint8Array[] {
   const chunks: Uint8Array[] = [];
   let from = 0;

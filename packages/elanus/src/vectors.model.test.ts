@@ -1,7 +1,7 @@
-// Goal: vectors of every type answer as plain lists would: after inserts, upserts, deletes, flushes,
-// merges and reopenings, with and without filter, by vector, by stored row and by range. Method:
-// random operations by seed against a map; numbers are small and whole, so that scores are exact
-// and ties abound.
+// Goal: vectors of every type answer as plain lists would: after inserts, upserts, deletes,
+// flushes, merges and reopenings, with and without filter, by vector, by stored row and by range.
+// Method: random operations by seed against a map; numbers are small and whole, so that scores are
+// exact and ties abound.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -18,7 +18,9 @@ export interface SparseScan {
   readonly top: TopK;
 }
 
-/** Queries with larger indices are merged with the rows; the others become a table, 8 MiB at most. */
+/**
+ * Queries with larger indices are merged with the rows; the others become a table, 8 MiB at most.
+ */
 const TABLE_MAX = 1 << 20;
 
 /**

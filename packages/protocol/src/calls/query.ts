@@ -12,8 +12,8 @@ export interface SegmentRef {
 
 /**
  * Loads a flushed segment, or a newer manifest of one already held. Reply bodies: [row timestamps
- * u64], shared in process. Loading the same manifest again changes nothing. `indexed`: whether every
- * index that the manifest names could be opened.
+ * u64], shared in process. Loading the same manifest again changes nothing. `indexed`: whether
+ * every index that the manifest names could be opened.
  */
 export const loadSegment = defineCall<
   { readonly record: SegmentRecord; readonly fields: readonly Field[] },
@@ -36,8 +36,9 @@ export const describeNode = defineCall<
 >('query.node.describe');
 
 /**
- * Searches sealed segments. Bodies: [queries (see vectors.ts), delete bitsets u32...]. Reply bodies:
- * counts u32, scores f32, segments f64, rows u32, keys i64 (or none: then `keys` in the header).
+ * Searches sealed segments. Bodies: [queries (see vectors.ts), delete bitsets u32...]. Reply
+ * bodies: counts u32, scores f32, segments f64, rows u32, keys i64 (or none: then `keys` in the
+ * header).
  */
 export const searchSealed = defineCall<
   {

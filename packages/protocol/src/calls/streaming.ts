@@ -53,8 +53,8 @@ export interface ReadDemand {
 export type FilterText = string | undefined;
 
 /**
- * Searches a shard. Bodies: [queries (see vectors.ts)]. Reply bodies: counts u32, scores f32, segments f64,
- * rows u32, then a column frame of the hits' key and selected fields.
+ * Searches a shard. Bodies: [queries (see vectors.ts)]. Reply bodies: counts u32, scores f32,
+ * segments f64, rows u32, then a column frame of the hits' key and selected fields.
  */
 export const searchShard = defineCall<
   ShardAddress & {
