@@ -189,8 +189,11 @@ describe('deadlines', () => {
       try {
         await docs.insert(rows, { timeoutMs: 1, idempotencyKey });
       } catch (error) {
-        if (!isElanusError(error, 'deadline_exceeded')) throw error;
-        expect(error.details.idempotencyKey).toBe(idempotencyKey);
+        // A busy machine may keep it in line for longer than that: refused, and nothing written.
+        if (!isElanusError(error, 'exhausted')) {
+          if (!isElanusError(error, 'deadline_exceeded')) throw error;
+          expect(error.details.idempotencyKey).toBe(idempotencyKey);
+        }
         await docs.insert(rows, { idempotencyKey });
       }
       expect(await docs.count()).toBe(3 + (round + 1) * 400);

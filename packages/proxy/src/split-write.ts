@@ -93,11 +93,15 @@ function* cut(batch: ColumnBatch, bytes: number, firstRow: number): Generator<Co
   if (batch.rowCount === 1 && bytes > LIMITS.rowBytesMax) {
     throw new ElanusError('row_too_large', { row: firstRow, got: `${bytes} bytes` });
   }
-  if (bytes <= LIMITS.recordBytesTarget || batch.rowCount === 1) {
+  const records = Math.max(
+    bytes / LIMITS.recordBytesTarget,
+    batch.rowCount / LIMITS.recordRowsTarget,
+  );
+  if (records <= 1 || batch.rowCount === 1) {
     yield batch;
     return;
   }
-  const pieces = Math.max(2, Math.ceil(bytes / LIMITS.recordBytesTarget));
+  const pieces = Math.max(2, Math.ceil(records));
   const step = Math.ceil(batch.rowCount / pieces);
   for (let from = 0; from < batch.rowCount; from += step) {
     const piece = sliceBatch(batch, from, Math.min(batch.rowCount, from + step));

@@ -1,5 +1,5 @@
 // Goal: the key table is a map, whatever is set and deleted, for both kinds of keys.
-import { createBitset, setBit } from '@elanus/core';
+import { createBitset, setBit, type Column } from '@elanus/core';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { KeyTable, type RowLocation } from './key-table.ts';
@@ -44,6 +44,72 @@ test('with int64 keys', () => {
 
 test('with string keys', () => {
   check('varchar', fc.oneof(fc.string(), fc.nat(40).map(String)));
+});
+
+function columnOf(keys: readonly (bigint | string)[]): Column {
+  if (typeof keys[0] !== 'string') {
+    return { kind: 'int64', values: BigInt64Array.from(keys as readonly bigint[]) };
+  }
+  const parts = keys.map((key) => new TextEncoder().encode(String(key)));
+  const offsets = new Uint32Array(keys.length + 1);
+  parts.forEach((part, i) => {
+    offsets[i + 1] = (offsets[i] ?? 0) + part.length;
+  });
+  return { kind: 'varchar', offsets, data: new Uint8Array(Buffer.concat(parts)) };
+}
+
+function checkSpans<K extends bigint | string>(
+  kind: 'int64' | 'varchar',
+  keys: fc.Arbitrary<K>,
+): void {
+  const batch = fc.record({
+    keys: fc.array(keys, { minLength: 1, maxLength: 200 }),
+    skip: fc.nat(3),
+    to: location,
+    step: fc.constantFrom(0 as const, 1 as const),
+    forget: fc.boolean(),
+  });
+  fc.assert(
+    fc.property(fc.array(batch, { maxLength: 6 }), fc.nat(), (batches, salt) => {
+      const table = new KeyTable(kind, salt);
+      const model = new KeyTable(kind, salt);
+      for (const { keys: list, skip, to, step, forget } of batches) {
+        const from = Math.min(skip, list.length);
+        const span = { keys: columnOf(list), from, to: list.length };
+        const seen: unknown[] = [];
+        table.each(span, (i, segmentId, row) => seen.push([i, segmentId && { segmentId, row }]));
+        expect(seen).toEqual(list.slice(from).map((key, i) => [from + i, model.get(key) ?? 0]));
+        const lost: unknown[] = [];
+        table.point(span, { ...to, row: to.row >>> 1, step }, (i, segmentId, row) => {
+          lost.push([i, { segmentId, row }]);
+        });
+        const wanted: unknown[] = [];
+        for (let i = from; i < list.length; i++) {
+          const row = (to.row >>> 1) + (i - from) * step;
+          const before = model.set(list[i] as K, { segmentId: to.segmentId, row });
+          if (before !== undefined) wanted.push([i, before]);
+        }
+        expect(lost).toEqual(wanted);
+        if (forget) {
+          const half = list.length >>> 1;
+          table.forget({ ...span, to: half }, to.segmentId);
+          for (const key of list.slice(from, half)) model.delete(key);
+          table.forget(span, (to.segmentId % 1000) + 1_000_000_007);
+        }
+        expect(table.count).toBe(model.count);
+        for (const key of list) expect(table.get(key)).toEqual(model.get(key));
+      }
+    }),
+    { numRuns: 100 },
+  );
+}
+
+test('spans of int64 keys are the same as keys one by one', () => {
+  checkSpans('int64', int64);
+});
+
+test('spans of string keys are the same as keys one by one', () => {
+  checkSpans('varchar', fc.oneof(fc.string(), fc.nat(40).map(String)));
 });
 
 test('many int64 keys at once are the same as one by one', () => {

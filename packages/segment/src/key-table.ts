@@ -5,13 +5,24 @@
  *
  * Memory: 16 bytes an int64 key, 24 a string key, over a load of 0.25 to 0.8.
  */
-import { assert, hasBit, type Bitset } from '@elanus/core';
+import { assert, hasBit, type Bitset, type Column } from '@elanus/core';
+import { keyIn } from './key-column.ts';
 
 /** Where the newest version of a key lies. */
 export interface RowLocation {
   readonly segmentId: number;
   readonly row: number;
 }
+
+/** Rows `[from, to)` of a key column. */
+export interface KeySpan {
+  readonly keys: Column;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Takes a row of a key column and where its key points; segment 0: nowhere. */
+export type KeyVisitor = (index: number, segmentId: number, row: number) => void;
 
 const PARTS = 256;
 const PART_CAPACITY_MIN = 16;
@@ -113,6 +124,76 @@ export class KeyTable {
     }
   }
 
+  /** Tells of each key where it points. Cheaper than `get` one by one: keys stay numbers. */
+  each(span: KeySpan, visit: KeyVisitor): void {
+    const load = this.#loader(span.keys);
+    for (let i = span.from; i < span.to; i++) {
+      const hash = load(i);
+      const part = this.#partOf(hash);
+      const cell = this.#probe(part, hash);
+      visit(i, part.segments[cell] ?? 0, part.rows[cell] ?? 0);
+    }
+  }
+
+  /**
+   * Points key after key at the rows of a segment that begin with `row`, or all at that one when
+   * `step` is 0; `replaced` takes those that pointed elsewhere before.
+   */
+  point(
+    span: KeySpan,
+    at: RowLocation & { readonly step: 0 | 1 },
+    replaced: KeyVisitor | undefined,
+  ): void {
+    const { segmentId, row, step } = at;
+    assert(segmentId > 0 && segmentId < 2 ** 32, 'segment ids fit 32 bits');
+    const load = this.#loader(span.keys);
+    for (let i = span.from; i < span.to; i++) {
+      const hash = load(i);
+      const part = this.#partOf(hash);
+      const cell = this.#probe(part, hash);
+      const before = part.segments[cell] ?? 0;
+      const rowBefore = part.rows[cell] ?? 0;
+      part.segments[cell] = segmentId;
+      part.rows[cell] = row + (i - span.from) * step;
+      if (before === 0) this.#added(part, cell, hash >>> 24);
+      else replaced?.(i, before, rowBefore);
+    }
+  }
+
+  /** Forgets the keys that point into a segment. */
+  forget(span: KeySpan, segmentId: number): void {
+    const load = this.#loader(span.keys);
+    for (let i = span.from; i < span.to; i++) {
+      const hash = load(i);
+      const part = this.#partOf(hash);
+      const cell = this.#probe(part, hash);
+      if (part.segments[cell] !== segmentId) continue;
+      this.#close(part, cell);
+      part.count--;
+      this.#count--;
+    }
+  }
+
+  /** Fills `#key` with a row's key and returns its hash. */
+  #loader(keys: Column): (index: number) => number {
+    if (keys.kind !== 'int64') return (index) => this.#hash(keyIn(keys, index));
+    assert(this.#width === 2, 'keys of one kind');
+    const { buffer, byteOffset, length } = keys.values;
+    const words = new Uint32Array(buffer, byteOffset, length * 2);
+    const key = this.#key;
+    return (index) => {
+      key[0] = words[index * 2] ?? 0;
+      key[1] = words[index * 2 + 1] ?? 0;
+      return this.#hashWords(key, 0);
+    };
+  }
+
+  #partOf(hash: number): Part {
+    const part = this.#parts[hash >>> 24];
+    assert(part !== undefined, 'a part for each hash');
+    return part;
+  }
+
   /** Makes room for so many more keys ahead of time: parts that grow take it at once. */
   reserve(count: number): void {
     const each = (this.#count + count) / PARTS;
@@ -121,14 +202,12 @@ export class KeyTable {
 
   /** Points the key in `#key` at a row. */
   #put(hash: number, segmentId: number, row: number): void {
-    const index = hash >>> 24;
-    const part = this.#parts[index];
-    assert(part !== undefined, 'a part for each hash');
+    const part = this.#partOf(hash);
     const cell = this.#probe(part, hash);
     const isNew = part.segments[cell] === 0;
     part.segments[cell] = segmentId;
     part.rows[cell] = row;
-    if (isNew) this.#added(part, cell, index);
+    if (isNew) this.#added(part, cell, hash >>> 24);
   }
 
   /** Counts the key in `#key`, which has just taken a free cell. */
@@ -155,10 +234,8 @@ export class KeyTable {
 
   #find(key: bigint | string): { part: Part; cell: number; index: number } {
     const hash = this.#hash(key);
-    const index = hash >>> 24;
-    const part = this.#parts[index];
-    assert(part !== undefined, 'a part for each hash');
-    return { part, cell: this.#probe(part, hash), index };
+    const part = this.#partOf(hash);
+    return { part, cell: this.#probe(part, hash), index: hash >>> 24 };
   }
 
   /** The key's cell, or the free one it would take. `#key` holds the key's words. */

@@ -18,6 +18,7 @@ import {
   takeBatch,
   type Clock,
   type CollectionSchema,
+  type Column,
   type ColumnBatch,
   type Timestamp,
 } from '@elanus/core';
@@ -26,6 +27,7 @@ import { keyIn } from '@elanus/segment';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
 import type { IdLease } from '../wal/id-lease.ts';
 import { controlDraft, type Draft, type Wal } from '../wal/wal.ts';
+import { ProjectedKeys } from './projected-keys.ts';
 import type { ShardState } from './state.ts';
 
 /** A write as it reaches its shard. */
@@ -43,7 +45,7 @@ export interface ShardWrite {
 export interface PlannedInsert {
   readonly schemaVersion: number;
   readonly idempotencyKey: string;
-  readonly keys: readonly (bigint | string)[];
+  readonly keys: Column;
 }
 
 /** Memory that rows may take, over all shards of a node. */
@@ -68,15 +70,6 @@ interface Part {
   readonly hash: number;
 }
 
-/** What the keys of a write will be once it is applied. */
-interface Projection {
-  readonly there: boolean;
-  /** The write is applied, or failed: the shard's own state tells. */
-  over: boolean;
-}
-
-/** Keys checked in one turn: each costs up to a microsecond. */
-const KEYS_PER_TURN = 2_048;
 /** A writer waits this long for room before it is told to come back. */
 const ROOM_WAIT_MS = 2_000;
 const RETRY_AFTER_MS = 200;
@@ -90,7 +83,8 @@ interface Admitted {
   readonly write: ShardWrite;
   readonly parts: readonly Part[];
   readonly hash: number;
-  readonly projection: Projection;
+  /** Number of its projection; undefined: it has none. */
+  readonly projected: number | undefined;
 }
 
 /** See the file's header. */
@@ -101,8 +95,7 @@ export class Admission {
   readonly #ids: IdLease;
   readonly #clock: Clock;
   readonly #budget: MemoryBudget;
-  /** Keys whose newest version is in flight, by the write that makes it. */
-  readonly #projected = new Map<bigint | string, Projection>();
+  readonly #keys: ProjectedKeys;
   /** Writes in flight by idempotency key: a retry joins the first attempt. */
   readonly #joined = new Map<
     string,
@@ -127,6 +120,8 @@ export class Admission {
     this.#ids = options.ids;
     this.#clock = options.clock;
     this.#budget = options.budget;
+    const { keys, keyKind, salt } = options.state;
+    this.#keys = new ProjectedKeys({ keys, kind: keyKind, salt, clock: options.clock });
     const growing = options.state.open.find((segment) => segment.state === 'growing');
     this.#segmentId = growing?.segmentId ?? 0;
     this.#segmentBytes = growing?.rows.rowBytes ?? 0;
@@ -158,10 +153,9 @@ export class Admission {
     if (before !== undefined) return;
     this.#checkSchema(schemaVersion);
     this.#checkAge(idempotencyKey);
-    for (const [row, key] of keys.entries()) {
-      if (this.#exists(key)) throw new ElanusError('key_exists', { key: String(key), row });
-      if ((row + 1) % KEYS_PER_TURN === 0) await this.#clock.turn();
-    }
+    await this.#keys.eachTaken(keys, (row) => {
+      throw new ElanusError('key_exists', { key: String(keyIn(keys, row)), row });
+    });
   }
 
   /** Takes a new schema into the log, behind everything admitted before; seals what grows. */
@@ -218,16 +212,20 @@ export class Admission {
       const timestamp = this.#wal.serviceTs;
       return { result: Promise.resolve({ count: 0, timestamp, replayed: false }) };
     }
-    const projection = { there: write.kind !== 'delete', over: false };
-    if (write.asOf === 0n) await this.#project(parts, projection);
+    const columns = this.#keyColumns(parts);
+    const there = write.kind !== 'delete';
+    const projected = write.asOf === 0n ? await this.#keys.add(columns, there) : undefined;
     try {
       await this.#hybrid.ready();
-      return { result: this.#stamp({ write, parts, hash, projection }) };
+      return { result: this.#stamp({ write, parts, hash, projected }) };
     } catch (error) {
-      projection.over = true;
-      void this.#unproject(parts, projection);
+      if (projected !== undefined) this.#keys.end(projected, columns);
       throw error;
     }
+  }
+
+  #keyColumns(parts: readonly Part[]): readonly Column[] {
+    return parts.map(({ batch }) => columnOf(batch, this.#state.keyField.id));
   }
 
   #checkSchema(schemaVersion: number): void {
@@ -296,34 +294,31 @@ export class Admission {
   /** What is left of an insert's parts once keys that exist are taken out, or refused. */
   async #free(write: ShardWrite, parts: readonly Part[]): Promise<readonly Part[]> {
     const kept: Part[] = [];
-    let checked = 0;
-    let row = 0;
-    for (const part of parts) {
+    let first = 0;
+    for (const [n, part] of parts.entries()) {
+      if (n > 0) await this.#clock.turn();
       const { batch } = part;
       const keys = columnOf(batch, this.#state.keyField.id);
-      const free: number[] = [];
-      for (let i = 0; i < batch.rowCount; i++, row++) {
-        const key = keyIn(keys, i);
-        if (!this.#exists(key)) free.push(i);
-        else if (write.onConflict === 'error') {
-          throw new ElanusError('key_exists', { key: String(key), row });
-        }
-        if (++checked % KEYS_PER_TURN === 0) await this.#clock.turn();
-      }
-      if (free.length === batch.rowCount) {
+      const taken = new Set<number>();
+      await this.#keys.eachTaken(keys, (row) => {
+        taken.add(row);
+        if (write.onConflict === 'skip') return;
+        const key = String(keyIn(keys, row));
+        throw new ElanusError('key_exists', { key, row: first + row });
+      });
+      first += batch.rowCount;
+      if (taken.size === 0) {
         kept.push(part);
-      } else if (free.length > 0) {
-        const rest = takeBatch(batch, Uint32Array.from(free));
+      } else if (taken.size < batch.rowCount) {
+        const free = Uint32Array.from({ length: batch.rowCount }, (_, i) => i);
+        const rest = takeBatch(
+          batch,
+          free.filter((row) => !taken.has(row)),
+        );
         kept.push(partOf(columnChunks(rest), rest));
       }
     }
     return kept;
-  }
-
-  #exists(key: bigint | string): boolean {
-    const projection = this.#projected.get(key);
-    if (projection !== undefined && !projection.over) return projection.there;
-    return this.#state.keys.has(key);
   }
 
   /** One turn: seals a full segment, stamps and publishes. */
@@ -341,7 +336,7 @@ export class Admission {
   }
 
   async #finish(
-    { write, parts, projection }: Admitted,
+    { write, parts, projected }: Admitted,
     timestamp: Timestamp,
     done: Promise<void>,
   ): Promise<WriteResult> {
@@ -352,30 +347,7 @@ export class Admission {
       return { count: known?.count ?? 0, timestamp, replayed: false };
     } finally {
       this.#joined.delete(idempotencyKey);
-      projection.over = true;
-      void this.#unproject(parts, projection);
-    }
-  }
-
-  async #project(parts: readonly Part[], projection: Projection): Promise<void> {
-    await this.#eachKey(parts, (key) => this.#projected.set(key, projection));
-  }
-
-  /** Forgets what is over; that takes turns, and nobody waits for it. */
-  async #unproject(parts: readonly Part[], projection: Projection): Promise<void> {
-    await this.#eachKey(parts, (key) => {
-      if (this.#projected.get(key) === projection) this.#projected.delete(key);
-    });
-  }
-
-  async #eachKey(parts: readonly Part[], visit: (key: bigint | string) => void): Promise<void> {
-    let visited = 0;
-    for (const { batch } of parts) {
-      const keys = columnOf(batch, this.#state.keyField.id);
-      for (let i = 0; i < batch.rowCount; i++) {
-        visit(keyIn(keys, i));
-        if (++visited % KEYS_PER_TURN === 0) await this.#clock.turn();
-      }
+      if (projected !== undefined) this.#keys.end(projected, this.#keyColumns(parts));
     }
   }
 

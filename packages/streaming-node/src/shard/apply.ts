@@ -79,12 +79,14 @@ function applyRows(state: ShardState, record: LogRecord): number {
     maxTimestamp: header.timestamp,
   });
   const keys = columnOf(batch, state.keyField.id);
-  for (let i = 0; i < batch.rowCount; i++) {
-    const location = { segmentId: segment.segmentId, row: first + i };
-    const before = state.keys.set(keyIn(keys, i), location);
-    if (before === undefined) state.rowCount++;
-    else hide(state, before, header.timestamp);
-  }
+  const span = { keys, from: 0, to: batch.rowCount };
+  const at = { segmentId: segment.segmentId, row: first, step: 1 as const };
+  let hidden = 0;
+  state.keys.point(span, at, (_, segmentId, row) => {
+    hide(state, { segmentId, row }, header.timestamp);
+    hidden++;
+  });
+  state.rowCount += batch.rowCount - hidden;
   return batch.rowCount;
 }
 
