@@ -142,10 +142,13 @@ class BuildRun {
 
   /** The indexes as the catalog lists them; a field that needs none has a FLAT one of no bytes. */
   #built(indexes: readonly ManifestIndex[]): readonly BuiltIndex[] {
-    return this.#job.vectors.map(({ field, index }) => {
+    return this.#job.vectors.map(({ field, type, index }) => {
       const choice = indexBuildKey(index);
       const built = indexes.find((one) => one.field === field);
-      if (built === undefined) return { field, choice, kind: 'FLAT', params: {}, bytes: 0 };
+      if (built === undefined) {
+        const kind = type === 'binary' ? 'BIN_FLAT' : 'FLAT';
+        return { field, choice, kind, params: {}, bytes: 0 };
+      }
       const { kind, params = {}, file } = built;
       return { field, choice, kind, params, bytes: file.size };
     });

@@ -17,7 +17,7 @@ import {
   type SegmentPlan,
 } from '@elanus/core';
 import type { CheckedFilter } from '@elanus/expr';
-import { openHandle, type IndexHandle, type SearchWork } from '@elanus/index';
+import { openHandle, type IndexHandle, type IndexSearch, type SearchWork } from '@elanus/index';
 import { createTopK, sortTopK, type Kernels, type ScoreBounds, type TopK } from '@elanus/kernels';
 import { keyOfRow } from './key-column.ts';
 import { allowedInSegment, allowedRows, visibleInChunk, type SegmentRead } from './read-set.ts';
@@ -91,7 +91,7 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
     const work = index.search({ queries, allowed, bounds, top, recall, ef, exact });
     sortTopK(top, task.metric);
     // A walk has not seen every row: looking for equals at the border would scan them all.
-    if (work.plan !== 'exact' && work.plan !== 'codes') top.tied.fill(0);
+    if (work.plan.startsWith('graph') || work.plan === 'mixed') top.tied.fill(0);
     return { top, plan: { ...plan, ...workOf(work, index.kind), allowed: count } };
   }
   let [count, exactScores, codeScores] = [0, 0, 0];
@@ -114,9 +114,10 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
   }
   sortTopK(top, task.metric);
   if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
+  const kind = task.ready.kind === 'bits' ? 'BIN_FLAT' : 'FLAT';
   const scan =
     codeScores === 0
-      ? ({ way: 'scan', kind: 'FLAT', strategy: 'exact', recall: 1 } as const)
+      ? ({ way: 'scan', kind, strategy: 'exact', recall: 1 } as const)
       : ({ way: 'scan', kind: 'FLAT_SQ8', strategy: 'codes', recall: CODED_RECALL } as const);
   return { top, plan: { ...plan, ...scan, allowed: count, exactScores, codeScores } };
 }
@@ -153,10 +154,8 @@ function searchCodes(
   return index.search({ queries, allowed, bounds, top, rowBase: chunk.rowBase, exact });
 }
 
-function indexQueries(queries: ScanQueries): Float32Array {
-  assert(queries.kind === 'numbers', 'indexes are over numbers');
-  return queries.values;
-}
+const indexQueries = (queries: ScanQueries): IndexSearch['queries'] =>
+  queries.kind === 'sparse' ? queries.column : queries.values;
 
 interface ChunkScan {
   readonly task: ReadyTask;
