@@ -25,6 +25,9 @@ const INSTANTS: Range = {
   hint: 'Milliseconds since 1970, at most 8.64e15.',
 };
 
+/** Columns that have a range are of 64-bit integers. */
+type Integers = NumberColumn & { readonly values: BigInt64Array };
+
 /** The range that a field is read in; undefined when all 64 bits are read as they are. */
 function rangeOf(field: Field): Range | undefined {
   const type = field.type === 'array' ? field.element?.type : field.type;
@@ -44,7 +47,7 @@ export function checkExact(batch: ColumnBatch, fields: readonly Field[], firstRo
     const range = rangeOf(field);
     const column = batch.columns.get(field.id) as NumberColumn | ArrayColumn | undefined;
     if (range === undefined || column === undefined) continue;
-    const { values } = (column.kind === 'array' ? column.element : column) as NumberColumn;
+    const { values } = (column.kind === 'array' ? column.element : column) as Integers;
     for (let at = outside(values, range, 0); at >= 0; at = outside(values, range, at + 1)) {
       const row = column.kind === 'array' ? rowOf(column.offsets, at) : at;
       // What stands behind a null is read by nobody.
@@ -55,8 +58,13 @@ export function checkExact(batch: ColumnBatch, fields: readonly Field[], firstRo
 }
 
 /** Position of the first value from `from` on that is out of the range, or -1. */
-function outside(values: NumberColumn['values'], { low, high }: Range, from: number): number {
+function outside(values: BigInt64Array, { low, high }: Range, from: number): number {
+  // The upper halves decide for all but the extremes, and need no object for each value.
+  const halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2);
+  const limit = Number(high >> 32n);
   for (let i = from; i < values.length; i++) {
+    const half = halves[i * 2 + 1] as number;
+    if (half < limit && half > -limit) continue;
     const value = values[i] as bigint;
     if (value < low || value > high) return i;
   }

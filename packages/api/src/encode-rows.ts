@@ -18,6 +18,7 @@ import {
   denseBytes,
   didYouMean,
   dynamicField,
+  keysIncrease,
   setBit,
 } from '@elanus/core';
 import type { Cells } from './cells.ts';
@@ -96,6 +97,7 @@ const decoder = new TextDecoder();
 
 function checkDistinct(column: Column, field: Field, firstRow: number): void {
   const rows = 'offsets' in column ? column.offsets.length - 1 : column.values.length;
+  if (keysIncrease(column)) return;
   const seen = new Map<unknown, number>();
   for (let row = 0; row < rows; row++) {
     const key = keyAt(column as NumberColumn | BytesColumn, row);

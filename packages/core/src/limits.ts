@@ -30,7 +30,7 @@ export const LIMITS = {
   /** One log record is cut at this size: big enough to amortise, small enough for a short turn. */
   recordBytesTarget: 512 * 1024,
   /** Rows of one log record, for rows so small that their keys cost more than their bytes. */
-  recordRowsTarget: 8_192,
+  recordRowsTarget: 4_096,
   /** One request through HTTP, as Milvus' proxy. */
   requestBytesMax: 64 * 1024 * 1024,
   /** Rows of one write; larger inserts are cut by the client. */
