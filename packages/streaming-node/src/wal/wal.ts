@@ -12,7 +12,7 @@
  * - W2, W4: every record carries the hash of the one before it; timestamps strictly rise.
  * - Prefix rule: a record is confirmed only when all before it are.
  * - After a Term above its own has been seen, nothing is published any more (W3).
- * - Records are applied in log order, at most TURN_BYTES of them in one turn of the event loop.
+ * - Records are applied in log order, at most one full record's worth in a turn of the event loop.
  */
 import {
   assert,
@@ -57,7 +57,6 @@ export interface WalPosition {
   readonly lastHash: number;
 }
 
-const TURN_BYTES = LIMITS.recordBytesTarget;
 const NOTHING = new Uint8Array(0);
 
 interface InFlight extends LogRecord {
@@ -277,16 +276,17 @@ export class Wal {
   async #pump(): Promise<void> {
     if (this.#pumping) return;
     this.#pumping = true;
-    let turnBytes = 0;
+    let turn = 0;
     for (;;) {
       const record = this.#confirmed[0];
       if (record === undefined) break;
       const bytes = record.head.length + record.bodyBytes;
-      if (turnBytes > 0 && turnBytes + bytes > TURN_BYTES) {
+      const share = shareOfTurn(record);
+      if (turn > 0 && turn + share > 1) {
         await this.#clock.turn();
-        turnBytes = 0;
+        turn = 0;
       }
-      turnBytes += bytes;
+      turn += share;
       this.#apply(record);
       this.#confirmed.shift();
       this.#bytes -= bytes;
@@ -381,6 +381,12 @@ export class Wal {
       this.#bytes -= record.head.length + record.bodyBytes;
     }
   }
+}
+
+/** What applying a record takes of one turn of the event loop: a full record takes all of it. */
+function shareOfTurn({ header, bodyBytes }: LogRecord): number {
+  const { recordBytesTarget, recordRowsTarget } = LIMITS;
+  return Math.max(bodyBytes / recordBytesTarget, header.rowCount / recordRowsTarget);
 }
 
 /** Whether the store said that it holds nothing of a record, and why. */
