@@ -13,35 +13,38 @@ interface Entries {
   readonly values: ArrayLike<unknown>;
 }
 
-/** A row as it is kept: indices rise. */
-interface SparseRow {
+/** Where checked entries go. */
+interface Entering {
   readonly indices: Uint32Array;
   readonly values: Float32Array;
+  /** Entries of the rows before. */
+  readonly at: number;
 }
 
 /**
- * Sparse vectors as a column, sorted, without zeroes.
+ * Sparse vectors as a column, sorted, without zeroes. Cost: one pass over the entries.
  *
  * @throws wrong_type, value_out_of_range, value_not_allowed (an index twice), vector_not_finite,
  * value_too_long, missing_field
  */
 export function sparseColumn(cells: Cells): SparseColumn {
-  const rows = cells.values.map((_, i) => sparseRow(cells, i));
+  const rows = cells.values.map((_, i) => entriesOfRow(cells, i));
+  const most = rows.reduce((sum, { indices }) => sum + indices.length, 0);
   const offsets = new Uint32Array(rows.length + 1);
-  rows.forEach(({ indices }, i) => {
-    offsets[i + 1] = (offsets[i] as number) + indices.length;
-  });
-  const entries = offsets[rows.length] as number;
-  const indices = new Uint32Array(entries);
-  const values = new Float32Array(entries);
+  const indices = new Uint32Array(most);
+  const values = new Float32Array(most);
+  let at = 0;
   rows.forEach((row, i) => {
-    indices.set(row.indices, offsets[i]);
-    values.set(row.values, offsets[i]);
+    const end = enterRow({ cells, index: i }, row, { indices, values, at });
+    sortRow({ cells, index: i }, indices.subarray(at, end), values.subarray(at, end));
+    at = end;
+    offsets[i + 1] = end;
   });
-  return { kind: 'sparse', offsets, indices, values };
+  if (at === most) return { kind: 'sparse', offsets, indices, values };
+  return { kind: 'sparse', offsets, indices: indices.slice(0, at), values: values.slice(0, at) };
 }
 
-function sparseRow(cells: Cells, index: number): SparseRow {
+function entriesOfRow(cells: Cells, index: number): Entries {
   const value = cells.values[index];
   if (value === undefined) {
     const row = cells.firstRow + index;
@@ -52,21 +55,9 @@ function sparseRow(cells: Cells, index: number): SparseRow {
     const expected = '{ indices, values } of one length, { [index]: value } or [index, value][]';
     throw cellError(cells, { code: 'wrong_type', index, expected });
   }
-  const max = LIMITS.sparseEntriesMax;
-  if (given.indices.length > max) {
-    const expected = `at most ${max} values`;
-    throw cellError(cells, { code: 'value_too_long', index, expected });
-  }
-  const row = checkEntries(cells, index, given);
-  if (rises(row.indices)) return row;
-  const sorted = sortRow(row);
-  const twice = sorted.indices.findIndex((one, i) => one === sorted.indices[i - 1]);
-  if (twice < 0) return sorted;
-  throw new ElanusError('value_not_allowed', {
-    field: cells.field.name,
-    row: cells.firstRow + index,
-    got: `index ${sorted.indices[twice]} twice`,
-  });
+  if (given.indices.length <= LIMITS.sparseEntriesMax) return given;
+  const expected = `at most ${LIMITS.sparseEntriesMax} values`;
+  throw cellError(cells, { code: 'value_too_long', index, expected });
 }
 
 const isEntry = (item: unknown): item is { readonly index: unknown; readonly value: unknown } =>
@@ -93,41 +84,48 @@ function entriesOfList(list: readonly unknown[]): Entries | undefined {
   return { indices: list.map(({ index }) => index), values: list.map(({ value }) => value) };
 }
 
-/** The entries in the arrays they are kept in, zeroes left out. */
-function checkEntries(cells: Cells, row: number, given: Entries): SparseRow {
-  const indices = new Uint32Array(given.indices.length);
-  const values = new Float32Array(given.indices.length);
-  let count = 0;
-  for (let k = 0; k < indices.length; k++) {
-    const [index, value] = [given.indices[k], given.values[k]];
+/** One row among others. */
+interface RowPlace {
+  readonly cells: Cells;
+  readonly index: number;
+}
+
+/** Checks a row's entries and writes them, zeroes left out. @returns where the next row begins */
+function enterRow(place: RowPlace, given: Entries, to: Entering): number {
+  const { indices, values } = to;
+  const count = given.indices.length;
+  let at = to.at;
+  for (let k = 0; k < count; k++) {
+    const index = given.indices[k];
+    const value = given.values[k];
     if (typeof index !== 'number' || typeof value !== 'number') {
       const got = `${describe(index)}: ${describe(value)}`;
-      throw entryError(cells, row, { code: 'wrong_type', expected: 'numbers', got });
+      throw entryError(place, { code: 'wrong_type', expected: 'numbers', got });
     }
-    if (!Number.isInteger(index) || index < 0 || index > LIMITS.sparseIndexMax) {
+    if (!(index >= 0 && index <= LIMITS.sparseIndexMax && Number.isInteger(index))) {
       const expected = `indices from 0 to ${LIMITS.sparseIndexMax}`;
-      throw entryError(cells, row, { code: 'value_out_of_range', expected, got: `${index}` });
+      throw entryError(place, { code: 'value_out_of_range', expected, got: `${index}` });
     }
-    indices[count] = index;
-    values[count] = value;
-    const kept = values[count] as number;
-    if (kept === 0 && value >= 0) continue;
-    const got = `${value} at ${index}`;
-    if (!Number.isFinite(value)) throw entryError(cells, row, { code: 'vector_not_finite', got });
-    if (value < 0 || !Number.isFinite(kept)) {
-      const expected = 'values of 0 and above that fit a float32';
-      throw entryError(cells, row, { code: 'value_out_of_range', expected, got });
-    }
-    count++;
+    indices[at] = index;
+    values[at] = value;
+    const kept = values[at] as number;
+    if (kept > 0 && kept < Infinity) at++;
+    else if (kept !== 0 || value < 0) throw valueError(place, index, value);
   }
-  return { indices: indices.subarray(0, count), values: values.subarray(0, count) };
+  return at;
+}
+
+function valueError(place: RowPlace, index: number, value: number): Error {
+  const got = `${value} at ${index}`;
+  if (!Number.isFinite(value)) return entryError(place, { code: 'vector_not_finite', got });
+  const expected = 'values of 0 and above that fit a float32';
+  return entryError(place, { code: 'value_out_of_range', expected, got });
 }
 
 function entryError(
-  cells: Cells,
-  index: number,
+  { cells, index }: RowPlace,
   bad: {
-    readonly code: 'wrong_type' | 'value_out_of_range' | 'vector_not_finite';
+    readonly code: 'wrong_type' | 'value_out_of_range' | 'value_not_allowed' | 'vector_not_finite';
     readonly expected?: string;
     readonly got: string;
   },
@@ -145,11 +143,15 @@ export function rises(indices: Uint32Array): boolean {
   return true;
 }
 
-function sortRow(row: SparseRow): SparseRow {
-  const order = Uint32Array.from(row.indices, (_, i) => i);
-  order.sort((a, b) => (row.indices[a] as number) - (row.indices[b] as number));
-  return {
-    indices: order.map((at) => row.indices[at] as number),
-    values: Float32Array.from(order, (at) => row.values[at] as number),
-  };
+/** Puts the entries of a row in order, where they lie. @throws value_not_allowed: an index twice */
+function sortRow(place: RowPlace, indices: Uint32Array, values: Float32Array): void {
+  if (rises(indices)) return;
+  const order = Uint32Array.from(indices, (_, i) => i);
+  order.sort((a, b) => (indices[a] as number) - (indices[b] as number));
+  const numbers = order.map((at) => indices[at] as number);
+  values.set(Float32Array.from(order, (at) => values[at] as number));
+  indices.set(numbers);
+  if (rises(numbers)) return;
+  const twice = numbers.find((one, i) => one === numbers[i - 1]);
+  throw entryError(place, { code: 'value_not_allowed', got: `index ${twice} twice` });
 }

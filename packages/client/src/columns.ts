@@ -175,7 +175,9 @@ interface Csr {
 function isCsr(value: unknown): value is Csr {
   if (typeof value !== 'object' || value === null) return false;
   const { offsets, indices, values } = value as Partial<Csr>;
-  return isList(offsets) && isList(indices) && isList(values);
+  return [offsets, indices, values].every(
+    (part) => isList(part) && !(part instanceof BigInt64Array || part instanceof BigUint64Array),
+  );
 }
 
 function rowsOfCsr({ offsets, indices, values }: Csr, field: Field): readonly unknown[] {
@@ -189,8 +191,10 @@ function rowsOfCsr({ offsets, indices, values }: Csr, field: Field): readonly un
       expected: 'offsets from 0 to the number of indices and values, never going back',
     });
   }
-  const [at, of] = [Array.from(indices), Array.from(values)];
-  return spans.map(([from, to]) => ({ indices: at.slice(from, to), values: of.slice(from, to) }));
+  const [at, of] = [Float64Array.from(indices), Float64Array.from(values)];
+  return spans.map(([from, to]) => {
+    return { indices: at.subarray(from, to), values: of.subarray(from, to) };
+  });
 }
 
 /** Bitmaps are read lowest bit first, as Arrow's; arrays of booleans one by one. */
@@ -223,10 +227,7 @@ const SAME = {
 function encodeColumn(field: Field, given: Given | undefined, rows: number): Column {
   const values = given?.values ?? Array.from({ length: rows }, (): undefined => undefined);
   const holds = given?.holds;
-  if (field.type === 'vector') {
-    const { type } = vectorShape(field);
-    if (type !== 'sparse' && isDenseArray(type, values)) return flatVectors(field, type, values);
-  }
+  if (field.type === 'vector') return vectorsOf(field, values);
   const same = field.type in SAME ? SAME[field.type as keyof typeof SAME] : undefined;
   const real = field.type === 'float' || field.type === 'double';
   if (same !== undefined && !real && values instanceof same && holds === undefined) {
@@ -242,22 +243,17 @@ function encodeColumn(field: Field, given: Given | undefined, rows: number): Col
     if (holds !== undefined && !holds(i)) return null;
     return bool ? value === 1 : value;
   });
-  return fieldColumn({ values: split(field, list), field, firstRow: 0 }, {});
+  return fieldColumn({ values: list, field, firstRow: 0 }, {});
 }
 
-/** Flat vectors in another number type: cut into one list for each row. */
-function split(field: Field, values: readonly unknown[]): readonly unknown[] {
-  if (field.type !== 'vector' || typeof values[0] !== 'number') return values;
+/** Vectors, one by one or all in one array: [rows x width]. */
+function vectorsOf(field: Field, values: ArrayLike<unknown>): Column {
+  const { type } = vectorShape(field);
+  const flat = ArrayBuffer.isView(values) || typeof values[0] === 'number';
+  if (type === 'sparse' || !flat) {
+    return fieldColumn({ values: Array.from(values), field, firstRow: 0 }, {});
+  }
   const width = widthOf(field);
-  return Array.from({ length: values.length / width }, (_, i) =>
-    values.slice(i * width, (i + 1) * width),
-  );
-}
-
-/** Flat vectors in the array of their own type: [rows x width], checked and copied. */
-function flatVectors(field: Field, type: DenseType, values: DenseArray): Column {
-  const { dim } = vectorShape(field);
-  const width = denseWidth(type, dim);
   if (values.length % width !== 0) {
     throw new ElanusError('dimension_mismatch', {
       field: field.name,
@@ -265,6 +261,20 @@ function flatVectors(field: Field, type: DenseType, values: DenseArray): Column 
       got: String(values.length),
     });
   }
+  if (isDenseArray(type, values)) return flatVectors(field, type, values);
+  // A row of a typed array is a view on it.
+  const all = ArrayBuffer.isView(values) ? (values as unknown as Float32Array) : undefined;
+  const list = all === undefined ? Array.from(values) : [];
+  const rows = Array.from({ length: values.length / width }, (_, i) => {
+    const [from, to] = [i * width, (i + 1) * width];
+    return all?.subarray(from, to) ?? list.slice(from, to);
+  });
+  return fieldColumn({ values: rows, field, firstRow: 0 }, {});
+}
+
+/** Vectors in the array of their own type, checked and copied. */
+function flatVectors(field: Field, type: DenseType, values: DenseArray): Column {
+  const { dim } = vectorShape(field);
   const copy = denseArray(type, values.length);
   const at = capture(type, values, copy);
   if (at < 0) return { kind: 'vector', type, dim, values: copy };

@@ -50,6 +50,30 @@ describe.each(TYPES)('%s', (type) => {
     );
   });
 
+  test('from a Float32Array the same, whatever its bits', () => {
+    const word = fc.oneof(
+      fc.nat(0xffff_ffff),
+      fc
+        .tuple(fc.integer({ min: 0, max: infinity }), fc.integer({ min: -2, max: 2 }))
+        .map(([bits, step]) => {
+          // Halfway between neighbours, and beside it.
+          const [low, high] = [halfToNumber(type, bits), halfToNumber(type, bits + 1)];
+          const middle = Float32Array.of((low + high) / 2);
+          return (new Uint32Array(middle.buffer)[0] ?? 0) + step;
+        }),
+    );
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 1 }), (words) => {
+        const floats = new Float32Array(Uint32Array.from(words).buffer);
+        const [one, other] = [new Uint16Array(words.length), new Uint16Array(words.length)];
+        const bad = writeHalves(type, floats, { into: one, at: 0 });
+        expect(bad).toBe(writeHalves(type, [...floats], { into: other, at: 0 }));
+        const numbers = (bits: Uint16Array) => halvesToFloats(type, bits);
+        expect(numbers(one)).toEqual(numbers(other));
+      }),
+    );
+  });
+
   test('what lies beyond the largest is told by its place', () => {
     const largest = halfToNumber(type, infinity - 1);
     const step = largest - halfToNumber(type, infinity - 2);

@@ -10,6 +10,7 @@ import {
   emptyHits,
   forEachBit,
   mergeHits,
+  type Bitset,
   type FieldId,
   type Hits,
   type Metric,
@@ -187,6 +188,7 @@ interface Found {
 function toHits(kernels: Kernels, found: Found): Hits {
   const { task, read, top } = found;
   const hits = emptyHits(task.nq, task.limit, task.keyKind);
+  let allowedIn: AllowedIn | undefined;
   for (let q = 0; q < task.nq; q++) {
     const base = q * task.limit;
     const count = top.counts[q] ?? 0;
@@ -195,7 +197,10 @@ function toHits(kernels: Kernels, found: Found): Hits {
       const key = keyOfRow(read.view, task.keyField, row);
       return { score: top.scores[base + i] ?? 0, row, key };
     });
-    if (top.tied[q] === 1) settleTies(kernels, { ...found, q, entries });
+    if (top.tied[q] === 1) {
+      allowedIn ??= rememberAllowed(read, task);
+      settleTies(kernels, { ...found, q, entries, allowedIn });
+    }
     orderTies(entries);
     entries.forEach((entry, i) => {
       hits.scores[base + i] = entry.score;
@@ -227,6 +232,18 @@ function orderTies(entries: Entry[]): void {
   }
 }
 
+/** The rows of a chunk that may be returned. */
+type AllowedIn = (chunk: ChunkView) => Bitset | undefined;
+
+/** Scores of bits tie often: the filter is evaluated once for all queries whose border is a tie. */
+function rememberAllowed(read: SegmentRead, task: SearchTask): AllowedIn {
+  const known = new Map<ChunkView, Bitset | undefined>();
+  return (chunk) => {
+    if (!known.has(chunk)) known.set(chunk, allowedRows(read, chunk, task.filter));
+    return known.get(chunk);
+  };
+}
+
 /** Rows scanned at a time for ties; each is kept, so this bounds the heap. */
 const TIE_ROWS = 4096;
 
@@ -236,18 +253,23 @@ const TIE_ROWS = 4096;
  */
 function settleTies(
   kernels: Kernels,
-  found: Found & { readonly q: number; readonly entries: Entry[] },
+  found: Found & {
+    readonly q: number;
+    readonly entries: Entry[];
+    readonly allowedIn: AllowedIn;
+  },
 ): void {
   const { task, read, q, entries } = found;
   const worst = entries[entries.length - 1]?.score ?? 0;
   const keep = entries.filter((entry) => entry.score === worst).length;
   const queries = oneQuery(task.ready, q, task.nq);
   let best: Entry[] = [];
+  const top = createTopK(1, TIE_ROWS);
   for (const chunk of read.view.chunks) {
     const rows = visibleInChunk(read, chunk);
-    const allowed = allowedRows(read, chunk, task.filter);
+    const allowed = found.allowedIn(chunk);
     for (let from = 0; from < rows; from += TIE_ROWS) {
-      const top = createTopK(1, TIE_ROWS);
+      top.counts[0] = 0;
       const to = Math.min(rows, from + TIE_ROWS);
       const bounds = { min: worst, max: worst };
       scanChunk(kernels, { task, chunk, rows: to, from, allowed, top, bounds, queries });
