@@ -123,16 +123,19 @@ class Run {
   #db: Db | undefined;
   #rows: Collection<Fields, false> | undefined;
 
-  constructor(seed: number) {
+  readonly #kernels: 'auto' | 'wasm';
+
+  constructor(seed: number, kernels: 'auto' | 'wasm') {
     this.#random = random(seed);
+    this.#kernels = kernels;
     this.#folder = mkdtempSync(join(tmpdir(), 'elanus-vectors-'));
     folders.push(this.#folder);
   }
 
   async open(): Promise<void> {
     this.#world = await localWorld(this.#folder, { durability: 'process' });
-    const options = { world: this.#world, durability: 'process', kernels: 'auto' } as const;
-    this.#db = connect(await startEmbedded(options));
+    const options = { durability: 'process', kernels: this.#kernels } as const;
+    this.#db = connect(await startEmbedded({ ...options, world: this.#world }));
     this.#rows = await this.#db.collection(Rows);
   }
 
@@ -279,8 +282,13 @@ class Run {
 }
 
 describe('vectors of every type against a map', () => {
-  test.each([1, 2, 3])('seed %i', { timeout: 240_000 }, async (seed) => {
-    const run = new Run(seed);
+  const runs = [
+    [1, 'auto'],
+    [2, 'auto'],
+    [3, 'wasm'],
+  ] as const;
+  test.each(runs)('seed %i, kernels %s', { timeout: 240_000 }, async (seed, kernels) => {
+    const run = new Run(seed, kernels);
     await run.open();
     for (let step = 0; step < 100; step++) {
       try {

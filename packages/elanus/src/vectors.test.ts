@@ -87,6 +87,65 @@ test('rows of 16 and 8 bits are indexed as those of 32 are', { timeout: 240_000 
   for (const value of Object.values(await recalls())) expect(value).toBeGreaterThan(0.95);
 });
 
+test('long searches of bits and of sparse vectors run on threads, with the same answer', async () => {
+  const rows = await db.collection('rows', {
+    id: t.int64({ primary: true, as: 'number' }),
+    bits: t.vector(256, { type: 'binary', metric: 'jaccard' }),
+    words: t.sparse(),
+  });
+  const count = 6_000;
+  const entries = 12;
+  const numbers = clustered();
+  const bits = Uint8Array.from({ length: count * 32 }, (_, i) => Math.abs(numbers[i] ?? 0) * 5);
+  const words = {
+    offsets: Uint32Array.from({ length: count + 1 }, (_, i) => i * entries),
+    indices: Uint32Array.from({ length: count * entries }, (_, i) => {
+      return (i % entries) * 50 + (Math.abs(numbers[i] ?? 0) % 50);
+    }),
+    values: Float32Array.from({ length: count * entries }, (_, i) => 1 + (i % 7)),
+  };
+  const id = BigInt64Array.from({ length: count }, (_, i) => BigInt(i));
+  await rows.insert({ id, bits, words });
+  const queries = Array.from({ length: 60 }, (_, i) => i * 97);
+  for (const field of ['bits', 'words'] as const) {
+    const options = { field, limit: 5, select: [] } as const;
+    const vectors = (await rows.get(queries, { select: [field] })).map((row) => row?.[field] ?? []);
+    const many = await rows.search({ ...options, vectors: vectors as never });
+    for (const [q, vector] of vectors.slice(0, 5).entries()) {
+      expect(await rows.search({ ...options, vector: vector as never })).toEqual(many[q]);
+    }
+    expect(await rows.search({ ...options, ids: queries })).toEqual(many);
+    const [hits] = many;
+    if (field === 'bits') expect(hits?.[0]).toMatchObject({ id: 0, score: 0 });
+  }
+  const report = await rows.explain({ field: 'bits', vector: bits.slice(0, 32), limit: 5 });
+  expect(report).toMatchObject({ recallIs: 'exact', expectedRecall: 1 });
+  expect(report.segments).toMatchObject([{ index: 'BIN_FLAT', strategy: 'exact' }]);
+});
+
+test('zero vectors under cosine score 0, whatever the type', async () => {
+  const rows = await db.collection('rows', {
+    id: t.int64({ primary: true, as: 'number' }),
+    half: t.vector(2, { type: 'float16' }),
+    brain: t.vector(2, { type: 'bfloat16' }),
+    small: t.vector(2, { type: 'int8' }),
+  });
+  const all = (vector: number[]) => ({ half: vector, brain: vector, small: vector });
+  await rows.insert([
+    { id: 1, ...all([0, 0]) },
+    { id: 2, ...all([-1, 0]) },
+  ]);
+  for (const field of ['half', 'brain', 'small'] as const) {
+    const hits = await rows.search({ field, vector: [2, 0], limit: 2, select: [] });
+    expect(hits.map(({ id, score }) => [id, score])).toEqual([
+      [1, 0],
+      [2, -1],
+    ]);
+    const zero = await rows.search({ field, vector: [0, 0], limit: 2, select: [] });
+    expect(zero.map(({ score }) => score + 0)).toEqual([0, 0]);
+  }
+});
+
 test('a damaged file of vectors is told when it is loaded', async () => {
   const rows = await db.collection('rows', {
     id: t.int64({ primary: true }),
