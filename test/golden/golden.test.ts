@@ -8,6 +8,7 @@ import { elanus } from 'elanus';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { ask } from './folder.ts';
 import { FORMATS } from './formats.ts';
+import { askVectors } from './vectors-folder.ts';
 
 const here = join(import.meta.dirname, 'v1');
 const answers = JSON.parse(readFileSync(join(here, 'formats', 'answers.json'), 'utf8')) as Readonly<
@@ -32,20 +33,22 @@ describe('formats of version 1', () => {
   });
 });
 
+/** A copy of a golden folder, to be written to. */
+function copyOf(name: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'elanus-golden-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync(join(here, name), folder, { recursive: true });
+  return folder;
+}
+
+const expectedOf = (name: string): unknown =>
+  JSON.parse(readFileSync(join(here, `${name}.json`), 'utf8'));
+
 describe('a folder of version 1', () => {
-  const expected: unknown = JSON.parse(readFileSync(join(here, 'folder.json'), 'utf8'));
-
-  function copy(): string {
-    const folder = mkdtempSync(join(tmpdir(), 'elanus-golden-'));
-    onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-    cpSync(join(here, 'folder'), folder, { recursive: true });
-    return folder;
-  }
-
   test('opens, answers as it did, can be written to and opened again', async () => {
-    const folder = copy();
+    const folder = copyOf('folder');
     const db = await elanus(folder);
-    expect(await ask(db)).toEqual(expected);
+    expect(await ask(db)).toEqual(expectedOf('folder'));
     const docs = await db.collection('docs');
     const { count } = await docs.delete({ all: true });
     expect(count).toBe(57);
@@ -54,5 +57,14 @@ describe('a folder of version 1', () => {
     expect(await (await again.collection('docs')).count()).toBe(0);
     expect(await (await again.collection('words')).count()).toBe(5);
     await again.close();
+  });
+
+  test('with vectors of every type answers as it did, also when opened again', async () => {
+    const folder = copyOf('folder-vectors');
+    for (let opening = 0; opening < 2; opening++) {
+      const db = await elanus(folder);
+      expect(await askVectors(db)).toEqual(expectedOf('folder-vectors'));
+      await db.close();
+    }
   });
 });

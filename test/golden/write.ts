@@ -7,12 +7,11 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { elanus } from 'elanus';
-import { ask, makeFolder } from './folder.ts';
+import { FOLDERS } from './folders.ts';
 import { FORMATS } from './formats.ts';
 
 const here = join(import.meta.dirname, 'v1');
 const formats = join(here, 'formats');
-const folder = join(here, 'folder');
 
 const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
 
@@ -31,16 +30,18 @@ for (const [name, { write, read }] of Object.entries(FORMATS)) {
 }
 writeFileSync(answersPath, json(answers));
 
-if (!existsSync(folder)) {
-  await makeFolder(folder);
+for (const [name, { make, ask }] of Object.entries(FOLDERS)) {
+  const folder = join(here, name);
+  if (existsSync(folder)) continue;
+  await make(folder);
   const copy = join(here, '.copy');
   cpSync(folder, copy, { recursive: true });
   const db = await elanus(copy);
-  writeFileSync(join(here, 'folder.json'), json(await ask(db)));
+  writeFileSync(join(here, `${name}.json`), json(await ask(db)));
   await db.close();
-  for (const name of ['lock', 'lock.pid', 'meta.db-shm', 'meta.db-wal']) {
-    rmSync(join(folder, name), { force: true });
+  for (const file of ['lock', 'lock.pid', 'meta.db-shm', 'meta.db-wal']) {
+    rmSync(join(folder, file), { force: true });
   }
   rmSync(copy, { recursive: true });
-  console.log('folder: made');
+  console.log(`${name}: made`);
 }
