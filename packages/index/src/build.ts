@@ -4,7 +4,7 @@ import { createTopK, decodeElements, elementsOf, rowsPerCall, trainSq8 } from '@
 import type { Kernels, RowMemory, TopK } from '@elanus/kernels';
 
 import { binaryMetric, floatMetric, numberColumn, rowOf } from './column.ts';
-import type { NumberColumn, VectorColumn } from './column.ts';
+import type { IndexColumn, NumberColumn } from './column.ts';
 import { codedRows, encodePiece, encodeRows, writeFacts } from './coded-rows.ts';
 import type { CodedRows } from './coded-rows.ts';
 import { lead } from './crew.ts';
@@ -15,6 +15,7 @@ import type { HnswParams } from './hnsw-build.ts';
 import { allocateIndex, indexLayout, sealSteps } from './index-file.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
 import { NO_CODES } from './open.ts';
+import { sparseBuildSteps } from './sparse-build.ts';
 import { placeQuery, scanCodes } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import type { IndexKind } from './vector-index.ts';
@@ -24,7 +25,7 @@ export interface IndexPlan {
   readonly kernels: Kernels;
   readonly kind: IndexKind;
   readonly metric: Metric;
-  readonly column: VectorColumn;
+  readonly column: IndexColumn;
   /** HNSW only. */
   readonly params?: HnswParams | undefined;
   /** Memory of the file, when it was reserved before: see `prepareBuild`. */
@@ -178,7 +179,11 @@ function* encodeSteps(plan: NumberPlan, coded: CodedRows): Generator<undefined, 
 /** Refuses a kind that does not fit what the column holds. @throws RangeError */
 function checkKind({ kind, metric, column }: IndexPlan): void {
   const bits = column.element === 'binary';
-  if (bits !== (kind === 'BIN_FLAT')) throw new RangeError(`kind: ${kind} is not for such rows`);
+  const sparse = column.element === 'sparse';
+  if (bits !== (kind === 'BIN_FLAT') || sparse !== (kind === 'SPARSE_INVERTED')) {
+    throw new RangeError(`kind: ${kind} is not for such rows`);
+  }
+  if (sparse && metric !== 'ip') throw new RangeError('metric: sparse rows have inner products');
   if (bits) binaryMetric(metric);
   else floatMetric(metric);
 }
@@ -195,9 +200,12 @@ function firstHeader(plan: IndexPlan): IndexHeader {
 /**
  * Reserves the memory of an index file: a build that gets it as `file` allocates nothing large.
  *
+ * The file of sparse rows is as long as they turn out to be: there is none to reserve.
+ *
  * @throws RangeError for parameters out of range, or without that much memory
  */
 export function reserveFile(plan: IndexPlan): IndexFile {
+  if (plan.column.element === 'sparse') throw new RangeError('column: of a size not yet known');
   const { bytes } = indexLayout(firstHeader(plan));
   return { memory: allocateIndex(plan.kernels, bytes), bytes };
 }
@@ -207,7 +215,11 @@ export function reserveFile(plan: IndexPlan): IndexFile {
  * Cost at 60,000 x 784 on one core: FLAT_SQ8 about half a second, HNSW about ten seconds.
  */
 export function* buildSteps(plan: IndexPlan): Generator<undefined, IndexFile, undefined> {
-  const { metric, column } = plan;
+  const { kernels, metric, column } = plan;
+  if (column.element === 'sparse') {
+    checkKind(plan);
+    return yield* sparseBuildSteps(kernels, column);
+  }
   let header = firstHeader(plan);
   const { memory } = plan.file ?? reserveFile(plan);
   if (column.element !== 'binary') {
@@ -255,6 +267,7 @@ function* numberSteps(
 /** About how many steps a build takes. */
 function stepsOf(plan: IndexPlan): number {
   const { dim, rowCount } = plan.column;
+  if (plan.column.element === 'sparse') return 1 + plan.column.entries / 5000;
   const calls = rowCount / rowsPerCall(dim, 1);
   const norms = plan.metric === 'cosine' ? calls : 0;
   const sealed = indexLayout(firstHeader(plan)).blocks;

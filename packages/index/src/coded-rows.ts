@@ -9,7 +9,7 @@ import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import type { FlatSource } from './flat.ts';
 import { rowOf } from './column.ts';
-import type { VectorColumn } from './column.ts';
+import type { NumberColumn } from './column.ts';
 
 /**
  * What threads of a build do with codes: encode rows, and find the true neighbours of the rows that
@@ -20,7 +20,7 @@ import type { VectorColumn } from './column.ts';
 const PIECES = { least: 16, most: 60_000 } as const;
 
 /** Rows of one piece of encoding: well below a millisecond. */
-export function encodeRows({ rowCount, dim }: VectorColumn): number {
+export function encodeRows({ rowCount, dim }: NumberColumn): number {
   const few = Math.min(rowsPerCall(dim, 1) / 16, rowCount / PIECES.least);
   return Math.ceil(Math.max(1, few, rowCount / PIECES.most));
 }

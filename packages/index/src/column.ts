@@ -18,13 +18,33 @@ export interface VectorColumn {
 /** What a column of vectors holds: numbers of some width, or bits. */
 export type ColumnElement = RowElement | 'binary';
 
+/** Sparse vectors of a segment, as an index sees them. */
+export interface SparseRows {
+  readonly element: 'sparse';
+  readonly rowCount: number;
+  /** Sparse vectors have no dimension. */
+  readonly dim: 0;
+  /** Numbers of all rows together. */
+  readonly entries: number;
+  /** [rowCount + 1] u32: row i holds entries `[offsets[i], offsets[i + 1])`. */
+  readonly offsets: RowMemory;
+  /** [entries] u32, rising strictly within a row, below 2^32 - 1 */
+  readonly indices: RowMemory;
+  /** [entries] f32, finite and above 0 */
+  readonly values: RowMemory;
+}
+
+/** Any column that an index can be over. */
+export type IndexColumn = VectorColumn | SparseRows;
+
 /** A column of numbers. */
 export interface NumberColumn extends VectorColumn {
   readonly element?: RowElement | undefined;
 }
 
 /** The column, known to hold numbers. @throws RangeError for one of bits */
-export function numberColumn(column: VectorColumn): NumberColumn {
+export function numberColumn(column: IndexColumn): NumberColumn {
+  if (column.element === 'sparse') throw new RangeError('column: expected dense rows');
   const { element } = column;
   if (element === 'binary') throw new RangeError('column: expected numbers, not bits');
   return { ...column, element };
@@ -40,6 +60,12 @@ export function floatMetric(metric: Metric): FloatMetric {
 export function binaryMetric(metric: Metric): BinaryMetric {
   if (metric === 'hamming' || metric === 'jaccard' || metric === 'tanimoto') return metric;
   throw new RangeError(`metric: ${metric} compares numbers`);
+}
+
+/** The column, known to hold bits. @throws RangeError */
+export function bitColumn(column: IndexColumn): VectorColumn {
+  if (column.element !== 'binary') throw new RangeError('column: expected bits');
+  return column;
 }
 
 /** One row of a column as float32 numbers: what a query looks like. */

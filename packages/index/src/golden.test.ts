@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { bytesOf, createTopK, decodeRows, floatsOf, loadKernels, sortTopK } from '@elanus/kernels';
 import { expect, test } from 'vitest';
 
-import { narrowRows } from '../../../test/golden/v1/index/narrow-rows.ts';
+import { narrowRows, sparseQuery, sparseRows } from '../../../test/golden/v1/index/narrow-rows.ts';
 import type { ColumnElement } from './column.ts';
 import { openIndex } from './open.ts';
 
@@ -58,5 +58,18 @@ test.each(answersOf('answers-elements.json'))('version 1, %s', (name, answer) =>
   const work = index.search({ queries, top, ef: 60 });
   expect(work.plan === 'graph').toBe(index.kind === 'HNSW');
   sortTopK(top, index.metric);
+  expect({ rows: [...top.rows], scores: [...top.scores] }).toEqual(answer);
+});
+
+test.each(answersOf('answers-sparse.json'))('version 1, %s', (name, answer) => {
+  const kernels = loadKernels();
+  const bytes = readFileSync(new URL(`${name}.index`, folder));
+  const memory = kernels.allocate(bytes.length);
+  bytesOf(memory, bytes.length).set(bytes);
+  const image = { memory, bytes: bytes.length, path: name };
+  const index = openIndex({ kernels, column: sparseRows(kernels), image });
+  const top = createTopK(1, 5);
+  expect(index.search({ queries: sparseQuery(), top }).plan).toBe('postings');
+  sortTopK(top, 'ip');
   expect({ rows: [...top.rows], scores: [...top.scores] }).toEqual(answer);
 });

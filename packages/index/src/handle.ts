@@ -1,4 +1,4 @@
-import type { VectorColumn } from './column.ts';
+import type { IndexColumn } from './column.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
 
 /**
@@ -7,7 +7,7 @@ import type { IndexFile, IndexHeader } from './index-file.ts';
  */
 export interface IndexHandle {
   readonly header: IndexHeader;
-  readonly column: VectorColumn;
+  readonly column: IndexColumn;
   /** Absent for an exact index without a file. */
   readonly file?: IndexFile | undefined;
   /** COSINE without a file: the norms of the column. */

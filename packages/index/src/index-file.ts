@@ -23,13 +23,14 @@ import type { IndexKind } from './vector-index.ts';
  *     32    rows, u64                   144 crc32 of the checksums, u32
  *     40    low, step of the grid, f32  148 degree of the graph, u32
  *                                        152 rows that it links, u32
- *                                        156 efConstruction, u32
+ *                                        156 efConstruction, u32; sparse rows: their
+ *                                            dimensions, blocks, postings
  *                                        160 more sections: 5 x (offset u64, bytes u64)
  *                                        240 element of the rows, u32
  *                                        244 zeros        252 crc32 of bytes 0 to 251
  *     256   sections: codes, terms, squared norms, inverse norms, terms of inner products, links,
- *           rows of upper nodes, links of upper nodes, recall curve; then crc32 of each block of
- *           the bytes from 256 to the checksums
+ *           rows of upper nodes, links of upper nodes, recall curve (of sparse rows: those of
+ *           sparse-build.ts); then crc32 of each block of the bytes from 256 to the checksums
  *
  * A reader checks the header, then that every section is exactly as long as kind, rows and dim say
  * and lies inside the file, then all blocks. An unknown reader feature refuses the file; an unknown
@@ -50,21 +51,61 @@ const ROWS_MAX = 0xfffffffe;
 /** Rows of an index with a graph: links have 31 bits. */
 export const GRAPH_ROWS_MAX = 0x7fffffff;
 /** Codes of the format: append only. */
-const KINDS: readonly IndexKind[] = ['FLAT', 'FLAT_SQ8', 'HNSW', 'BIN_FLAT'];
+const KINDS: readonly IndexKind[] = ['FLAT', 'FLAT_SQ8', 'HNSW', 'BIN_FLAT', 'SPARSE_INVERTED'];
 const METRICS: readonly Metric[] = ['l2', 'ip', 'cosine', 'hamming', 'jaccard', 'tanimoto'];
-const ELEMENTS: readonly ColumnElement[] = ['float32', 'float16', 'bfloat16', 'int8', 'binary'];
-const SECTIONS = ['codes', 'terms', 'norms', 'inverseNorms'] as const;
-const GRAPH_SECTIONS = ['innerTerms', 'links', 'upperRows', 'upperLinks', 'curve'] as const;
+const ELEMENTS: readonly (ColumnElement | 'sparse')[] = [
+  'float32',
+  'float16',
+  'bfloat16',
+  'int8',
+  'binary',
+  'sparse',
+];
+/** Sections of kinds over dense rows, in the order in which they lie: nine at most. */
+const DENSE_SECTIONS = [
+  'codes',
+  'terms',
+  'norms',
+  'inverseNorms',
+  'innerTerms',
+  'links',
+  'upperRows',
+  'upperLinks',
+  'curve',
+] as const;
+/** Sections of kinds over sparse rows: see sparse-build.ts. */
+const SPARSE_SECTIONS = [
+  'dimensions',
+  'dimensionStarts',
+  'blocks',
+  'blockMax',
+  'blockStarts',
+  'postingRows',
+  'postingValues',
+] as const;
+const ALL_SECTIONS = [...DENSE_SECTIONS, ...SPARSE_SECTIONS] as const;
 /** Bytes of a recall curve: see recall-curve.ts. */
 export const CURVE_BYTES = 2048;
-/** Where the places of the sections lie in the header. */
-const TABLES = [
-  { names: SECTIONS, at: 64 },
-  { names: GRAPH_SECTIONS, at: 160 },
-] as const;
+/** Places in the header: four in a first table, five in a second one. */
+const PLACES = 9;
+const FIRST_TABLE = 4;
+const ABSENT: Section = { offset: 0, bytes: 0 };
 
 /** A section of the file. */
-export type SectionName = (typeof SECTIONS)[number] | (typeof GRAPH_SECTIONS)[number];
+export type SectionName = (typeof ALL_SECTIONS)[number];
+
+/** What stands in the nine places of the header; some kinds have fewer sections. */
+function placesOf(
+  kind: IndexKind,
+  layout: IndexLayout,
+): readonly { readonly name: SectionName | 'unused'; readonly section: Section; at: number }[] {
+  const names = kind === 'SPARSE_INVERTED' ? SPARSE_SECTIONS : DENSE_SECTIONS;
+  return Array.from({ length: PLACES }, (_, i) => {
+    const name = names[i] ?? 'unused';
+    const at = i < FIRST_TABLE ? 64 + i * 16 : 160 + (i - FIRST_TABLE) * 16;
+    return { name, section: name === 'unused' ? ABSENT : layout.sections[name], at };
+  });
+}
 
 interface Section {
   readonly offset: number;
@@ -78,9 +119,21 @@ export interface IndexShape {
   readonly dim: number;
   readonly rowCount: number;
   /** How the numbers of the rows are stored; default float32. */
-  readonly element?: ColumnElement | undefined;
+  readonly element?: ColumnElement | 'sparse' | undefined;
   /** HNSW only. */
   readonly graph?: GraphShape | undefined;
+  /** SPARSE_INVERTED only. */
+  readonly sparse?: SparseShape | undefined;
+}
+
+/** The postings of a SPARSE_INVERTED index. */
+export interface SparseShape {
+  /** Indices that occur in some row. */
+  readonly dimensions: number;
+  /** Pairs of an index and a block of rows in which it occurs. */
+  readonly blocks: number;
+  /** Numbers of all rows. */
+  readonly postings: number;
 }
 
 /** The graph of an HNSW index. */
@@ -115,7 +168,23 @@ export function codeStride(shape: Pick<IndexShape, 'kind' | 'dim'>): number {
   return shape.kind === 'HNSW' ? graphStride(shape.dim) : sq8Stride(shape.dim);
 }
 
-function sectionSizes(shape: IndexShape): Record<SectionName, number> {
+function sectionSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
+  if (shape.sparse !== undefined) {
+    const { dimensions, blocks, postings } = shape.sparse;
+    return {
+      dimensions: dimensions * 4,
+      dimensionStarts: (dimensions + 1) * 4,
+      blocks: blocks * 4,
+      blockMax: blocks * 4,
+      blockStarts: (blocks + 1) * 4,
+      postingRows: postings,
+      postingValues: postings * 4,
+    };
+  }
+  return denseSizes(shape);
+}
+
+function denseSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
   const { kind, metric, rowCount, graph } = shape;
   const coded = kind !== 'FLAT' && kind !== 'BIN_FLAT';
   const { degree, nodes } = graph ?? { degree: 0, nodes: 0 };
@@ -141,8 +210,8 @@ export function indexLayout(shape: IndexShape): IndexLayout {
   const sizes = sectionSizes(shape);
   let at = INDEX_HEADER_BYTES;
   const sections = {} as Record<SectionName, Section>;
-  for (const name of [...SECTIONS, ...GRAPH_SECTIONS]) {
-    const bytes = sizes[name];
+  for (const name of ALL_SECTIONS) {
+    const bytes = sizes[name] ?? 0;
     sections[name] = { offset: bytes === 0 ? 0 : at, bytes };
     at += aligned(bytes);
   }
@@ -199,11 +268,14 @@ export function* sealSteps(
     view.setUint32(152, header.graph.nodes, true);
     view.setUint32(156, header.graph.efConstruction, true);
   }
-  for (const { names, at } of TABLES) {
-    for (const [i, name] of names.entries()) {
-      view.setBigUint64(at + i * 16, BigInt(layout.sections[name].offset), true);
-      view.setBigUint64(at + 8 + i * 16, BigInt(layout.sections[name].bytes), true);
-    }
+  if (header.sparse !== undefined) {
+    view.setUint32(148, header.sparse.dimensions, true);
+    view.setUint32(152, header.sparse.blocks, true);
+    view.setUint32(156, header.sparse.postings, true);
+  }
+  for (const { section, at } of placesOf(header.kind, layout)) {
+    view.setBigUint64(at, BigInt(section.offset), true);
+    view.setBigUint64(at + 8, BigInt(section.bytes), true);
   }
   view.setBigUint64(128, BigInt(layout.checksums.offset), true);
   view.setBigUint64(136, BigInt(layout.bytes), true);
@@ -272,9 +344,7 @@ function readShape(image: IndexImage, view: DataView): IndexHeader {
   const metric = METRICS[view.getUint32(24, true)] ?? refuse(image, 'unknown metric', 24);
   const element = readElement(image, view, { kind, metric });
   const dim = view.getUint32(28, true);
-  const bits = element === 'binary';
-  const fits = bits ? dim % 8 === 0 && dim <= BIT_DIM_MAX : dim <= DIM_MAX;
-  if (dim < 1 || !fits) refuse(image, 'dimension out of range', 28);
+  if (!dimFits(element, dim)) refuse(image, 'dimension out of range', 28);
   const rows = view.getBigUint64(32, true);
   if (rows > BigInt(ROWS_MAX)) refuse(image, 'row count out of range', 32);
   const grid = { low: view.getFloat32(40, true), step: view.getFloat32(44, true) };
@@ -284,6 +354,8 @@ function readShape(image: IndexImage, view: DataView): IndexHeader {
   const candidatesOfTen = view.getUint32(52, true);
   const coded = { grid, typicalNorm, candidatesOfTen };
   const shape = { kind, metric, dim, rowCount: Number(rows), element };
+  if (hasGraph(view) !== (kind === 'HNSW')) refuse(image, 'a graph in a file of another kind', 12);
+  if (kind === 'SPARSE_INVERTED') return { ...shape, ...coded, sparse: readSparse(view) };
   return { ...shape, ...coded, graph: readGraph(image, view) };
 }
 
@@ -292,21 +364,36 @@ function readElement(
   image: IndexImage,
   view: DataView,
   { kind, metric }: Pick<IndexShape, 'kind' | 'metric'>,
-): ColumnElement {
+): ColumnElement | 'sparse' {
   const element = ELEMENTS[view.getUint32(240, true)] ?? refuse(image, 'unknown element', 240);
   const featured = (view.getUint32(12, true) & ELEMENT_FEATURE) !== 0;
   if (featured !== (element !== 'float32')) refuse(image, 'an element without its feature', 240);
   const bits = element === 'binary';
-  if (bits !== (kind === 'BIN_FLAT')) refuse(image, 'a kind that is not for such rows', 20);
+  const sparse = element === 'sparse';
+  const strange = bits !== (kind === 'BIN_FLAT') || sparse !== (kind === 'SPARSE_INVERTED');
+  if (strange) refuse(image, 'a kind that is not for such rows', 20);
+  if (sparse && metric !== 'ip') refuse(image, 'a metric that is not for such rows', 24);
   const ofBits = metric !== 'l2' && metric !== 'ip' && metric !== 'cosine';
   if (bits !== ofBits) refuse(image, 'a metric that is not for such rows', 24);
   return element;
 }
 
+function dimFits(element: ColumnElement | 'sparse', dim: number): boolean {
+  if (element === 'sparse') return dim === 0;
+  if (element === 'binary') return dim >= 8 && dim % 8 === 0 && dim <= BIT_DIM_MAX;
+  return dim >= 1 && dim <= DIM_MAX;
+}
+
+const hasGraph = (view: DataView): boolean => (view.getUint32(12, true) & GRAPH_FEATURE) !== 0;
+
+function readSparse(view: DataView): SparseShape {
+  const dimensions = view.getUint32(148, true);
+  const blocks = view.getUint32(152, true);
+  return { dimensions, blocks, postings: view.getUint32(156, true) };
+}
+
 function readGraph(image: IndexImage, view: DataView): GraphShape | undefined {
-  const kind = KINDS[view.getUint32(20, true)];
-  const featured = (view.getUint32(12, true) & GRAPH_FEATURE) !== 0;
-  if (featured !== (kind === 'HNSW')) refuse(image, 'a graph in a file of another kind', 12);
+  const featured = hasGraph(view);
   const degree = view.getUint32(148, true);
   const nodes = view.getUint32(152, true);
   const efConstruction = view.getUint32(156, true);
@@ -332,12 +419,9 @@ export function readIndexHeader(image: IndexImage): IndexHeader {
   const layout = indexLayout(header);
   const same = (at: number, expected: number): boolean =>
     view.getBigUint64(at, true) === BigInt(expected);
-  for (const { names, at } of TABLES) {
-    for (const [i, name] of names.entries()) {
-      const section = layout.sections[name];
-      if (!same(at + i * 16, section.offset) || !same(at + 8 + i * 16, section.bytes)) {
-        refuse(image, `section ${name} is not where it must be`, at + i * 16);
-      }
+  for (const { name, section, at } of placesOf(header.kind, layout)) {
+    if (!same(at, section.offset) || !same(at + 8, section.bytes)) {
+      refuse(image, `section ${name} is not where it must be`, at);
     }
   }
   if (!same(128, layout.checksums.offset))

@@ -3,8 +3,8 @@ import type { Metric } from '@elanus/core';
 import { memoryAt } from '@elanus/kernels';
 import type { GraphView, Kernels } from '@elanus/kernels';
 
-import { binaryMetric, columnNorms, floatMetric, numberColumn } from './column.ts';
-import type { VectorColumn } from './column.ts';
+import { binaryMetric, bitColumn, columnNorms, floatMetric, numberColumn } from './column.ts';
+import type { IndexColumn } from './column.ts';
 import { bitSteps } from './bin-flat.ts';
 import { flatSteps } from './flat.ts';
 import type { FlatSource } from './flat.ts';
@@ -16,7 +16,10 @@ import type { IndexFile, IndexHeader, IndexImage, SectionName } from './index-fi
 import { readCurve, WidthMemo } from './recall-curve.ts';
 import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
-import type { NumberSearch, SearchWork, VectorIndex } from './vector-index.ts';
+import { sparseParts } from './sparse-build.ts';
+import { sparseView } from './sparse-rows.ts';
+import { sparseSteps } from './sparse-search.ts';
+import type { IndexKind, NumberSearch, SearchWork, VectorIndex } from './vector-index.ts';
 
 type SearchSteps = VectorIndex['searchSteps'];
 
@@ -81,6 +84,9 @@ function runToEnd(steps: Generator<undefined, SearchWork, undefined>): SearchWor
   }
 }
 
+/** Kinds whose every result is exact, unless a search asks for less. */
+const EXACT_KINDS: readonly IndexKind[] = ['FLAT', 'BIN_FLAT', 'SPARSE_INVERTED'];
+
 /** Indexes of this thread by handle: what they read once and the scratch of their walks is kept. */
 const opened = new WeakMap<
   IndexHandle,
@@ -100,7 +106,7 @@ export function openHandle(kernels: Kernels, handle: IndexHandle): VectorIndex {
 }
 
 function bitSearch(kernels: Kernels, { header, column }: IndexHandle): SearchSteps {
-  const source = { kernels, metric: binaryMetric(header.metric), column };
+  const source = { kernels, metric: binaryMetric(header.metric), column: bitColumn(column) };
   return (args) => {
     const { queries } = args;
     if (!(queries instanceof Uint8Array)) throw new TypeError('queries: expected a Uint8Array');
@@ -139,22 +145,44 @@ function numberSearch(args: {
   return numbersOnly((asked) => flatSteps(flat, asked));
 }
 
+function sparseSearch({ header, column, file }: IndexHandle): SearchSteps {
+  if (column.element !== 'sparse') throw new RangeError('column: expected sparse rows');
+  if (header.metric !== 'ip')
+    throw new RangeError(`metric: ${header.metric} is not of sparse rows`);
+  const parts = file === undefined ? undefined : sparseParts(file.memory, header);
+  const source = { rows: sparseView(column), rowCount: column.rowCount, parts };
+  return (args) => {
+    const { queries } = args;
+    if (ArrayBuffer.isView(queries)) throw new TypeError('queries: expected sparse rows');
+    return sparseSteps(source, { ...args, queries });
+  };
+}
+
+/** The search of a handle, by what its column holds. */
+function searchOf(
+  kernels: Kernels,
+  handle: IndexHandle,
+  inverseNorms: Float32Array | undefined,
+): SearchSteps {
+  const { element } = handle.column;
+  if (element === 'sparse') return sparseSearch(handle);
+  if (element === 'binary') return bitSearch(kernels, handle);
+  return numberSearch({ kernels, handle, inverseNorms });
+}
+
 function openParts(kernels: Kernels, handle: IndexHandle): VectorIndex {
-  const { header, column, file } = handle;
+  const { header, file } = handle;
   const { kind, metric, dim, rowCount } = header;
   const filed = file === undefined ? undefined : floatSection(file, header, 'inverseNorms');
   const inverseNorms = metric === 'cosine' ? (handle.inverseNorms ?? filed) : undefined;
-  const searchSteps =
-    column.element === 'binary'
-      ? bitSearch(kernels, handle)
-      : numberSearch({ kernels, handle, inverseNorms });
+  const searchSteps = searchOf(kernels, handle, inverseNorms);
   return {
     kind,
     metric,
     dim,
     rowCount,
     bytes: file?.bytes ?? inverseNorms?.byteLength ?? 0,
-    capabilities: { exact: kind === 'FLAT' || kind === 'BIN_FLAT', filter: true, range: true },
+    capabilities: { exact: EXACT_KINDS.includes(kind), filter: true, range: true },
     search: (args) => runToEnd(searchSteps(args)),
     searchSteps,
     handle: () => handle,
@@ -165,7 +193,7 @@ function openParts(kernels: Kernels, handle: IndexHandle): VectorIndex {
 export interface OpenIndex {
   readonly kernels: Kernels;
   readonly image: IndexImage;
-  readonly column: VectorColumn;
+  readonly column: IndexColumn;
 }
 
 /**
@@ -202,7 +230,7 @@ export function openIndex(args: OpenIndex): VectorIndex {
 export function flatIndex(args: {
   readonly kernels: Kernels;
   readonly metric: Metric;
-  readonly column: VectorColumn;
+  readonly column: IndexColumn;
   /** COSINE: norms kept by the caller; computed here when absent. */
   readonly inverseNorms?: Float32Array | undefined;
 }): VectorIndex {
@@ -211,7 +239,7 @@ export function flatIndex(args: {
   const kind = element === 'binary' ? ('BIN_FLAT' as const) : ('FLAT' as const);
   const header = { kind, metric, dim, rowCount, element, ...NO_CODES };
   if (metric !== 'cosine') return openHandle(kernels, { header, column });
-  const inverseNorms = args.inverseNorms ?? columnNorms(kernels, column);
+  const inverseNorms = args.inverseNorms ?? columnNorms(kernels, numberColumn(column));
   return openHandle(kernels, { header, column, inverseNorms });
 }
 

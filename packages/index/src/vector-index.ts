@@ -1,4 +1,4 @@
-import type { Metric } from '@elanus/core';
+import type { Metric, SparseColumn } from '@elanus/core';
 import type { ScoreBounds, TopK } from '@elanus/kernels';
 
 import type { IndexHandle } from './handle.ts';
@@ -7,17 +7,18 @@ import type { IndexHandle } from './handle.ts';
  * FLAT: exact, over the rows as they are. FLAT_SQ8: candidates from 8-bit codes, then exact scores
  * of the candidates; a quarter of the memory traffic. HNSW: a graph over the codes leads to the
  * candidates, so that a search looks at a few thousand rows however many there are. BIN_FLAT:
- * exact, over rows of bits.
+ * exact, over rows of bits. SPARSE_INVERTED: postings of sparse rows, in blocks that a search
+ * leaves out when their best row cannot reach the result.
  */
-export type IndexKind = 'FLAT' | 'FLAT_SQ8' | 'HNSW' | 'BIN_FLAT';
+export type IndexKind = 'FLAT' | 'FLAT_SQ8' | 'HNSW' | 'BIN_FLAT' | 'SPARSE_INVERTED';
 
 /** One search over an index; rows of the result are numbered from `rowBase`. */
 export interface IndexSearch {
   /**
    * [top.nq x dim] f32, finite (checked at the border), whatever the numbers of the rows; of a
-   * column of bits [top.nq x dim / 8] bytes.
+   * column of bits [top.nq x dim / 8] bytes; of sparse rows as many of them.
    */
-  readonly queries: Float32Array | Uint8Array;
+  readonly queries: Float32Array | Uint8Array | SparseColumn;
   /** Bit i set = row i of this index may be returned; absent = all. */
   readonly allowed?: Uint32Array | undefined;
   /** Inclusive bounds of the score: a range search. */
@@ -33,6 +34,11 @@ export interface IndexSearch {
   readonly exact?: boolean | undefined;
   /** Candidates per query that are scored exactly; default from the index's calibration. */
   readonly candidates?: number | undefined;
+  /**
+   * SPARSE_INVERTED: share of a query's numbers, the smallest ones, that are left out while
+   * candidates are looked for; scores are of all. 0 to below 1, default 0: every result is exact.
+   */
+  readonly dropRatio?: number | undefined;
   /** HNSW: share of the true neighbours to be found, 0 to 1; default `RECALL_DEFAULT`. */
   readonly recall?: number | undefined;
   /** HNSW: results that a walk looks for; default what the index measured for `recall`. */
@@ -48,9 +54,17 @@ export interface NumberSearch extends IndexSearch {
 export interface SearchWork {
   /**
    * How the queries were answered: by exact scan, scan of codes, a walk of the graph (through all
-   * rows; leaving out rows that are not allowed; stepping over them), or not all the same way.
+   * rows; leaving out rows that are not allowed; stepping over them), from postings, or not all the
+   * same way.
    */
-  readonly plan: 'exact' | 'codes' | 'mixed' | 'graph' | 'graph-test' | 'graph-two-hop';
+  readonly plan:
+    | 'exact'
+    | 'codes'
+    | 'mixed'
+    | 'graph'
+    | 'graph-test'
+    | 'graph-two-hop'
+    | 'postings';
   /** Row scores computed in full, over all queries. */
   readonly exactScores: number;
   /** Row scores computed from codes, over all queries. */

@@ -2,7 +2,7 @@
 import type { Metric } from '@elanus/core';
 import { loadKernels, type KernelChoice } from '@elanus/kernels';
 import { buildSteps, type IndexPlan } from '../build.ts';
-import type { VectorColumn } from '../column.ts';
+import type { IndexColumn } from '../column.ts';
 import { dismiss, help as helpCrew, type Crew } from '../crew.ts';
 import { helperWork } from '../help-build.ts';
 import type { HnswParams } from '../hnsw-build.ts';
@@ -14,7 +14,7 @@ export interface BuildTask {
   readonly kernels: KernelChoice;
   readonly kind: IndexKind;
   readonly metric: Metric;
-  readonly column: VectorColumn;
+  readonly column: IndexColumn;
   /** Word 0 counts steps; the caller sets word 1 to cancel. */
   readonly control: Int32Array;
   /** HNSW only. */

@@ -1,4 +1,5 @@
-import type { ColumnElement, VectorColumn } from '../../../../packages/index/src/index.ts';
+import type { ColumnElement, SparseRows } from '../../../../packages/index/src/index.ts';
+import type { VectorColumn } from '../../../../packages/index/src/index.ts';
 import { bytesOf, elementsOf } from '../../../../packages/kernels/src/index.ts';
 import type { Kernels } from '../../../../packages/kernels/src/index.ts';
 
@@ -25,4 +26,33 @@ export function narrowRows(kernels: Kernels, element: ColumnElement): VectorColu
     }
   }
   return { rows, rowCount: ROWS, dim, element };
+}
+
+/** Eight numbers in each sparse row, of 97 dimensions: never changed. */
+export function sparseRows(kernels: Kernels): SparseRows {
+  const entries = ROWS * 8;
+  const [offsets, indices, values] = [ROWS + 1, entries, entries].map((length) => {
+    const memory = kernels.allocate(length * 4);
+    return { memory, words: new Uint32Array(memory.buffer, memory.byteOffset, length) };
+  }) as [Words, Words, Words];
+  const floats = new Float32Array(values.memory.buffer, values.memory.byteOffset, entries);
+  for (let i = 0; i < entries; i++) {
+    indices.words[i] = (i % 8) * 12 + ((Math.imul(i, 2_654_435_761) >>> 28) % 12);
+    floats[i] = 0.25 + ((i * 7919) % 101) / 64;
+  }
+  for (let row = 0; row <= ROWS; row++) offsets.words[row] = row * 8;
+  const memories = { offsets: offsets.memory, indices: indices.memory, values: values.memory };
+  return { element: 'sparse', rowCount: ROWS, dim: 0, entries, ...memories };
+}
+
+interface Words {
+  readonly memory: ReturnType<Kernels['allocate']>;
+  readonly words: Uint32Array;
+}
+
+/** The query that the golden file of sparse rows is searched with. */
+export function sparseQuery() {
+  const indices = Uint32Array.of(3, 15, 40, 90, 5000);
+  const values = Float32Array.of(1, 0.5, 2, 0.75, 9);
+  return { kind: 'sparse', offsets: Uint32Array.of(0, 5), indices, values } as const;
 }
