@@ -85,17 +85,14 @@ export function columnFrameBytes(batch: ColumnBatch): number {
 
 /** Packs a batch; cost: one copy of its bytes. */
 export function encodeColumns(batch: ColumnBatch): Uint8Array {
-  const chunks = columnChunks(batch);
-  const [first] = chunks;
-  assert(first !== undefined, 'a frame has a head');
-  if (chunks.length === 1) return first;
-  const bytes = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.length;
+  const { own, sections: all } = writeHead(batch, Infinity);
+  let at = HEAD_BYTES + batch.columns.size * ENTRY_BYTES;
+  for (const section of all) {
+    own.set(bytesOf(section), at);
+    at += align8(section.byteLength);
   }
-  return bytes;
+  assert(at === own.length, 'frame size was predicted');
+  return own;
 }
 
 /**
@@ -104,65 +101,75 @@ export function encodeColumns(batch: ColumnBatch): Uint8Array {
  * lies in two chunks.
  */
 export function columnChunks(batch: ColumnBatch): readonly Uint8Array[] {
-  const columns = [...batch.columns].map(([id, column]) => ({
-    id,
-    column,
-    parts: sections(column),
-  }));
-  const parts = columns.flatMap((each) => each.parts);
-  const head = HEAD_BYTES + columns.length * ENTRY_BYTES;
-  let frameBytes = head;
-  let ownBytes = head;
-  for (const { byteLength } of parts) {
-    frameBytes += align8(byteLength);
-    if (byteLength < SHARED_BYTES_MIN) ownBytes += align8(byteLength);
-  }
-  const own = new Uint8Array(ownBytes);
-  const view = new DataView(own.buffer);
-  view.setUint32(0, MAGIC, true);
-  view.setUint32(4, batch.rowCount, true);
-  view.setUint32(8, columns.length, true);
-  view.setUint32(12, frameBytes, true);
-  columns.forEach((each, i) => writeEntry(view, HEAD_BYTES + i * ENTRY_BYTES, each));
-  return joined(own, head, parts);
-}
-
-function writeEntry(
-  view: DataView,
-  at: number,
-  of: { readonly id: FieldId; readonly column: Column; readonly parts: ArrayBufferView[] },
-): void {
-  const { id, column, parts } = of;
-  view.setUint32(at, id, true);
-  view.setUint8(at + 4, KINDS.indexOf(column.kind));
-  view.setUint8(at + 5, elementNumber(column));
-  view.setUint8(at + 6, validOf(column) ? FLAG_VALID : 0);
-  view.setUint32(at + 8, extraOf(column), true);
-  view.setUint32(at + 12, parts[parts.length - 1]?.byteLength ?? 0, true);
-}
-
-/**
- * The head, then the sections: short ones in `own`, each at a multiple of 8, long ones as views.
- */
-function joined(own: Uint8Array, head: number, parts: readonly ArrayBufferView[]): Uint8Array[] {
+  const { own, sections: all } = writeHead(batch, SHARED_BYTES_MIN);
   const chunks: Uint8Array[] = [];
   let from = 0;
-  let at = head;
-  for (const { buffer, byteOffset, byteLength } of parts) {
-    const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+  let at = HEAD_BYTES + batch.columns.size * ENTRY_BYTES;
+  for (const section of all) {
+    const { byteLength } = section;
     if (byteLength < SHARED_BYTES_MIN) {
-      own.set(bytes, at);
+      own.set(bytesOf(section), at);
       at += align8(byteLength);
       continue;
     }
     if (at > from) chunks.push(own.subarray(from, at));
     from = at;
-    chunks.push(bytes);
+    chunks.push(bytesOf(section));
     if (byteLength % 8 !== 0) chunks.push(PADDING.subarray(byteLength % 8));
   }
   assert(at === own.length, 'frame size was predicted');
   if (at > from) chunks.push(own.subarray(from, at));
   return chunks;
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
+
+/** Memory with the head of a frame and room for its sections below `sharedMin` bytes. */
+function writeHead(
+  batch: ColumnBatch,
+  sharedMin: number,
+): { readonly own: Uint8Array; readonly sections: readonly ArrayBufferView[] } {
+  const all: ArrayBufferView[] = [];
+  const ends: number[] = [];
+  let frameBytes = HEAD_BYTES + batch.columns.size * ENTRY_BYTES;
+  let ownBytes = frameBytes;
+  for (const column of batch.columns.values()) {
+    for (const section of sections(column)) {
+      const bytes = align8(section.byteLength);
+      frameBytes += bytes;
+      if (section.byteLength < sharedMin) ownBytes += bytes;
+      all.push(section);
+    }
+    ends.push(all.length);
+  }
+  const own = new Uint8Array(ownBytes);
+  const view = new DataView(own.buffer);
+  view.setUint32(0, MAGIC, true);
+  view.setUint32(4, batch.rowCount, true);
+  view.setUint32(8, batch.columns.size, true);
+  view.setUint32(12, frameBytes, true);
+  let entry = 0;
+  for (const [id, column] of batch.columns) {
+    const dataBytes = all[(ends[entry] ?? 0) - 1]?.byteLength ?? 0;
+    writeEntry(view, HEAD_BYTES + entry * ENTRY_BYTES, { id, column, dataBytes });
+    entry++;
+  }
+  return { own, sections: all };
+}
+
+function writeEntry(
+  view: DataView,
+  at: number,
+  of: { readonly id: FieldId; readonly column: Column; readonly dataBytes: number },
+): void {
+  const { id, column, dataBytes } = of;
+  view.setUint32(at, id, true);
+  view.setUint8(at + 4, KINDS.indexOf(column.kind));
+  view.setUint8(at + 5, elementNumber(column));
+  view.setUint8(at + 6, validOf(column) ? FLAG_VALID : 0);
+  view.setUint32(at + 8, extraOf(column), true);
+  view.setUint32(at + 12, dataBytes, true);
 }
 
 /**
