@@ -87,7 +87,7 @@ export function readFacts(crew: Crew): Facts {
 }
 
 /** Candidates of the true neighbours, in those that are known to hold them. */
-const TRUTH_WIDTH = 4;
+export const TRUTH_WIDTH = 4;
 
 /** The result of queries `[from, to)` of a truth, in the memory that threads share. */
 export function truthOf(

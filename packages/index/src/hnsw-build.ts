@@ -2,20 +2,21 @@ import { assert } from '@elanus/core';
 import { bytesOf, createTopK, DEGREE_MAX, sortTopK } from '@elanus/kernels';
 import type { GraphView, TopK } from '@elanus/kernels';
 
-import { heldQueries, truthOf, truthWork, writeFacts } from './coded-rows.ts';
+import { heldQueries, TRUTH_WIDTH, truthOf, truthWork, writeFacts } from './coded-rows.ts';
 import { createCrew, dismiss, lead, TRUTH_MAX } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { chainTwins, linkSteps } from './graph-build.ts';
 import type { GraphBuild } from './graph-build.ts';
 import { findTwins, writeOrder } from './graph-order.ts';
 import type { LinkOrder } from './graph-order.ts';
-import { hnswSteps, ScratchShelf } from './hnsw-search.ts';
+import { hnswSteps, penalty, ScratchShelf } from './hnsw-search.ts';
 import type { HnswSource } from './hnsw-search.ts';
 import { codeStride, GRAPH_ROWS_MAX, indexLayout } from './index-file.ts';
 import type { GraphShape, IndexFile, IndexHeader } from './index-file.ts';
 import { graphOf } from './open.ts';
 import { CURVE_EFS, CURVE_END, CURVE_LIMITS, WidthMemo, writeCurve } from './recall-curve.ts';
 import type { CurvePoint } from './recall-curve.ts';
+import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 
 /** Parameters of a graph; the defaults are those of Milvus and hnswlib. */
@@ -31,6 +32,11 @@ export interface HnswParams {
 const EF_CONSTRUCTION_MAX = 2048;
 /** Rows that measure recall: a standard error of about half a percent. */
 const HELD_OUT = TRUTH_MAX.queries;
+/** Filters that walks by inner products are measured under, and the narrowest of those walks. */
+const FILTERED_PERCENTS = [10, 30] as const;
+const FILTERED_EF_MIN = 20;
+/** Up to this dimension most rows of equal codes are different, and a walk cannot tell them apart. */
+const COARSE_DIM = 4;
 /** At most this share of the rows is held out. */
 const HELD_OUT_SHARE = 20;
 /** Codes that tell so little that a scan of them looks at most rows exactly need no graph. */
@@ -79,7 +85,9 @@ export function* graphSteps(task: GraphTask): Generator<undefined, GraphShape, u
   const codes = bytesOf(source.codes, rowCount * stride);
   const first = yield* findTwins({ codes, rowCount, stride });
   const crew = task.crew ?? createCrew(rowCount, graph.degree);
-  const heldOut = Math.min(HELD_OUT, Math.floor(rowCount / HELD_OUT_SHARE));
+  const nodes = first.reduce((count, twin, row) => count + (twin === row ? 1 : 0), 0);
+  if (source.column.dim <= COARSE_DIM && nodes * 2 < rowCount) return few;
+  const heldOut = Math.min(HELD_OUT, Math.floor(nodes / HELD_OUT_SHARE));
   const order = writeOrder({ first, degree: graph.degree, seed: task.seed, heldOut }, crew.order);
   yield;
   const shape = { ...graph, nodes: order.nodes };
@@ -168,6 +176,7 @@ function* measure(
   const walked: HnswSource = {
     ...source,
     curve: [],
+    filtered: [],
     scratches: new ScratchShelf(),
     widths: new WidthMemo(),
   };
@@ -179,9 +188,54 @@ function* measure(
       const top = createTopK(heldOut, limit);
       const work = yield* hnswSteps(walked, { queries, top, ef });
       const recall = recallOf(top, truth, limit);
-      points.push({ limit, ef, recall, distances: work.codeScores / heldOut });
+      points.push({ limit, ef, recall, distances: work.codeScores / heldOut, percent: 100 });
+      if (recall >= CURVE_END) break;
+    }
+  }
+  if (source.metric !== 'ip') return points;
+  const known = { ...walked, curve: points, widths: new WidthMemo() };
+  return [...points, ...(yield* measureFiltered(known, crew, queries))];
+}
+
+/**
+ * Walks by inner products go to few rows, those of the largest norms: what is left when a filter
+ * takes some of these away is measured, too.
+ */
+function* measureFiltered(
+  source: HnswSource,
+  crew: Crew,
+  queries: Float32Array,
+): Generator<undefined, CurvePoint[], undefined> {
+  const points: CurvePoint[] = [];
+  const nq = queries.length / source.column.dim;
+  const [limit] = CURVE_LIMITS;
+  for (const percent of FILTERED_PERCENTS) {
+    const allowed = crew.known.map((word, at) => word & randomWord(at, percent));
+    const truth = createTopK(nq, limit);
+    const candidates = source.candidatesOfTen * TRUTH_WIDTH;
+    yield* sq8Steps(source, { queries, allowed, candidates, top: truth });
+    sortTopK(truth, source.metric);
+    for (const ef of CURVE_EFS) {
+      if (ef < FILTERED_EF_MIN) continue;
+      const top = createTopK(nq, limit);
+      const work = yield* hnswSteps(source, { queries, top, ef, allowed });
+      const mode = work.plan === 'graph-test' ? 'test' : 'two-hop';
+      const distances = work.codeScores / nq / penalty(mode, percent / 100);
+      const recall = recallOf(top, truth, limit);
+      points.push({ limit, ef, recall, distances, percent });
       if (recall >= CURVE_END) break;
     }
   }
   return points;
+}
+
+/** Bits of which so many percent are set, the same for the same place. */
+function randomWord(at: number, percent: number): number {
+  let word = 0;
+  for (let bit = 0; bit < 32; bit++) {
+    let hash = Math.imul(at * 32 + bit + 1, 0x9e3779b1);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
+    if ((hash ^ (hash >>> 13)) >>> 0 < (percent / 100) * 2 ** 32) word |= 1 << bit;
+  }
+  return word;
 }

@@ -9,7 +9,7 @@ import {
 import type { GraphMode, GraphView, SearchGraph, TopK } from '@elanus/kernels';
 
 import { RECALL_DEFAULT } from './recall-curve.ts';
-import type { RecallCurve, Width, WidthMemo } from './recall-curve.ts';
+import type { FilteredCurve, RecallCurve, Width, WidthMemo } from './recall-curve.ts';
 import { allowedRows, alone, candidatesFor, cutsBestSide, sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import type { NumberSearch, SearchWork } from './vector-index.ts';
@@ -26,7 +26,10 @@ import type { NumberSearch, SearchWork } from './vector-index.ts';
 export interface HnswSource extends Sq8Source {
   /** Undefined when codes tell so little on this data that no graph was built. */
   readonly graph: GraphView | undefined;
+  /** Of walks through all rows. */
   readonly curve: RecallCurve;
+  /** Of filtered ones; empty where those find as much as the others. */
+  readonly filtered: readonly FilteredCurve[];
   readonly scratches: ScratchShelf;
   readonly widths: WidthMemo;
 }
@@ -41,7 +44,7 @@ const EXACT_COST = 5;
 const TWO_HOP_SHARE_MIN = 0.03;
 /** A filtered walk may take so many times the distances that are likely; then a scan answers. */
 const PATIENCE = 6;
-/** By how much a walk by inner products is widened when a filter leaves rows out. */
+/** By how much a filtered walk by inner products is widened in files that did not measure it. */
 const FILTERED_INNER_WIDTH = 3;
 /** Of the share that a filter lets through, what must be met around a query for a two-hop walk. */
 const AROUND = 0.15;
@@ -93,7 +96,7 @@ export class ScratchShelf {
 }
 
 /** Distances that a filtered walk is likely to take, in those of an unfiltered one. */
-function penalty(mode: GraphMode, share: number): number {
+export function penalty(mode: GraphMode, share: number): number {
   if (mode === 'two-hop') return 1.5 * share ** -0.35;
   return mode === 'test' ? share ** -0.6 : 1;
 }
@@ -106,9 +109,19 @@ function walkMode(share: number, costOf: (mode: GraphMode) => number): GraphMode
 
 function widthOfSearch(source: HnswSource, args: NumberSearch, share: number): Width | undefined {
   const width = widthUnfiltered(source, args);
-  // Inner products lead a walk to few rows: when some of those are left out, it has to be wider.
+  // Inner products lead a walk to few rows: when some of those are left out, it has to be wider, or
+  // there is no way to the others.
   if (width === undefined || source.metric !== 'ip' || share >= 1 || args.ef !== undefined) {
     return width;
+  }
+  const { filtered } = source;
+  const measured = filtered.findLast((one) => one.share <= share) ?? filtered[0];
+  if (measured !== undefined) {
+    const asked = { limit: args.top.limit, recall: args.recall ?? RECALL_DEFAULT };
+    const wider = measured.widths.find(measured.curve, asked);
+    if (wider === undefined) return undefined;
+    const stricter = Math.max(1, measured.share / share);
+    return { ...wider, ef: Math.max(width.ef, Math.ceil(wider.ef * stricter)) };
   }
   const ef = width.ef * FILTERED_INNER_WIDTH;
   return source.widths.find(source.curve, { limit: args.top.limit, ef, recall: 1 });

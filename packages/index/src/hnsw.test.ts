@@ -290,6 +290,17 @@ test('a large data set of few dimensions is walked by itself, without being aske
   expect(filtered.plan).not.toMatch(/graph/);
 });
 
+test('inner products under filters: what walks cannot reach is scanned', () => {
+  const world = clustered(loadKernels(), { rows: 30_000, dim: 64 });
+  const index = open({ ...world, metric: 'ip', params: { M: 8, efConstruction: 60 } });
+  for (const every of [3, 5, 10]) {
+    const allowed = someOf(30_000, (row) => row % every === 0);
+    const args = { queries: world.queries, allowed };
+    const truth = topOf(index, { ...args, exact: true }, 10);
+    expect(recall(topOf(index, args, 10), truth)).toBeGreaterThan(0.96);
+  }
+});
+
 test('files and results are equal on every instruction set and in WebAssembly', () => {
   const made = availableIsas().map((isa) => {
     const world = clustered(loadKernels(isa), { rows: 1500, dim: 45 });

@@ -13,7 +13,7 @@ import { hnswSteps, ScratchShelf } from './hnsw-search.ts';
 import type { HnswSource } from './hnsw-search.ts';
 import { codeStride, indexLayout, readIndexHeader, verifySteps } from './index-file.ts';
 import type { IndexFile, IndexHeader, IndexImage, SectionName } from './index-file.ts';
-import { readCurve, WidthMemo } from './recall-curve.ts';
+import { filteredCurves, readCurve, WidthMemo } from './recall-curve.ts';
 import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import { sparseParts } from './sparse-build.ts';
@@ -68,10 +68,12 @@ export function graphOf(file: IndexFile, header: IndexHeader): GraphView | undef
 export function hnswSource(flat: FlatSource, file: IndexFile, header: IndexHeader): HnswSource {
   const graph = graphOf(file, header);
   const { curve } = indexLayout(header).sections;
+  const points = graph === undefined ? [] : readCurve(file, curve.offset);
   return {
     ...sq8Source(flat, file, header),
     graph,
-    curve: graph === undefined ? [] : readCurve(file, curve.offset),
+    curve: points.filter(({ percent }) => percent === 100),
+    filtered: filteredCurves(points),
     scratches: new ScratchShelf(),
     widths: new WidthMemo(),
   };

@@ -4,10 +4,11 @@ import { describe, expect, test } from 'vitest';
 
 import { CURVE_BYTES } from './index-file.ts';
 import { CURVE_EFS, CURVE_LIMITS, readCurve, WidthMemo, widthFor } from './recall-curve.ts';
-import { widthOf, writeCurve } from './recall-curve.ts';
+import { filteredCurves, widthOf, writeCurve } from './recall-curve.ts';
 import type { CurvePoint } from './recall-curve.ts';
 
 const point = (limit: number, ef: number, recall: number): CurvePoint => ({
+  percent: 100,
   limit,
   ef,
   recall: Math.fround(recall),
@@ -61,6 +62,24 @@ describe('a width', () => {
     expect(widthOf(curve, 10, 400)).toMatchObject({ ef: 400, recall: undefined, distances: 6400 });
     expect(widthOf([], 10, 77).ef).toBe(77);
   });
+});
+
+test('filtered walks have curves of their own, the strictest filter first', () => {
+  const memory = loadKernels().allocate(CURVE_BYTES);
+  const file = { memory, bytes: CURVE_BYTES };
+  const [mild, strict] = [30, 10].map((percent) => ({ ...point(10, 40, 0.75), percent }));
+  if (mild === undefined || strict === undefined) throw new Error('two points');
+  writeCurve(file, 0, [...curve, mild, strict]);
+  const points = readCurve(file, 0);
+  expect(points.filter(({ percent }) => percent === 100)).toEqual(curve);
+  const filtered = filteredCurves(points);
+  expect(filtered).toMatchObject([
+    { share: 0.1, curve: [strict] },
+    { share: 0.3, curve: [mild] },
+  ]);
+  const [first] = filtered;
+  expect(first?.widths.find(first.curve, { limit: 10, recall: 0.75 })?.ef).toBe(40);
+  expect(first?.widths.find(first.curve, { limit: 10, recall: 0.95 })).toBeUndefined();
 });
 
 test('a curve is read as it was written, and nonsense is left out', () => {

@@ -10,12 +10,33 @@ export interface CurvePoint {
   readonly ef: number;
   /** Share of the true neighbours found, over all queries. */
   readonly recall: number;
-  /** Mean distances of a query. */
+  /** Mean distances of a query; of filtered walks, those that it would take without the filter. */
   readonly distances: number;
+  /** Percent of the rows that a filter let through when it was measured; 100 = no filter. */
+  readonly percent: number;
 }
 
 /** Points by `limit`, then `ef`, both ascending. */
 export type RecallCurve = readonly CurvePoint[];
+
+/** What walks find under filters that let through a share of the rows. */
+export interface FilteredCurve {
+  readonly share: number;
+  readonly curve: RecallCurve;
+  readonly widths: WidthMemo;
+}
+
+/** The curves of filtered walks among all points, the strictest filter first. */
+export function filteredCurves(points: RecallCurve): readonly FilteredCurve[] {
+  const percents = [...new Set(points.map(({ percent }) => percent))].filter((one) => one < 100);
+  return percents
+    .sort((a, b) => a - b)
+    .map((percent) => ({
+      share: percent / 100,
+      curve: points.filter((point) => point.percent === percent),
+      widths: new WidthMemo(),
+    }));
+}
 
 /** Recall that a search aims at when none is asked for. */
 export const RECALL_DEFAULT = 0.98;
@@ -28,6 +49,8 @@ export const CURVE_END = 0.998;
 
 const POINT_BYTES = 16;
 const POINTS_MAX = 127;
+/** In a file, a limit is followed by the percent of a filter, 0 = none. */
+const FILTER_UNIT = 2 ** 17;
 
 /** Writes a curve into its section. */
 export function writeCurve(file: IndexFile, offset: number, curve: RecallCurve): void {
@@ -35,7 +58,9 @@ export function writeCurve(file: IndexFile, offset: number, curve: RecallCurve):
   view.setUint32(0, curve.length, true);
   for (const [i, point] of curve.entries()) {
     const at = (i + 1) * POINT_BYTES;
-    view.setUint32(at, point.limit, true);
+    // Readers of before there were filtered points leave out limits as high as this.
+    const filter = point.percent === 100 ? 0 : point.percent;
+    view.setUint32(at, point.limit + FILTER_UNIT * filter, true);
     view.setUint32(at + 4, point.ef, true);
     view.setFloat32(at + 8, point.recall, true);
     view.setFloat32(at + 12, point.distances, true);
@@ -49,12 +74,21 @@ export function readCurve(file: IndexFile, offset: number): RecallCurve {
   const points: CurvePoint[] = [];
   for (let i = 0; i < count; i++) {
     const at = (i + 1) * POINT_BYTES;
-    const [limit, ef] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+    const [first, ef] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+    const limit = first % FILTER_UNIT;
+    const percent = Math.floor(first / FILTER_UNIT) || 100;
     const recall = view.getFloat32(at + 8, true);
     const distances = view.getFloat32(at + 12, true);
     const sound = limit >= 1 && limit <= 65_536 && ef >= limit && ef <= 65_536;
-    if (sound && recall >= 0 && recall <= 1 && distances >= 0 && distances < 2 ** 31) {
-      points.push({ limit, ef, recall, distances });
+    if (
+      sound &&
+      percent <= 100 &&
+      recall >= 0 &&
+      recall <= 1 &&
+      distances >= 0 &&
+      distances < 2 ** 31
+    ) {
+      points.push({ limit, ef, recall, distances, percent });
     }
   }
   return points.sort((a, b) => a.limit - b.limit || a.ef - b.ef);
