@@ -163,7 +163,7 @@ const newerJson = (change: (value: Record<string, unknown>) => object) => (bytes
   return new TextEncoder().encode(JSON.stringify(change(value)));
 };
 
-const newer: readonly [string, () => Promise<void> | void][] = [
+const newer: readonly [string, () => Promise<void> | void, object?][] = [
   [
     'metadata (the format record)',
     async () => {
@@ -236,10 +236,11 @@ const newer: readonly [string, () => Promise<void> | void][] = [
     () =>
       patchObject('vec-', (bytes) => {
         const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-        view.setUint32(4, 2, true);
-        view.setUint32(24, crc32(bytes.subarray(0, 24)), true);
+        view.setUint32(4, 3, true);
+        view.setUint32(40, crc32(bytes.subarray(0, 40)), true);
         return bytes;
       }),
+    { version: 3, supported: 2 },
   ],
 ];
 
@@ -250,12 +251,13 @@ describe('a folder of a newer format', () => {
     says: /upgrade/,
     details: { version: 2, supported: 1 },
   };
-  test.each(newer)('%s: refused, and left as it is', async (name, change) => {
+  test.each(newer)('%s: refused, and left as it is', async (name, change, says) => {
     await makeFolder();
     await change();
     const before = filesOf(folder.path);
     const feature = name.includes('feature');
-    await expectRefused(() => elanus(folder.path), feature ? { ...refusal, details: {} } : refusal);
+    const details = feature ? {} : (says ?? refusal.details);
+    await expectRefused(() => elanus(folder.path), { ...refusal, details } as Refusal);
     // What a newer release wrote is still there for it.
     const after = filesOf(folder.path);
     for (const [file, bytes] of Object.entries(before)) {
@@ -264,7 +266,7 @@ describe('a folder of a newer format', () => {
       expect({ file, there: file in after, kept }).toEqual({ file, there: true, kept: true });
     }
     // And the folder is free again.
-    await expectRefused(() => elanus(folder.path), feature ? { ...refusal, details: {} } : refusal);
+    await expectRefused(() => elanus(folder.path), { ...refusal, details } as Refusal);
   });
 });
 

@@ -52,7 +52,7 @@ const rows = fc
       sparse: fc.uniqueArray(
         fc.tuple(
           fc.integer({ min: 0, max: LIMITS.sparseIndexMax }),
-          fc.double({ min: 1e-30, max: 1e30 }),
+          fc.double({ min: 1e-30, max: 1e30, noNaN: true }),
         ),
         { selector: ([index]) => index, maxLength: 6 },
       ),

@@ -31,6 +31,7 @@ export const INDEX_KINDS = {
       efConstruction: { min: 2, max: 2048, default: 200 },
     },
   },
+  sparse_inverted: { types: ['sparse'], params: {} },
 } as const satisfies Readonly<Record<string, IndexKindRow>>;
 
 /** A kind of index, as callers write it. */

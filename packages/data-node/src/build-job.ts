@@ -15,6 +15,7 @@ import {
   type BuiltIndex,
   type Column,
   type FieldId,
+  type Metric,
   type ObjectStore,
   type Pool,
 } from '@elanus/core';
@@ -26,14 +27,17 @@ import {
   objectNames,
   readVectorHeader,
   readVectors,
+  sparseSections,
   type Manifest,
   type ManifestFile,
   type ManifestIndex,
+  type VectorFileHeader,
+  type VectorFileShape,
 } from '@elanus/format';
 import type { EncodedScalars } from '@elanus/format/scalars';
 import { buildBytes, builderParams, indexSpec, indexThreads, sharedTask } from '@elanus/index';
-import type { IndexFile, IndexSpec } from '@elanus/index';
-import { bytesOf, loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
+import type { IndexColumn, IndexFile, IndexSpec } from '@elanus/index';
+import { bytesOf, loadKernels, memoryAt, type KernelChoice, type RowMemory } from '@elanus/kernels';
 import type { BuildJob, SegmentRecord } from '@elanus/protocol';
 import type { Lease, Resident } from '@elanus/runtime';
 import type { MemoryBudget } from './memory-budget.ts';
@@ -58,8 +62,7 @@ export interface BuildOutput {
 }
 
 interface IndexedRows {
-  readonly rows: RowMemory;
-  readonly rowCount: number;
+  readonly column: IndexColumn;
   readonly spec: IndexSpec;
 }
 
@@ -114,9 +117,12 @@ class BuildRun {
         indexes.push(held);
         continue;
       }
-      const rows = this.#ports.resident.lease(file.name) ?? (await this.#readRows(file.name));
+      const header = await readVectorHeader(this.#ports.objects, file.name);
+      const rows =
+        this.#ports.resident.lease(file.name) ?? (await this.#readRows(file.name, header));
       try {
-        indexes.push(await this.#buildIndex(field, { rows: rows.value, rowCount, spec }));
+        const column = columnOf(header, rows.value);
+        indexes.push(await this.#buildIndex(field, { column, spec }));
       } finally {
         rows.release();
       }
@@ -135,7 +141,8 @@ class BuildRun {
   /** What is built over so many rows of a field; undefined: they are scanned as they are. */
   #spec(field: number, rowCount: number): IndexSpec | undefined {
     const { type, dim, metric, index } = this.#vector(field);
-    if (type === 'binary' || type === 'sparse') return undefined;
+    if (type === 'binary' || (type === 'sparse' && index.kind === 'flat')) return undefined;
+    if (type === 'sparse') return { kind: 'SPARSE_INVERTED', params: {} };
     const { freeBytes } = this.#ports.memory;
     return indexSpec({ choice: index, dim, metric, rowCount, memoryBytes: freeBytes });
   }
@@ -155,9 +162,8 @@ class BuildRun {
   }
 
   /** Rows of a file in memory of their own. */
-  async #readRows(name: string): Promise<Lease<RowMemory>> {
+  async #readRows(name: string, header: VectorFileHeader): Promise<Lease<RowMemory>> {
     const { objects, kernels, memory } = this.#ports;
-    const header = await readVectorHeader(objects, name);
     const free = memory.reserve(header.dataBytes);
     const value = loadKernels(kernels).allocate(Math.max(4, header.dataBytes));
     const release = (): void => {
@@ -286,7 +292,8 @@ class BuildRun {
       const encoded = encodeVectorFile({ ...shape, pieces: [bytesOf(rows, bytes)] });
       const file = await this.#put(objectNames.vectors(fieldId(field)), encoded);
       const spec = rowCount === 0 ? undefined : this.#spec(field, rowCount);
-      const index = spec && (await this.#buildIndex(field, { rows, rowCount, spec }));
+      const column = columnOf(shape, rows);
+      const index = spec && (await this.#buildIndex(field, { column, spec }));
       return { file: { field, file }, index, bytes };
     } finally {
       kernels.discard(gathered.memory);
@@ -295,11 +302,10 @@ class BuildRun {
   }
 
   async #buildIndex(field: number, over: IndexedRows): Promise<ManifestIndex> {
-    const { type, dim, metric } = this.#vector(field);
-    assert(type !== 'sparse', 'indexes are over dense vectors');
-    const { rows, rowCount, spec } = over;
+    const { metric } = this.#vector(field);
+    const { column, spec } = over;
     const { kind, params } = spec;
-    const free = this.#ports.memory.reserve(buildBytes(spec, { dim, metric, rowCount }));
+    const free = this.#ports.memory.reserve(bytesToBuild(column, spec, metric));
     const control = new Int32Array(new SharedArrayBuffer(8));
     const cancel = (): void => {
       Atomics.store(control, 1, 1);
@@ -307,7 +313,6 @@ class BuildRun {
     this.#signal.addEventListener('abort', cancel, { once: true });
     try {
       const { kernels, pool } = this.#ports;
-      const column = { rows, rowCount, dim, element: type };
       const built = builderParams(spec);
       const input = sharedTask({ kernels, kind, metric, column, control, params: built });
       const entry = indexThreads.build;
@@ -334,6 +339,26 @@ class BuildRun {
 function isOfSpec(index: ManifestIndex, spec: IndexSpec): boolean {
   const { kind, params = {} } = index;
   return kind === spec.kind && JSON.stringify(params) === JSON.stringify(spec.params);
+}
+
+/** Postings, and the tables that gather them, take at most so many bytes for each value. */
+const POSTING_BYTES = 32;
+
+function bytesToBuild(column: IndexColumn, spec: IndexSpec, metric: Metric): number {
+  if (column.element === 'sparse') return column.entries * POSTING_BYTES;
+  return buildBytes(spec, { dim: column.dim, metric, rowCount: column.rowCount });
+}
+
+/** The data section of a file of vectors as an index takes it. */
+function columnOf(shape: VectorFileShape | VectorFileHeader, memory: RowMemory): IndexColumn {
+  const { rowCount } = shape;
+  if (shape.type !== 'sparse')
+    return { rows: memory, rowCount, dim: shape.dim, element: shape.type };
+  const { entries } = shape;
+  const sections = sparseSections({ rowCount, entries });
+  const indices = memoryAt(memory, sections.indices);
+  const values = memoryAt(memory, sections.values);
+  return { element: 'sparse', rowCount, dim: 0, entries, offsets: memory, indices, values };
 }
 
 function* pieces(bytes: Uint8Array): Generator<Uint8Array> {

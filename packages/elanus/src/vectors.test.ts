@@ -123,6 +123,55 @@ test('long searches of bits and of sparse vectors run on threads, with the same 
   expect(report.segments).toMatchObject([{ index: 'BIN_FLAT', strategy: 'exact' }]);
 });
 
+test('sparse rows are found by postings, exactly', { timeout: 120_000 }, async () => {
+  const rows = await db.collection('rows', {
+    id: t.int64({ primary: true, as: 'number' }),
+    group: t.int32(),
+    words: t.sparse(),
+  });
+  const numbers = clustered();
+  const words = (row: number) => {
+    const start = row * DIM;
+    const entries = Array.from(numbers.slice(start, start + 10), (number, i) => {
+      return [i * 40 + (Math.abs(number) % 40), 1 + (i % 3)] as const;
+    });
+    return Object.fromEntries(entries);
+  };
+  const input = Array.from({ length: 3_000 }, (_, id) => ({
+    id,
+    group: id % 50,
+    words: words(id),
+  }));
+  await rows.insert(input);
+  const searches = Array.from({ length: 20 }, (_, i) => ({
+    vector: i === 0 ? { 1_000_000: 1 } : words(i * 131),
+    limit: 1 + i * 3,
+    select: [],
+    ...(i % 3 === 0 ? { filter: { group: i } } : {}),
+    ...(i % 4 === 0 ? { within: { min: 2 } } : {}),
+  }));
+  const answers = async (more: object = {}) =>
+    Promise.all(searches.map((search) => rows.search({ ...search, ...more } as never)));
+  const scanned = await answers();
+  await flush();
+  const indexed = async () => (await db.describe('rows')).indexedRows;
+  await expect.poll(indexed, { timeout: 60_000 }).toBe(3_000);
+  const report = await rows.explain({ vector: words(7), limit: 5 });
+  expect(report).toMatchObject({ recallIs: 'exact', expectedRecall: 1 });
+  expect(report.segments).toMatchObject([{ index: 'SPARSE_INVERTED', strategy: 'postings' }]);
+  expect(report.candidates).toBeLessThan(3_000);
+  expect(await answers()).toEqual(scanned);
+  expect(await answers({ recall: 1 })).toEqual(scanned);
+  expect(await answers({ params: { exact: 1 } })).toEqual(scanned);
+  const dropping = { params: { dropRatio: 0.3 } } as const;
+  const [hits] = await answers({ ...dropping, limit: 1, filter: undefined, within: undefined });
+  expect(hits).toHaveLength(1);
+  const told = await rows.explain({ vector: words(7), limit: 5, ...dropping });
+  expect(told.recallIs).toBe('likely');
+  const ratio = { vector: words(7), params: { dropRatio: 1 } };
+  await expect(rows.search(ratio)).rejects.toMatchObject({ code: 'invalid_argument' });
+});
+
 test('zero vectors under cosine score 0, whatever the type', async () => {
   const rows = await db.collection('rows', {
     id: t.int64({ primary: true, as: 'number' }),

@@ -21,6 +21,7 @@ export {
   decodeVectorChecksums,
   decodeVectorHeader,
   encodeVectorFile,
+  sparseSections,
   vectorDataBytes,
 } from './vector-file.ts';
 export type { VectorSource } from './vector-reader.ts';

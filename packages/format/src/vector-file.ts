@@ -45,6 +45,15 @@ export function vectorDataBytes(shape: VectorFileShape): number {
   return shape.rowCount * denseBytes(shape.type, shape.dim);
 }
 
+/** Where indices and values of sparse vectors begin in the data section; offsets are at 0. */
+export function sparseSections(shape: { readonly rowCount: number; readonly entries: number }): {
+  readonly indices: number;
+  readonly values: number;
+} {
+  const indices = (shape.rowCount + 1) * 4;
+  return { indices, values: indices + shape.entries * 4 };
+}
+
 function layout(shape: VectorFileShape): VectorFileHeader {
   const { type, rowCount } = shape;
   const dim = shape.type === 'sparse' ? 0 : shape.dim;

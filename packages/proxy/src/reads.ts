@@ -99,12 +99,15 @@ export class Reads {
       ms: Math.max(0, ...explains.map(of)),
     });
     const searched = explains.flatMap((shard) => shard.segments);
-    const isExact = searched.every(({ strategy }) => strategy === '' || strategy === 'exact');
+    const isExact = searched.every(({ strategy, recall }) => {
+      return strategy === '' || strategy === 'exact' || (strategy === 'postings' && recall === 1);
+    });
+    const isMeasured = searched.every(({ recall }) => recall !== undefined);
     return {
       filter,
       way: explains.some((shard) => shard.where === 'pool') ? 'pool' : 'inline',
       expectedRecall: Math.min(1, ...searched.map(({ recall }) => recall ?? 0)),
-      recallIs: isExact ? 'exact' : filter === undefined ? 'measured' : 'likely',
+      recallIs: isExact ? 'exact' : filter === undefined && isMeasured ? 'measured' : 'likely',
       candidates: segments.reduce((sum, segment) => sum + segment.candidates, 0),
       segments,
       stages: [
@@ -419,7 +422,7 @@ function effortOf(request: SearchRequest, field: Field): SearchEffort {
     const hint = 'It is above 0 and at most 1.';
     throw new ElanusError('invalid_argument', { argument: 'recall', got: String(recall), hint });
   }
-  const { exact, ef, ...others } = params;
+  const { exact, ef, dropRatio, ...others } = params;
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) {
     const hint = didYouMean(unknown, SEARCH_PARAMS) ?? `There are: ${SEARCH_PARAMS.join(', ')}.`;
@@ -429,10 +432,18 @@ function effortOf(request: SearchRequest, field: Field): SearchEffort {
     const hint = `It is a whole number from 1 to ${LIMITS.efMax}.`;
     throw new ElanusError('invalid_argument', { argument: 'params.ef', got: String(ef), hint });
   }
-  return { exact: recall === 1 || exact === 1, recall, ef };
+  const sparse = vectorShape(field).type === 'sparse';
+  if (dropRatio !== undefined && !(sparse && dropRatio >= 0 && dropRatio < 1)) {
+    const hint = 'It is 0 to below 1, for sparse vectors.';
+    const [argument, got] = ['params.dropRatio', String(dropRatio)];
+    throw new ElanusError('invalid_argument', { argument, got, hint });
+  }
+  // Postings find everything unless told to drop: no need to scan the rows themselves.
+  const whole = recall === 1 && !(sparse && !dropRatio);
+  return { exact: whole || exact === 1, recall, ef, dropRatio };
 }
 
-const SEARCH_PARAMS = ['ef', 'exact'] as const;
+const SEARCH_PARAMS = ['ef', 'exact', 'dropRatio'] as const;
 
 function boundsOf(request: SearchRequest): { min: number; max: number } | undefined {
   const { within } = request;

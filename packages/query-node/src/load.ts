@@ -27,7 +27,13 @@ import { openIndexSteps, type IndexHandle, type IndexImage } from '@elanus/index
 import { bytesOf, rowsPerCall, type Kernels, type RowMemory } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
 import { filterStats } from './prune.ts';
-import { openVectors, type ChunkView, type SegmentView, type VectorRows } from '@elanus/segment';
+import {
+  indexColumn,
+  openVectors,
+  type ChunkView,
+  type SegmentView,
+  type VectorRows,
+} from '@elanus/segment';
 
 /** What loading needs. */
 export interface LoadContext {
@@ -180,11 +186,10 @@ async function openImage(
 ): Promise<IndexHandle> {
   const { kernels, clock } = context;
   const vectors = of.chunk.vectors.get(fieldId(of.index.field));
-  if (vectors === undefined || vectors.type === 'sparse') {
+  if (vectors === undefined) {
     throw new ElanusError('file_corrupt', { path: image.path, why: 'index of no vector field' });
   }
-  const { memory: rows, dim, type: element } = vectors;
-  const column = { rows, rowCount: of.chunk.rowCount, dim, element };
+  const column = indexColumn(vectors, of.chunk.rowCount);
   const steps = openIndexSteps({ kernels, image, column });
   for (;;) {
     const step = steps.next();

@@ -24,6 +24,6 @@ export { countPassing, passingRows, searchSegments } from './search.ts';
 export type { SelectTask, Selection } from './select.ts';
 export { countRows, mergeSelections, selectRows } from './select.ts';
 export { segmentThreads } from './threads.ts';
-export { fileOfVectors, openVectors } from './vector-files.ts';
+export { fileOfVectors, indexColumn, openVectors } from './vector-files.ts';
 export type { ChunkView, DenseRows, SegmentView, SparseRows, VectorRows } from './view.ts';
 export { chunkOf, rowTimestamp, vectorsView, visibleRows } from './view.ts';

@@ -86,14 +86,15 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
     if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
     const index = openHandle(kernels, handle);
     const { bounds, effort } = task;
-    const { recall, ef } = effort;
+    const { recall, ef, dropRatio } = effort;
     const queries = indexQueries(task.ready);
     const exact = index.kind === 'FLAT_SQ8' && (recall ?? 0) > CODED_RECALL;
-    const work = index.search({ queries, allowed, bounds, top, recall, ef, exact });
+    const work = index.search({ queries, allowed, bounds, top, recall, ef, dropRatio, exact });
     sortTopK(top, task.metric);
+    const told = workOf(work, { kind: index.kind, dropRatio });
     // A walk has not seen every row: looking for equals at the border would scan them all.
-    if (work.plan.startsWith('graph') || work.plan === 'mixed') top.tied.fill(0);
-    return { top, plan: { ...plan, ...workOf(work, index.kind), allowed: count } };
+    if (told.recall !== 1 && told.strategy !== 'codes') top.tied.fill(0);
+    return { top, plan: { ...plan, ...told, allowed: count } };
   }
   let [count, exactScores, codeScores] = [0, 0, 0];
   for (const chunk of read.view.chunks) {
@@ -134,10 +135,15 @@ export const NOT_SEARCHED = {
   recall: 1,
 } as const;
 
-function workOf(work: SearchWork, kind: string) {
+function workOf(
+  work: SearchWork,
+  of: { readonly kind: string; readonly dropRatio: number | undefined },
+) {
   const { plan: strategy, exactScores, codeScores } = work;
-  const recall = strategy === 'exact' ? 1 : (work.recall ?? CODED_RECALL);
-  return { way: 'index' as const, kind, strategy, exactScores, codeScores, recall };
+  const base = { way: 'index' as const, kind: of.kind, strategy, exactScores, codeScores };
+  // Postings leave out what cannot be a result; what a search drops of its query is not measured.
+  if (strategy === 'postings') return { ...base, recall: of.dropRatio ? undefined : 1 };
+  return { ...base, recall: strategy === 'exact' ? 1 : (work.recall ?? CODED_RECALL) };
 }
 
 /** What scans of codes are calibrated for; see index/build. */

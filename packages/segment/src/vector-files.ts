@@ -1,6 +1,7 @@
 /** Vectors of a segment between memory and their file: the data section is the memory itself. */
 import { assert, ElanusError, type FieldId } from '@elanus/core';
-import type { VectorFileHeader, VectorFileShape } from '@elanus/format';
+import { sparseSections, type VectorFileHeader, type VectorFileShape } from '@elanus/format';
+import type { IndexColumn } from '@elanus/index';
 import { memoryAt, type RowMemory } from '@elanus/kernels';
 import { denseView, sparseView, wordsOf, type SegmentView, type VectorRows } from './view.ts';
 
@@ -80,9 +81,19 @@ export function openVectors(
   if (offsets[0] !== 0 || last !== entries) {
     throw new ElanusError('file_corrupt', { path: of.path, why: OFFSETS });
   }
-  const indices = memoryAt(memory, (rowCount + 1) * 4);
-  const values = memoryAt(indices, entries * 4);
+  const sections = sparseSections(header);
+  const indices = memoryAt(memory, sections.indices);
+  const values = memoryAt(memory, sections.values);
   return { type, entries, offsets: memory, indices, values };
+}
+
+/** The vectors of a chunk as an index takes them. */
+export function indexColumn(rows: VectorRows, rowCount: number): IndexColumn {
+  if (rows.type !== 'sparse') {
+    return { rows: rows.memory, rowCount, dim: rows.dim, element: rows.type };
+  }
+  const { entries, offsets, indices, values } = rows;
+  return { element: 'sparse', rowCount, dim: 0, entries, offsets, indices, values };
 }
 
 const OFFSETS = 'offsets of sparse vectors do not span their entries';
