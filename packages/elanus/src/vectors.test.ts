@@ -87,7 +87,7 @@ test('rows of 16 and 8 bits are indexed as those of 32 are', { timeout: 240_000 
   for (const value of Object.values(await recalls())) expect(value).toBeGreaterThan(0.95);
 });
 
-test('long searches of bits and of sparse vectors run on threads, with the same answer', async () => {
+test('long searches of bits and sparse vectors run on threads, with the same answer', async () => {
   const rows = await db.collection('rows', {
     id: t.int64({ primary: true, as: 'number' }),
     bits: t.vector(256, { type: 'binary', metric: 'jaccard' }),

@@ -6,7 +6,6 @@ import {
   type Column,
   type DenseArray,
   type FieldId,
-  type Metric,
   type VectorShape,
 } from '@elanus/core';
 import type { VectorColumn } from '@elanus/index';

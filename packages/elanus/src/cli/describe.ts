@@ -22,7 +22,7 @@ export const describe = defineCommand({
       if (aliases.length > 0) print(`aliases: ${aliases.join(', ')}`);
       print();
       const fields = schema.fields.map(
-        ({ name, type, dim, metric, vectorType, element, index: _, ...rest }) => ({
+        ({ name, type, dim, metric, vectorType, element, index: _index, ...rest }) => ({
           field: name,
           type:
             type === 'vector'
