@@ -14,7 +14,9 @@ import {
   decodeVectorChecksums,
   decodeVectorHeader,
   encodeVectorFile,
+  vectorDataBytes,
   VECTOR_HEADER_BYTES,
+  type VectorFileShape,
 } from './vector-file.ts';
 
 const text = (...values: string[]): Column => {
@@ -67,15 +69,25 @@ test('scalars survive an Arrow file that Arrow itself can read', () => {
   expect(() => decodeScalars(bytes.subarray(0, 100), 'x')).toThrow(/damaged/);
 });
 
-test('vectors survive, and a flipped byte anywhere is found', () => {
-  const dim = 300;
-  const rows = Float32Array.from({ length: dim * 1000 }, (_, i) => i / 7);
-  const pieces = [rows.subarray(0, dim * 400), rows.subarray(dim * 400)];
-  const file = Buffer.concat([
-    ...encodeVectorFile({ type: 'float32', dim, rowCount: 1000, pieces }),
-  ]);
+const VECTOR_SHAPES: readonly VectorFileShape[] = [
+  { type: 'float32', dim: 300, rowCount: 1_000 },
+  { type: 'float16', dim: 300, rowCount: 2_000 },
+  { type: 'bfloat16', dim: 7, rowCount: 3 },
+  { type: 'int8', dim: 1_000, rowCount: 1_200 },
+  { type: 'binary', dim: 8_000, rowCount: 700 },
+  { type: 'sparse', entries: 90_000, rowCount: 500 },
+  { type: 'sparse', entries: 0, rowCount: 0 },
+];
+
+test.each(VECTOR_SHAPES)('vectors survive, a flipped byte is found: %j', (shape) => {
+  const rows = Uint8Array.from({ length: vectorDataBytes(shape) }, (_, i) => (i * 31) >> 3);
+  const middle = rows.length >> 1;
+  const pieces = [rows.subarray(0, middle), rows.subarray(middle)];
+  const file = Buffer.concat([...encodeVectorFile({ ...shape, pieces })]);
   const verify = (bytes: Uint8Array) => {
     const header = decodeVectorHeader(bytes.subarray(0, VECTOR_HEADER_BYTES), 'v');
+    expect(header).toMatchObject(shape);
+    expect(header.fileBytes).toBe(bytes.length);
     const end = VECTOR_HEADER_BYTES + header.dataBytes;
     const sums = decodeVectorChecksums(bytes.subarray(end), 'v');
     const data = bytes.subarray(VECTOR_HEADER_BYTES, end);
@@ -85,10 +97,12 @@ test('vectors survive, and a flipped byte anywhere is found', () => {
     return data;
   };
   expect(verify(file)).toEqual(Buffer.from(rows.buffer));
-  for (const at of [0, 9, 70, 600_000, file.length - 2, file.length - 9]) {
+  const places = [0, 9, 24, 64, 600_000, file.length - 2, file.length - 5];
+  if (shape.type !== 'float32') places.push(33, 40);
+  for (const at of places.filter((place) => place < file.length)) {
     const bad = Uint8Array.from(file);
     bad[at] = (bad[at] ?? 0) ^ 4;
-    expect(() => verify(bad)).toThrow(/damaged/);
+    expect(() => verify(bad), `byte ${at}`).toThrow(/damaged/);
   }
 });
 
