@@ -1,6 +1,6 @@
-// Goal: never fewer than min(limit, rows allowed), and the nearest first, whatever the data. Method:
-// HNSW segments of an embedded database over data that graphs are bad at, with filters, deletes and
-// bounds, against every distance computed here.
+// Goal: never fewer than min(limit, rows allowed), and the nearest first, whatever the data.
+// Method: HNSW segments of an embedded database over data that graphs are bad at, with filters,
+// deletes and bounds, against every distance computed here.
 import { connect, t, type Db } from '@elanus/client';
 import { flushShard, invoke } from '@elanus/protocol';
 import { memoryWorld, type OpenWorld } from '@elanus/runtime';

@@ -9,7 +9,7 @@ const COLUMNS_MAX = 100;
 const PARAMS_MAX = 3;
 
 /** Services, the command line and its demo: what stands outside of the database. */
-const OUTSIDE = /^(services\/|packages\/elanus\/src\/(cli|demo|doctor)\/)/;
+const OUTSIDE = /^(services\/|packages\/elanus\/src\/(bench|cli|demo|doctor)\/)/;
 
 const SUITES: ReadonlySet<unknown> = new Set(['test', 'it', 'describe', 'suite', 'bench']);
 

@@ -35,7 +35,7 @@ const HELD_OUT = TRUTH_MAX.queries;
 /** Filters that walks by inner products are measured under, and the narrowest of those walks. */
 const FILTERED_PERCENTS = [10, 30] as const;
 const FILTERED_EF_MIN = 20;
-/** Up to this dimension most rows of equal codes are different, and a walk cannot tell them apart. */
+/** Up to this dimension rows of equal codes mostly differ, and a walk cannot tell them apart. */
 const COARSE_DIM = 4;
 /** At most this share of the rows is held out. */
 const HELD_OUT_SHARE = 20;

@@ -365,6 +365,29 @@ describe('doctor', () => {
   });
 });
 
+describe('bench', () => {
+  it('measures, for people and for programs', async () => {
+    const small = ['bench', '--rows', '400', '--dim', '4', '--seconds', '0.05'];
+    const shown = await run(small);
+    expect(shown.code).toBe(0);
+    expect(shown.out).toMatch(/^recall@10 {6}1\.000$/m);
+    expect(shown.out).toMatch(/^8 in flight {4}[\d,]+ searches\/s/m);
+    const told = await run([...small, '--json']);
+    expect(JSON.parse(told.out)).toMatchObject({ data: { rows: 400, dim: 4 }, recallAt10: 1 });
+  });
+
+  it.each([
+    ['--rows', '0'],
+    ['--dim', 'many'],
+    ['--seconds', '0'],
+    ['--seed', '1.5'],
+  ])('refuses %s %s', async (option, value) => {
+    const refused = await run(['bench', option, value]);
+    expect(refused).toMatchObject({ code: 2, out: '' });
+    expect(refused.err).toContain(option);
+  });
+});
+
 describe('the file of rows', () => {
   it('is not changed by reading it', () => {
     expect(readFileSync(join(home, 'rows.jsonl'), 'utf8').split('\n')).toHaveLength(3);

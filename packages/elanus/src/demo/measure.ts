@@ -77,11 +77,19 @@ export async function measureSpeed(
   ];
 }
 
-async function searchFor(
-  collection: Searchable,
+/** How fast searches were answered. */
+export interface Rate {
+  /** Searches a second. */
+  readonly rate: number;
+  readonly medianMs: number;
+}
+
+/** Searches for a while, so many at once. */
+export async function searchFor(
+  collection: Pick<Searchable, 'search'>,
   query: QueryAt,
   plan: { readonly forMs: number; readonly atOnce: number },
-): Promise<{ rate: number; medianMs: number }> {
+): Promise<Rate> {
   const startMs = performance.now();
   const times: number[] = [];
   let next = 0;
