@@ -127,6 +127,7 @@ type CatalogMethods = Pick<
   | 'renameCollection'
   | 'setAlias'
   | 'dropCollection'
+  | 'setIndex'
 >;
 
 function catalogOf(state: ReferenceState): CatalogMethods {
@@ -158,7 +159,16 @@ function catalogOf(state: ReferenceState): CatalogMethods {
       const stored = state.find(name);
       const rowCount = stored.rows.length;
       const counts = { rowCount, segments: 1, memoryBytes: 0, indexedRows: 0, indexingRows: 0 };
-      return { ...state.infoOf(name, stored), ...counts };
+      return { ...state.infoOf(name, stored), ...counts, indexes: [] };
+    },
+    setIndex: async (request) => {
+      state.note('setIndex', request);
+      const stored = state.find(request.collection);
+      const { schema } = stored.info;
+      const fields = schema.fields.map((field) => {
+        return field.name === request.field ? { ...field, index: request.index } : field;
+      });
+      stored.info = { ...stored.info, schema: { ...schema, fields } };
     },
     listCollections: async () => {
       state.note('listCollections', undefined);
