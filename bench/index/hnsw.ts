@@ -20,6 +20,8 @@ import { buildSteps, flatIndex, openIndex } from '../../packages/index/src/index
 import type { IndexFile, IndexSearch, VectorIndex } from '../../packages/index/src/index.ts';
 import { createTopK, loadKernels, sortTopK } from '../../packages/kernels/src/index.ts';
 import type { TopK } from '../../packages/kernels/src/index.ts';
+import { median } from '../bench.ts';
+import { recallOf, timeAt, WIDTHS, type Point } from '../engine/sweep.ts';
 import { DATA_NAMES, loadData, QUERIES } from './data.ts';
 import type { BenchData } from './data.ts';
 import { hnswlib, hnswlibNode } from './peers.ts';
@@ -37,7 +39,6 @@ const { values: flags } = parseArgs({
   },
 });
 const PASSES = 5;
-const EFS = [10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 448];
 /** Wider walks than one that finds this much are left out. */
 const RECALL_END = 0.997;
 const TARGETS = [0.9, 0.95, 0.975, 0.99];
@@ -48,9 +49,6 @@ function cpu(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 function print(...cells: readonly (string | number)[]): void {
   process.stdout.write(`${cells.map((cell) => String(cell).padEnd(12)).join('')}\n`);
@@ -92,19 +90,6 @@ function pass({ data, index }: Bench, asked: Asked) {
   return { ms: cpu() - started, rows: tops.flatMap((top) => [...top.rows]) };
 }
 
-/** Share of the true rows among the ten that each query found. */
-function recallOf(rows: ArrayLike<number>, truth: TopK): number {
-  let hits = 0;
-  let all = 0;
-  for (let q = 0; q < QUERIES; q++) {
-    const found = new Set(Array.from({ length: 10 }, (_, i) => rows[q * 10 + i]));
-    const count = truth.counts[q] ?? 0;
-    for (const row of truth.rows.subarray(q * 10, q * 10 + count)) hits += found.has(row) ? 1 : 0;
-    all += count;
-  }
-  return hits / all;
-}
-
 function truthOf({ metric, column, queries }: BenchData, allowed?: Uint32Array): TopK {
   const top = createTopK(QUERIES, 10);
   flatIndex({ kernels, metric, column }).search({ queries, top, allowed });
@@ -114,21 +99,6 @@ function truthOf({ metric, column, queries }: BenchData, allowed?: Uint32Array):
 
 const perSecond = (ms: number): number => Math.round((QUERIES * 1000) / ms);
 
-interface Point {
-  readonly recall: number;
-  readonly ms: number;
-}
-
-/** Time of a recall between two that were measured; undefined outside of them. */
-function timeAt(points: readonly Point[], recall: number): number | undefined {
-  const to = points.findIndex((point) => point.recall >= recall);
-  const [a, b] = [points[to - 1], points[to]];
-  if (b === undefined) return undefined;
-  if (a === undefined) return b.recall === recall ? b.ms : undefined;
-  const part = (recall - a.recall) / (b.recall - a.recall);
-  return Math.exp(Math.log(a.ms) * (1 - part) + Math.log(b.ms) * part);
-}
-
 /** Passes of all widths in turns; prints them and the ratios at the same recall. */
 async function sweep(bench: Bench, peers: readonly Peer[]): Promise<void> {
   const { data, index, truth } = bench;
@@ -136,7 +106,7 @@ async function sweep(bench: Bench, peers: readonly Peer[]): Promise<void> {
   for (let n = 0; n < 3; n++) pass(bench, { ef: 20 });
   print('ef', 'recall', 'QPS', 'distances', ...peers.flatMap((peer) => [peer.name, 'QPS']));
   const points: Point[][] = [[], ...peers.map(() => [])];
-  for (const ef of EFS) {
+  for (const ef of WIDTHS) {
     const times: number[][] = points.map(() => []);
     const recalls: number[] = [];
     for (let n = 0; n < PASSES; n++) {
@@ -150,7 +120,7 @@ async function sweep(bench: Bench, peers: readonly Peer[]): Promise<void> {
       }
     }
     const found = points.map((line, i) => {
-      const point = { recall: recalls[i] ?? 0, ms: median(times[i] ?? []) };
+      const point = { ef, recall: recalls[i] ?? 0, ms: median(times[i] ?? []) };
       line.push(point);
       return [point.recall.toFixed(4), perSecond(point.ms)] as const;
     });

@@ -129,3 +129,68 @@ export function hnswlibNode({ data, folder, keep }: PeerOptions): Peer {
     close: () => undefined,
   };
 }
+
+/** What is used of usearch. */
+interface Usearch {
+  readonly Index: new (
+    options: object,
+  ) => {
+    add(keys: BigUint64Array, vectors: readonly Float32Array[], threads: number): void;
+    search(query: Float32Array, k: number, threads: number): { readonly keys: BigUint64Array };
+    save(path: string): void;
+    load(path: string): void;
+  };
+}
+
+/** usearch over bfloat16; its width of search belongs to the index, so each has one of its own. */
+export function usearch({ data, folder }: PeerOptions): Peer {
+  const { column, metric } = data;
+  const { dim, rowCount } = column;
+  const { Index } = createRequire(import.meta.url)(folder) as Usearch;
+  const place = mkdtempSync(join(tmpdir(), 'elanus-usearch-'));
+  const path = join(place, 'index');
+  const open = (ef: number) =>
+    new Index({
+      dimensions: dim,
+      metric: metric === 'l2' ? 'l2sq' : 'cos',
+      quantization: 'bf16',
+      connectivity: M,
+      expansion_add: EF_CONSTRUCTION,
+      expansion_search: ef,
+      multi: false,
+    });
+  const opened = new Map<number, ReturnType<typeof open>>();
+  const values = floatsOf(column.rows, rowCount * dim);
+  return {
+    name: 'usearch bf16',
+    build: async () => {
+      const index = open(EF_CONSTRUCTION);
+      const started = cpu();
+      for (let from = 0; from < rowCount; from += 1_000) {
+        const rows = Array.from({ length: Math.min(1_000, rowCount - from) }, (_, i) => from + i);
+        const vectors = rows.map((row) => values.slice(row * dim, (row + 1) * dim));
+        index.add(BigUint64Array.from(rows, BigInt), vectors, 1);
+      }
+      const ms = cpu() - started;
+      index.save(path);
+      return ms;
+    },
+    search: async (ef) => {
+      let index = opened.get(ef);
+      if (index === undefined) {
+        opened.clear();
+        index = open(ef);
+        index.load(path);
+        opened.set(ef, index);
+      }
+      const rows = new Float64Array(QUERIES * 10).fill(-1);
+      const started = cpu();
+      for (let q = 0; q < QUERIES; q++) {
+        const { keys } = index.search(data.queries.subarray(q * dim, (q + 1) * dim), 10, 1);
+        rows.set(Array.from(keys, Number), q * 10);
+      }
+      return { ms: cpu() - started, rows };
+    },
+    close: () => rmSync(place, { recursive: true }),
+  };
+}

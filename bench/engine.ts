@@ -1,0 +1,38 @@
+import { loadKernels } from '../packages/kernels/src/index.ts';
+import { note, type Bench, type Figure } from './bench.ts';
+import { databaseFigures, truthOf } from './engine/databases.ts';
+import { indexFigures } from './engine/indexes.ts';
+import { DATA_NAMES, loadData, type DataName } from './index/data.ts';
+
+/** Sets of data, by `ELANUS_BENCH_DATA=digits,made,words`; rows of each by `ELANUS_BENCH_ROWS`. */
+function wanted(): readonly DataName[] {
+  const names = (process.env['ELANUS_BENCH_DATA'] ?? 'digits').split(',');
+  return DATA_NAMES.filter((name) => names.includes(name));
+}
+
+/** Our engine beside its peers, in turns: indexes called from Node, and whole databases. */
+export const bench: Bench = {
+  what: 'the engine beside its peers (node bench/peers/install.mjs), at recall@10 of 0.95',
+  seconds: 600,
+  run: async () => {
+    const kernels = loadKernels();
+    const given = process.env['ELANUS_BENCH_ROWS'];
+    const rows = given === undefined ? undefined : Number(given);
+    const parts = (process.env['ELANUS_BENCH_PARTS'] ?? 'indexes,databases').split(',');
+    const figures: Figure[] = [];
+    for (const name of wanted()) {
+      note(`${name}: rows and truth`);
+      const data = loadData({ kernels, name, rows });
+      const truth = truthOf(kernels, data);
+      if (parts.includes('indexes')) {
+        note(`${name}: indexes`);
+        figures.push(...(await indexFigures(kernels, data, truth)));
+      }
+      if (parts.includes('databases')) {
+        note(`${name}: databases`);
+        figures.push(...(await databaseFigures(kernels, data, truth)));
+      }
+    }
+    return figures;
+  },
+};

@@ -1,0 +1,112 @@
+/** Our index called from Node beside other indexes: searches at the same recall, and builds. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildSteps, openIndex, type VectorIndex } from '../../packages/index/src/index.ts';
+import { createTopK, type Kernels, type TopK } from '../../packages/kernels/src/index.ts';
+import { note, type Figure } from '../bench.ts';
+import { QUERIES, type BenchData, type DataName } from '../index/data.ts';
+import { hnswlib, hnswlibNode, usearch, type Peer, type PeerOptions } from '../index/peers.ts';
+import { sweep, timeAt, type Contender } from './sweep.ts';
+
+type Targets = Readonly<Record<DataName, number>>;
+
+/** Our searches a second to theirs, at least. */
+const SEARCH: Readonly<Record<string, Targets>> = {
+  hnswlib: { digits: 2.4, made: 2.6, words: 2.4 },
+  'hnswlib-node': { digits: 6, made: 5, words: 2.6 },
+  'usearch bf16': { digits: 2.5, made: 2.5, words: 2.5 },
+};
+/** Their time to build to ours, one thread, at least. */
+const BUILD: Targets = { digits: 3, made: 2.7, words: 2.1 };
+const RECALL = 0.95;
+const PASSES = 3;
+const peersFolder = join(import.meta.dirname, '..', 'peers');
+const modules = join(peersFolder, 'node_modules');
+
+function cpu(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
+function built(kernels: Kernels, data: BenchData): { readonly index: VectorIndex; ms: number } {
+  const { metric, column } = data;
+  const started = cpu();
+  const steps = buildSteps({ kernels, kind: 'HNSW', metric, column });
+  let step = steps.next();
+  while (step.done !== true) step = steps.next();
+  const ms = cpu() - started;
+  return { index: openIndex({ kernels, column, image: { ...step.value, path: 'bench' } }), ms };
+}
+
+function ours(index: VectorIndex, { column, queries }: BenchData): Contender {
+  const { dim } = column;
+  return {
+    name: 'elanus',
+    search: async (ef) => {
+      const tops = Array.from({ length: QUERIES }, () => createTopK(1, 10));
+      const started = cpu();
+      for (const [q, top] of tops.entries()) {
+        index.search({ ef, queries: queries.subarray(q * dim, (q + 1) * dim), top });
+      }
+      return { ms: cpu() - started, rows: tops.flatMap((top) => [...top.rows]) };
+    },
+  };
+}
+
+function peersOf(data: BenchData): readonly Peer[] {
+  const keep = join(peersFolder, 'kept');
+  mkdirSync(keep, { recursive: true });
+  const makers: readonly [string, (options: PeerOptions) => Peer][] = [
+    [join(modules, 'hnswlib-node', 'src'), hnswlib],
+    [join(modules, 'hnswlib-node'), hnswlibNode],
+    [join(modules, 'usearch'), usearch],
+  ];
+  const there = makers.filter(([folder]) => existsSync(folder));
+  if (there.length < makers.length) note('peers are missing: node bench/peers/install.mjs');
+  return there.map(([folder, make]) => make({ data, folder, keep }));
+}
+
+/** Searches and builds of one set of data, with the ratios that they have to reach. */
+export async function indexFigures(
+  kernels: Kernels,
+  data: BenchData,
+  truth: TopK,
+): Promise<readonly Figure[]> {
+  const { name, column } = data;
+  const { index, ms: ownMs } = built(kernels, data);
+  const figures: Figure[] = [
+    { what: `${name}: build, one thread`, measured: ownMs / 1000, unit: 's' },
+    {
+      what: `${name}: bytes of index a vector`,
+      measured: index.bytes / column.rowCount,
+      unit: 'B',
+      atMost: Math.ceil(column.dim / 64) * 64 + 140,
+    },
+  ];
+  const peers = peersOf(data);
+  for (const peer of peers) {
+    const ms = await peer.build();
+    if (ms === 0) continue;
+    const atLeast = peer.name === 'hnswlib' ? BUILD[name] : undefined;
+    const what = `${name}: build of ${peer.name} : ours`;
+    figures.push({ what, measured: ms / ownMs, unit: 'x', atLeast });
+  }
+  const lines = await sweep([ours(index, data), ...peers], truth, {
+    passes: PASSES,
+    enough: RECALL,
+  });
+  const own = timeAt(lines[0] ?? [], RECALL) ?? Number.NaN;
+  const what = `${name}: searches a second from Node at recall ${RECALL}, one thread`;
+  figures.push({ what, measured: (QUERIES * 1000) / own, unit: '/s' });
+  for (const [i, peer] of peers.entries()) {
+    const theirs = timeAt(lines[i + 1] ?? [], RECALL) ?? Number.NaN;
+    figures.push({
+      what: `${name}: ours : ${peer.name}`,
+      measured: theirs / own,
+      unit: 'x',
+      atLeast: SEARCH[peer.name]?.[name],
+    });
+    peer.close();
+  }
+  return figures;
+}
