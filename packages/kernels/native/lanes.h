@@ -119,7 +119,7 @@ typedef __m128 F4;
 LANES F4 zero4() { return _mm_setzero_ps(); }
 LANES F4 load4(const float* p) { return _mm_loadu_ps(p); }
 LANES F4 load1(const float* p) { return _mm_load_ss(p); }
-LANES F4 load2(const float* p) { return _mm_castpd_ps(_mm_load_sd((const double*)p)); }
+LANES F4 load2(const float* p) { return _mm_castsi128_ps(_mm_loadl_epi64((const __m128i*)p)); }
 LANES F4 load3(const float* p) { return _mm_movelh_ps(load2(p), load1(p + 2)); }
 LANES F4 sub4(F4 a, F4 b) { return _mm_sub_ps(a, b); }
 LANES F4 mul4(F4 a, F4 b) { return _mm_mul_ps(a, b); }

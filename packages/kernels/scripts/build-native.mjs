@@ -4,6 +4,7 @@
 //
 // ELANUS_NO_NATIVE=1  build nothing and remove an earlier build: the WebAssembly path is used
 // CXX                 the compiler to use
+// ELANUS_SANITIZE=1   with sanitizers: scripts/sanitize.mjs
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,12 +13,17 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const SLOWER = 'exact searches about 1.2x slower, over 8-bit codes 1.6x, in batches 2x';
-const COMMON = ['-std=c++17', '-O3', '-fPIC', '-Wall', '-Wextra', '-ffp-contract=off'].concat([
+/** Set by scripts/sanitize.mjs: slower code that stops at the first misstep. */
+const SANITIZED = process.env.ELANUS_SANITIZE === '1';
+const SANITIZERS = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-g'];
+const COMMON = ['-std=c++17', SANITIZED ? '-O1' : '-O3', '-fPIC', '-Wall', '-Wextra'].concat([
+  '-ffp-contract=off',
   '-fno-math-errno',
   '-fno-trapping-math',
   '-fno-exceptions',
   '-fno-rtti',
   '-fvisibility=hidden',
+  ...(SANITIZED ? SANITIZERS : []),
 ]);
 const ISAS = {
   x64: {
@@ -143,6 +149,7 @@ const temporary = `${output}.${process.pid}`;
 let failed = errors.find((text) => text !== '');
 if (failed === undefined) {
   const shared = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
+  if (SANITIZED) shared.push(...SANITIZERS);
   const objects = parts.map(object);
   failed =
     (await compile(compiler, ['-shared', ...shared, ...objects, '-o', temporary])) || undefined;

@@ -3,7 +3,7 @@
  * kernels. Made by scripts/build-wasm.mjs; do not edit.
  *
  * Compiler: Debian clang version 14.0.6
- * Sources: 4b10e014edcc89d78beb14eb1e2d1392f1667b63bbae74b6533d2a2e7f55080a
+ * Sources: 6dea16307ad1f29be0497d355985818594fb26cd4af9e5a3112b02ddf63a6a5e
  */
 export const WASM_BINARY = [
   'AGFzbQEAAAABIwZgAAF/YAF/AGAFf39/f38AYAF/AX9gA39/fwF/YAJ/fwF/AhIBA2VudgZtZW1vcnkCAwKAgAQDEh',
