@@ -13,17 +13,21 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { startEmbedded } from './embedded.ts';
 
 const KEYS = 400;
-const Rows = collection('rows', {
-  id: t.int64({ primary: true, as: 'number' }),
-  group: t.int32(),
-  float32: t.vector(4, { metric: 'ip' }),
-  float16: t.vector(5, { type: 'float16', metric: 'l2' }),
-  bfloat16: t.vector(3, { type: 'bfloat16', metric: 'ip' }),
-  int8: t.vector(7, { type: 'int8', metric: 'l2' }),
-  hamming: t.vector(24, { type: 'binary' }),
-  jaccard: t.vector(16, { type: 'binary', metric: 'jaccard' }),
-  sparse: t.sparse(),
-});
+const Rows = collection(
+  'rows',
+  {
+    id: t.int64({ primary: true, as: 'number' }),
+    group: t.int32(),
+    float32: t.vector(4, { metric: 'ip' }),
+    float16: t.vector(5, { type: 'float16', metric: 'l2' }),
+    bfloat16: t.vector(3, { type: 'bfloat16', metric: 'ip' }),
+    int8: t.vector(7, { type: 'int8', metric: 'l2' }),
+    hamming: t.vector(24, { type: 'binary' }),
+    jaccard: t.vector(16, { type: 'binary', metric: 'jaccard' }),
+    sparse: t.sparse(),
+  },
+  { shards: 2 },
+);
 type Name = 'float32' | 'float16' | 'bfloat16' | 'int8' | 'hamming' | 'jaccard' | 'sparse';
 type Fields = (typeof Rows)['fields'];
 
@@ -154,7 +158,9 @@ class Run {
   }
 
   async flush(): Promise<void> {
-    await invoke(this.#bus(), flushShard, { header: { collectionId: 1, shard: 0 } });
+    for (const shard of [0, 1]) {
+      await invoke(this.#bus(), flushShard, { header: { collectionId: 1, shard } });
+    }
   }
 
   /** Flushes until there is something to merge, and waits for it. */
@@ -165,7 +171,7 @@ class Run {
     }
     const segments = async () => {
       const { header } = await invoke(this.#bus(), describeShards, { header: { collectionId: 1 } });
-      return header.shards[0]?.segments.length ?? 0;
+      return Math.max(...header.shards.map((shard) => shard.segments.length));
     };
     await expect.poll(segments, { timeout: 60_000 }).toBeLessThan(4);
   }
