@@ -45,7 +45,8 @@ export function decodeRows(
   schema: CollectionSchema,
   options: DecodeOptions = {},
 ): OutputRow[] {
-  const rows: OutputRow[] = Array.from({ length: batch.rowCount }, () => ({}));
+  const rows: OutputRow[] = [];
+  for (let i = 0; i < batch.rowCount; i++) rows.push({});
   for (const field of schema.fields) {
     const column = batch.columns.get(field.id);
     if (column === undefined) continue;

@@ -441,15 +441,17 @@ async function search(handle: Handle, options: Options): Promise<unknown> {
 /** Cuts hits by query; the key comes first, then the score, then the fields. */
 function hitLists(handle: Handle, result: SearchResult, rows: readonly OutputRow[]): OutputRow[][] {
   const key = primaryField(handle.schema).name;
+  const lists: OutputRow[][] = [];
   let at = 0;
-  return Array.from(result.counts, (length) => {
+  for (const length of result.counts) {
     const hits: OutputRow[] = [];
     for (let i = 0; i < length; i++, at++) {
       const row = rows[at] as OutputRow;
       hits.push({ [key]: row[key], score: result.scores[at], ...row });
     }
-    return hits;
-  });
+    lists.push(hits);
+  }
+  return lists;
 }
 
 function scan(handle: Handle, options: Options): Scan<OutputRow> {

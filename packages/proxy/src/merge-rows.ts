@@ -52,6 +52,9 @@ export function mergeShardHits(
     readonly limit: number;
   },
 ): ShardHits {
+  const [only] = parts;
+  // A shard was asked for offset + limit rows, and answers in order.
+  if (only !== undefined && parts.length === 1 && want.offset === 0) return only;
   const all = concatBatches(parts.map((part) => part.columns));
   const keys = columnOf(all, want.keyField);
   const bases: number[] = [];

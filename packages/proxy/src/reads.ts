@@ -462,6 +462,7 @@ function boundsOf(request: SearchRequest): { min: number; max: number } | undefi
 
 /** The scores of the hits only, one behind the other. */
 function compact(counts: Uint32Array, scores: Float32Array, limit: number): Float32Array {
+  if (counts.length === 1) return scores.subarray(0, counts[0]);
   const out = new Float32Array(counts.reduce((sum, count) => sum + count, 0));
   let at = 0;
   counts.forEach((count, q) => {

@@ -75,8 +75,24 @@ interface SegmentResult {
   readonly plan: SegmentPlan;
 }
 
+/** The result state of short searches, used again: nothing of it outlives `searchSegments`. */
+let spare: TopK | undefined;
+const SPARE_ENTRIES_MAX = 4_096;
+
+function emptyTopK(nq: number, limit: number): TopK {
+  if (spare?.nq === nq && spare.limit === limit) {
+    spare.counts.fill(0);
+    spare.tied.fill(0);
+    spare.sorted = false;
+    return spare;
+  }
+  const top = createTopK(nq, limit);
+  if (nq * limit <= SPARE_ENTRIES_MAX) spare = top;
+  return top;
+}
+
 function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): SegmentResult {
-  const top = createTopK(task.nq, task.limit);
+  const top = emptyTopK(task.nq, task.limit);
   const { nq } = task;
   const handle = task.effort.exact ? undefined : read.view.indexes.get(task.field);
   const plan = { segmentId: read.view.segmentId, rows: read.visibleRows };
@@ -198,25 +214,45 @@ function toHits(kernels: Kernels, found: Found): Hits {
   for (let q = 0; q < task.nq; q++) {
     const base = q * task.limit;
     const count = top.counts[q] ?? 0;
-    const entries = Array.from({ length: count }, (_, i) => {
-      const row = top.rows[base + i] ?? 0;
+    hits.counts[q] = count;
+    if (top.tied[q] !== 1 && !hasTies(top.scores, base, count)) {
+      for (let i = base; i < base + count; i++) putHit(hits, i, found);
+      continue;
+    }
+    const entries: Entry[] = [];
+    for (let i = base; i < base + count; i++) {
+      const row = top.rows[i] ?? 0;
       const key = keyOfRow(read.view, task.keyField, row);
-      return { score: top.scores[base + i] ?? 0, row, key };
-    });
+      entries.push({ score: top.scores[i] ?? 0, row, key });
+    }
     if (top.tied[q] === 1) {
       allowedIn ??= rememberAllowed(read, task);
       settleTies(kernels, { ...found, q, entries, allowedIn });
     }
     orderTies(entries);
-    entries.forEach((entry, i) => {
+    for (const [i, entry] of entries.entries()) {
       hits.scores[base + i] = entry.score;
       hits.rows[base + i] = entry.row;
       hits.segments[base + i] = read.view.segmentId;
       (hits.keys as (bigint | string)[])[base + i] = entry.key;
-    });
-    hits.counts[q] = count;
+    }
   }
   return hits;
+}
+
+/** Whether two of some sorted scores are the same. */
+function hasTies(scores: Float32Array, from: number, count: number): boolean {
+  for (let i = from + 1; i < from + count; i++) if (scores[i] === scores[i - 1]) return true;
+  return false;
+}
+
+/** Copies entry `at` of the result: hits have the same places. */
+function putHit(hits: Hits, at: number, { read, task, top }: Found): void {
+  const row = top.rows[at] ?? 0;
+  hits.scores[at] = top.scores[at] ?? 0;
+  hits.rows[at] = row;
+  hits.segments[at] = read.view.segmentId;
+  (hits.keys as (bigint | string)[])[at] = keyOfRow(read.view, task.keyField, row);
 }
 
 interface Entry {

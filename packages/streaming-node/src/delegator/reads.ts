@@ -148,7 +148,8 @@ export class ShardReads {
       ]);
       const hits = mergeHits([...here.parts, ...there.parts], search.metric);
       const found = clock.monoMs();
-      const columns = await this.#retrieve(snapshot, listHits(hits), search);
+      const columns =
+        this.#keysOnly(hits, search) ?? (await this.#retrieve(snapshot, listHits(hits), search));
       const explain: ShardExplain = {
         shard: this.#context.state.shard,
         where: here.where === 'pool' || there.where === 'pool' ? 'pool' : 'inline',
@@ -352,6 +353,9 @@ export class ShardReads {
     how: { readonly filter: CheckedFilter | undefined; readonly signal: AbortSignal },
   ): Promise<Found> {
     const { state, runner } = this.#context;
+    if (snapshot.growing.length === 0 && snapshot.refs.length > 0) {
+      return { parts: [], plans: [], where: 'inline' };
+    }
     const { field, metric, queries, nq, limit, bounds, effort } = search;
     const key = { keyField: state.keyField.id, keyKind: state.keyKind };
     const { output, where } = await runner.search(
@@ -414,6 +418,26 @@ export class ShardReads {
     return { parts: [hits], plans, where: header.where };
   }
 
+  /** The keys of hits, which carry them, when nothing else is wanted; else undefined. */
+  #keysOnly(
+    { counts, limit, keys }: Hits,
+    want: { readonly fields: readonly Field[]; readonly withTimestamp: boolean },
+  ): ColumnBatch | undefined {
+    const { keyField } = this.#context.state;
+    const [field, ...others] = want.fields;
+    if (field?.id !== keyField.id || others.length > 0 || want.withTimestamp) return undefined;
+    if (!(keys instanceof BigInt64Array)) return undefined;
+    const [only] = counts;
+    if (counts.length === 1) return keyBatch(field.id, keys.slice(0, only));
+    const values = new BigInt64Array(counts.reduce((sum, count) => sum + count, 0));
+    let at = 0;
+    counts.forEach((count, q) => {
+      values.set(keys.subarray(q * limit, q * limit + count), at);
+      at += count;
+    });
+    return keyBatch(field.id, values);
+  }
+
   /**
    * Fields of rows anywhere in the shard, in the order listed: grouped by segment, then put back.
    */
@@ -471,6 +495,10 @@ interface Found {
   readonly parts: readonly Hits[];
   readonly plans: ShardExplain['segments'];
   readonly where: 'inline' | 'pool';
+}
+
+function keyBatch(field: FieldId, values: BigInt64Array): ColumnBatch {
+  return { rowCount: values.length, columns: new Map([[field, { kind: 'int64', values }]]) };
 }
 
 /** The rows of all hits, query by query. */
