@@ -1,5 +1,5 @@
-// Goal: columns are captured exactly: whole numbers as 64-bit integers, vectors block by block; what
-// cannot be held is refused with its place.
+// Goal: columns are captured exactly: whole numbers as 64-bit integers, vectors block by block;
+// what cannot be held is refused with its place.
 import {
   collectionId,
   columnOf,
