@@ -141,10 +141,8 @@ class BuildRun {
   /** What is built over so many rows of a field; undefined: they are scanned as they are. */
   #spec(field: number, rowCount: number): IndexSpec | undefined {
     const { type, dim, metric, index } = this.#vector(field);
-    if (type === 'binary' || (type === 'sparse' && index.kind === 'flat')) return undefined;
-    if (type === 'sparse') return { kind: 'SPARSE_INVERTED', params: {} };
     const { freeBytes } = this.#ports.memory;
-    return indexSpec({ choice: index, dim, metric, rowCount, memoryBytes: freeBytes });
+    return indexSpec({ choice: index, type, dim, metric, rowCount, memoryBytes: freeBytes });
   }
 
   /** The indexes as the catalog lists them; a field that needs none has a FLAT one of no bytes. */

@@ -1,6 +1,6 @@
 // Goal: the same wish gets the same index everywhere, and no build is begun that has no room.
 // Method: a table of wishes; every spec that fits is one that the builder takes.
-import type { IndexChoice, Metric } from '@elanus/core';
+import type { IndexChoice, Metric, VectorType } from '@elanus/core';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
@@ -38,7 +38,15 @@ const table: readonly [string, number, number, number, IndexChoice | undefined, 
 
 test.each(table)('%s', (...row) => {
   const [, rowCount, dim, memoryBytes, choice, expected] = row;
-  expect(indexSpec({ choice, metric: 'l2', dim, rowCount, memoryBytes })).toEqual(expected);
+  const wish = { choice, type: 'float32', metric: 'l2', dim, rowCount, memoryBytes } as const;
+  expect(indexSpec(wish)).toEqual(expected);
+});
+
+test('bits are scanned as they are; sparse rows get postings unless they are to be scanned', () => {
+  const wish = { metric: 'ip', dim: 0, rowCount: 1e5, memoryBytes: GB } as const;
+  expect(indexSpec({ ...wish, type: 'binary', metric: 'hamming', dim: 64 })).toBeUndefined();
+  expect(indexSpec({ ...wish, type: 'sparse' })).toEqual({ kind: 'SPARSE_INVERTED', params: {} });
+  expect(indexSpec({ ...wish, type: 'sparse', choice: { kind: 'flat' } })).toBeUndefined();
 });
 
 test('what is chosen fits the memory, and the builder takes its parameters', () => {
@@ -46,16 +54,18 @@ test('what is chosen fits the memory, and the builder takes its parameters', () 
     rowCount: fc.integer({ min: 0, max: 10_000_000 }),
     dim: fc.integer({ min: 1, max: 32_768 }),
     memoryBytes: fc.integer({ min: 0, max: 64 * GB }),
+    type: fc.constantFrom<VectorType>('float32', 'float16', 'bfloat16', 'int8'),
     metric: fc.constantFrom<Metric>('l2', 'ip', 'cosine'),
     choice: fc.constantFrom(undefined, auto(0.5), auto(0.99), auto(1)),
   });
   fc.assert(
     fc.property(wish, (one) => {
       const spec = indexSpec(one);
+      if (spec === undefined) throw new Error('numbers have an index');
       if (spec.kind !== 'FLAT') expect(buildBytes(spec, one)).toBeLessThanOrEqual(one.memoryBytes);
       if (spec.kind === 'HNSW') graphShape(builderParams(spec), one.rowCount);
       const more = indexSpec({ ...one, memoryBytes: 1000 * GB });
-      if (spec.kind === 'HNSW') expect(more.kind).toBe('HNSW');
+      if (spec.kind === 'HNSW') expect(more?.kind).toBe('HNSW');
     }),
   );
 });

@@ -1,5 +1,5 @@
 import { AUTO_INDEX, indexParams } from '@elanus/core';
-import type { IndexChoice, Metric } from '@elanus/core';
+import type { IndexChoice, Metric, VectorType } from '@elanus/core';
 import { sq8Stride } from '@elanus/kernels';
 
 import { graphShape } from './hnsw-build.ts';
@@ -16,6 +16,7 @@ import type { IndexKind } from './vector-index.ts';
 /** Rows that are to be indexed, and what is asked of the index. */
 export interface IndexWish {
   readonly choice?: IndexChoice | undefined;
+  readonly type: VectorType;
   readonly metric: Metric;
   readonly dim: number;
   readonly rowCount: number;
@@ -46,11 +47,14 @@ const BUILD_ROW_BYTES = 32;
 const BUILD_BYTES = 16 * 1024 * 1024;
 
 /**
- * The index that a choice means for these rows. A kind that the caller named is taken as it is;
- * 'auto' decides by rows, dimension, memory and the recall that searches aim at.
+ * The index that a choice means for these rows; undefined: they are scanned as they are. A kind that
+ * the caller named is taken as it is; 'auto' decides by type, rows, dimension, memory and the recall
+ * that searches aim at.
  */
-export function indexSpec(wish: IndexWish): IndexSpec {
-  const { choice = AUTO_INDEX } = wish;
+export function indexSpec(wish: IndexWish): IndexSpec | undefined {
+  const { choice = AUTO_INDEX, type } = wish;
+  if (type === 'binary' || (type === 'sparse' && choice.kind === 'flat')) return undefined;
+  if (type === 'sparse') return { kind: 'SPARSE_INVERTED', params: {} };
   if (choice.kind === 'auto') return autoIndex(wish, choice.recall ?? RECALL_DEFAULT);
   return { kind: choice.kind.toUpperCase() as IndexKind, params: indexParams(choice) };
 }
