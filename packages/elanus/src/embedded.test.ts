@@ -215,6 +215,44 @@ test('statistics rule segments out, and answers stay whole', async () => {
   expect(await ids({ id: { in: [2, 102] } })).toEqual([2, 102]);
 });
 
+test('a choice of index outlives the process, and what it asks for is built after it', async () => {
+  const docs = await db.collection('docs', fields);
+  await docs.insert(Array.from({ length: 2_500 }, (_, i) => row(i)));
+  await flush();
+  const index = async () => (await db.describe('docs')).indexes[0];
+  await expect.poll(async () => (await index())?.indexedRows, { timeout: 60_000 }).toBe(2_500);
+  const names = async () => {
+    const all: string[] = [];
+    for await (const { name } of world.objects.list('c1/')) {
+      if (name.includes('index-')) all.push(name);
+    }
+    return all;
+  };
+  const [first] = await names();
+  await docs.delete({ ids: [5] } as never);
+  await docs.index('vec', { kind: 'hnsw', m: 4, efConstruction: 40 });
+  await reopen();
+  await expect.poll(async () => (await index())?.parts[0]?.kind, { timeout: 60_000 }).toBe('HNSW');
+  const built = { params: { m: 4, efConstruction: 40 }, rows: 2_499, segments: 1 };
+  expect(await index()).toMatchObject({ parts: [built], indexedRows: 2_499, pendingRows: 0 });
+  const again = await db.collection('docs', fields);
+  const ids = async () => {
+    const hits = await again.search({ vector: [5.1, 0], limit: 2 });
+    return hits.map(({ id }) => id);
+  };
+  expect(await ids()).toEqual([6, 4]);
+  // What would be built equally is not built again: the file stays.
+  const graph = (await names()).filter((name) => name !== first);
+  await again.index('vec', { kind: 'auto', recall: 0.9 });
+  await expect.poll(async () => (await index())?.parts[0]?.kind).toBe('FLAT_SQ8');
+  await again.index('vec', { kind: 'flat_sq8' });
+  const settled = async () => (await index())?.pendingRows;
+  await expect.poll(settled, { timeout: 60_000 }).toBe(0);
+  const coded = (await names()).filter((name) => name !== first && !graph.includes(name));
+  expect(coded).toHaveLength(1);
+  expect(await ids()).toEqual([6, 4]);
+});
+
 test('a field that filters ask for gets an index, and answers stay', async () => {
   const docs = await db.collection('docs', fields);
   await docs.insert(Array.from({ length: 6_000 }, (_, i) => row(i)));
