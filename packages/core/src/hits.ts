@@ -19,17 +19,20 @@ export interface Hits {
   readonly rows: Uint32Array;
 }
 
-/** No hits for `nq` queries. */
+/** No hits for `nq` queries; the arrays share one buffer, which costs less than one for each. */
 export function emptyHits(nq: number, limit: number, like: 'int64' | 'varchar'): Hits {
   const size = nq * limit;
+  const wide = like === 'int64' ? 2 : 1;
+  const buffer = new ArrayBuffer(size * 8 * (wide + 1) + nq * 4);
+  const narrowAt = size * 8 * wide;
   return {
     nq,
     limit,
-    counts: new Uint32Array(nq),
-    scores: new Float32Array(size),
-    keys: like === 'int64' ? new BigInt64Array(size) : Array.from({ length: size }, () => ''),
-    segments: new Float64Array(size),
-    rows: new Uint32Array(size),
+    counts: new Uint32Array(buffer, narrowAt + size * 8, nq),
+    scores: new Float32Array(buffer, narrowAt, size),
+    keys: like === 'int64' ? new BigInt64Array(buffer, size * 8, size) : new Array(size).fill(''),
+    segments: new Float64Array(buffer, 0, size),
+    rows: new Uint32Array(buffer, narrowAt + size * 4, size),
   };
 }
 

@@ -149,7 +149,7 @@ export class Reads {
     const demand = this.#access.demand(request);
     let count = 0;
     let timestamp = 0n;
-    for (const shard of shardsOf(schema)) {
+    for (let shard = 0; shard < schema.shards; shard++) {
       const header = { collectionId: schema.collectionId, shard, demand, filter };
       const reply = (await this.#access.call(countShard, { header }, call)).header;
       count += reply.count;
@@ -216,7 +216,7 @@ export class Reads {
     const parts = [];
     const explains: ShardExplain[] = [];
     let at = demand.at;
-    for (const shard of shardsOf(schema)) {
+    for (let shard = 0; shard < schema.shards; shard++) {
       const header = { ...base, shard, demand: at === undefined ? demand : { guarantee: 0n, at } };
       const asked = { header, bodies: packed.bodies };
       const reply = await this.#access.call(searchShard, asked, call);
@@ -372,7 +372,7 @@ export class Reads {
     const { schema, demand, filter, after, limit, columns } = input;
     const parts: ColumnBatch[] = [];
     let at = demand.at;
-    for (const shard of shardsOf(schema)) {
+    for (let shard = 0; shard < schema.shards; shard++) {
       const header = {
         ...selectBase(schema, shard, columns),
         demand: at === undefined ? demand : { guarantee: 0n, at },
@@ -391,10 +391,6 @@ export class Reads {
 
 function selectBase(schema: CollectionSchema, shard: number, columns: Columns) {
   return { collectionId: schema.collectionId, shard, ...columns };
-}
-
-function shardsOf(schema: CollectionSchema): readonly number[] {
-  return Array.from({ length: schema.shards }, (_, shard) => shard);
 }
 
 function vectorField(schema: CollectionSchema, name: string | undefined): Field {

@@ -12,13 +12,19 @@ import { countRows, selectRows, type Selection, type SelectTask } from './select
 import { segmentThreads } from './threads.ts';
 import type { SegmentView } from './view.ts';
 
-/** Multiply-adds that run inline: about 0.3 ms on one core of a small server. */
-const INLINE_WORK_MAX = 1_000_000;
+/** Multiply-adds that run inline: about half a millisecond on one core of a small server. */
+const INLINE_WORK_MAX = 1_600_000;
 /** Rows that a walk meets, at least, and for each result that it looks for. */
 const WALK_ROWS = 300;
 const WALK_ROWS_OF_RESULT = 20;
-/** A row that a walk meets takes as long as so many multiply-adds of a scan, at least. */
-const WALK_WORK_MIN = 1_024;
+/** Results that a walk looks for when it is to find a share of them, roughly. */
+const WALK_RESULTS = 48;
+/**
+ * A row that a walk meets takes as long as so many multiply-adds of a scan, since it lies anywhere;
+ * of each of its own, less: they are codes.
+ */
+const WALK_WORK_MIN = 400;
+const CODE_WORK = 0.4;
 /** A walk, or the scan that is chosen instead, takes so much longer when rows are left out. */
 const FILTERED_WALK = 3;
 /** Rows a filter may look at inline; JSON costs up to 100 ns a row. */
@@ -113,8 +119,9 @@ function workOf(task: SearchTask): number {
     const graph = walks && view.indexes.get(field)?.header.kind === 'HNSW';
     const dim = rowWork(task, view);
     if (!graph) return sum + visibleRows * dim;
-    const met = Math.max(WALK_ROWS, (effort.ef ?? limit) * WALK_ROWS_OF_RESULT);
-    return sum + Math.min(visibleRows, met) * Math.max(dim, WALK_WORK_MIN) * wider;
+    const results = Math.max(effort.ef ?? WALK_RESULTS, limit);
+    const met = Math.min(visibleRows, Math.max(WALK_ROWS, results * WALK_ROWS_OF_RESULT));
+    return sum + met * Math.max(dim * CODE_WORK, WALK_WORK_MIN) * wider;
   }, 0);
   return one * nq;
 }

@@ -142,10 +142,7 @@ export class ShardReads {
       const { clock } = this.#context;
       const filter = this.#filter(search.filter);
       const begun = clock.monoMs();
-      const [here, there] = await Promise.all([
-        this.#searchGrowing(snapshot, search, { filter, signal }),
-        this.#searchSealed(snapshot, search, signal),
-      ]);
+      const [here, there] = await this.#searchAll(snapshot, search, { filter, signal });
       const hits = mergeHits([...here.parts, ...there.parts], search.metric);
       const found = clock.monoMs();
       const columns =
@@ -347,15 +344,30 @@ export class ShardReads {
     return text === undefined ? undefined : readFilter(text, this.#context.state.schema);
   }
 
+  /** Growing rows and sealed ones at once; whichever there is none of costs nothing. */
+  async #searchAll(
+    snapshot: Snapshot,
+    search: ShardSearch,
+    how: { readonly filter: CheckedFilter | undefined; readonly signal: AbortSignal },
+  ): Promise<readonly [Found, Found]> {
+    if (snapshot.refs.length === 0) {
+      return [await this.#searchGrowing(snapshot, search, how), NOTHING_FOUND];
+    }
+    if (snapshot.growing.length === 0) {
+      return [NOTHING_FOUND, await this.#searchSealed(snapshot, search, how.signal)];
+    }
+    return Promise.all([
+      this.#searchGrowing(snapshot, search, how),
+      this.#searchSealed(snapshot, search, how.signal),
+    ]);
+  }
+
   async #searchGrowing(
     snapshot: Snapshot,
     search: ShardSearch,
     how: { readonly filter: CheckedFilter | undefined; readonly signal: AbortSignal },
   ): Promise<Found> {
     const { state, runner } = this.#context;
-    if (snapshot.growing.length === 0 && snapshot.refs.length > 0) {
-      return { parts: [], plans: [], where: 'inline' };
-    }
     const { field, metric, queries, nq, limit, bounds, effort } = search;
     const key = { keyField: state.keyField.id, keyKind: state.keyKind };
     const { output, where } = await runner.search(
@@ -383,7 +395,6 @@ export class ShardReads {
     search: ShardSearch,
     signal: AbortSignal,
   ): Promise<Found> {
-    if (snapshot.refs.length === 0) return { parts: [], plans: [], where: 'inline' };
     const { field, metric, queries, nq, limit, bounds, effort, filter } = search;
     const { schema } = this.#context.state;
     const { refs, deletes } = snapshot;
@@ -500,6 +511,8 @@ interface Found {
 function keyBatch(field: FieldId, values: BigInt64Array): ColumnBatch {
   return { rowCount: values.length, columns: new Map([[field, { kind: 'int64', values }]]) };
 }
+
+const NOTHING_FOUND: Found = { parts: [], plans: [], where: 'inline' };
 
 /** The rows of all hits, query by query. */
 function listHits(hits: Hits): { readonly segments: Float64Array; readonly rows: Uint32Array } {
