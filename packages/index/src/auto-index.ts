@@ -47,9 +47,9 @@ const BUILD_ROW_BYTES = 32;
 const BUILD_BYTES = 16 * 1024 * 1024;
 
 /**
- * The index that a choice means for these rows; undefined: they are scanned as they are. A kind that
- * the caller named is taken as it is; 'auto' decides by type, rows, dimension, memory and the recall
- * that searches aim at.
+ * The index that a choice means for these rows; undefined: they are scanned as they are. A kind
+ * that the caller named is taken as it is; 'auto' decides by type, rows, dimension, memory and the
+ * recall that searches aim at.
  */
 export function indexSpec(wish: IndexWish): IndexSpec | undefined {
   const { choice = AUTO_INDEX, type } = wish;
