@@ -256,7 +256,7 @@ export async function lancedb(data: BenchData): Promise<DatabasePeer> {
   };
 }
 
-/** qdrant-edge with int8, in a Python process of its own; undefined where that was not installed. */
+/** qdrant-edge with int8, in a Python process; undefined where that was not installed. */
 export async function qdrant(data: BenchData): Promise<DatabasePeer | undefined> {
   const python = join(here, 'python');
   if (!existsSync(join(python, 'qdrant_edge'))) return undefined;
