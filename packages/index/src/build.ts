@@ -12,13 +12,18 @@ import type { Crew } from './crew.ts';
 import { flatSteps } from './flat.ts';
 import { graphShape, graphSteps } from './hnsw-build.ts';
 import type { HnswParams } from './hnsw-build.ts';
-import { allocateIndex, indexLayout, sealSteps } from './index-file.ts';
+import { allocateIndex, indexLayout, isListKind, sealSteps } from './index-file.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
-import { NO_CODES } from './open.ts';
+import { ivfBuildSteps, listCount } from './ivf-build.ts';
+import type { IvfParams } from './ivf-build.ts';
+import { ivfSource, NO_CODES } from './open.ts';
 import { sparseBuildSteps } from './sparse-build.ts';
 import { placeQuery, scanCodes } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import type { IndexKind } from './vector-index.ts';
+
+/** Parameters of the kinds that have some. */
+export type IndexParams = HnswParams & IvfParams;
 
 /** What to build. */
 export interface IndexPlan {
@@ -26,8 +31,8 @@ export interface IndexPlan {
   readonly kind: IndexKind;
   readonly metric: Metric;
   readonly column: IndexColumn;
-  /** HNSW only. */
-  readonly params?: HnswParams | undefined;
+  /** HNSW and IVF only. */
+  readonly params?: IndexParams | undefined;
   /** Memory of the file, when it was reserved before: see `prepareBuild`. */
   readonly file?: IndexFile | undefined;
   /** HNSW: threads that help. */
@@ -194,7 +199,8 @@ function firstHeader(plan: IndexPlan): IndexHeader {
   const { dim, rowCount, element } = plan.column;
   checkKind(plan);
   const graph = kind === 'HNSW' ? graphShape(params, rowCount) : undefined;
-  return { kind, metric, dim, rowCount, element, graph, ...NO_CODES };
+  const lists = isListKind(kind) ? listCount(params, rowCount) : undefined;
+  return { kind, metric, dim, rowCount, element, graph, lists, ...NO_CODES };
 }
 
 /**
@@ -224,10 +230,27 @@ export function* buildSteps(plan: IndexPlan): Generator<undefined, IndexFile, un
   const { memory } = plan.file ?? reserveFile(plan);
   if (column.element !== 'binary') {
     const numbers = { ...plan, metric: floatMetric(metric), column: numberColumn(column) };
-    header = yield* numberSteps(numbers, header, memory);
+    const steps = isListKind(plan.kind) ? listSteps : numberSteps;
+    header = yield* steps(numbers, header, memory);
   }
   yield* sealSteps(memory, header);
   return { memory, bytes: indexLayout(header).bytes };
+}
+
+/** Lists around centroids: codes are made in the order of rows first, in memory of their own. */
+function* listSteps(
+  plan: NumberPlan,
+  header: IndexHeader,
+  memory: RowMemory,
+): Generator<undefined, IndexHeader, undefined> {
+  const { kernels, column, params } = plan;
+  const kind = plan.kind === 'IVF_SQ8' ? 'FLAT_SQ8' : 'FLAT';
+  const flat: NumberPlan = { ...plan, kind, file: undefined, crew: undefined };
+  const coded = reserveFile(flat);
+  const measured = yield* numberSteps(flat, firstHeader(flat), coded.memory);
+  const file = { memory, bytes: indexLayout(header).bytes };
+  const made = { kernels, column, coded: { file: coded, header: measured }, file, header };
+  return yield* ivfBuildSteps({ ...made, seed: params?.seed ?? 1, sourceOf: ivfSource });
 }
 
 /** Writes everything but header and checksums; gives what was measured on the way. */

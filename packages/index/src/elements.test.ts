@@ -101,7 +101,7 @@ describe.each(availableIsas())('%s: an index over a narrower column', (isa) => {
     const { narrow, wide, queries } = twins(kernels, element, { rows: 1200, dim: 19 });
     const allowed = createBitset(1200);
     for (let row = 0; row < 1200; row += 3) setBit(allowed, row);
-    for (const kind of ['FLAT', 'FLAT_SQ8', 'HNSW'] as const) {
+    for (const kind of ['FLAT', 'FLAT_SQ8', 'HNSW', 'IVF_FLAT', 'IVF_SQ8'] as const) {
       for (const metric of METRICS) {
         const [own, twin] = [narrow, wide].map((column) => {
           const file = build({ kernels, kind, metric, column });
@@ -109,7 +109,7 @@ describe.each(availableIsas())('%s: an index over a narrower column', (isa) => {
           const again = openHandle(kernels, structuredClone(index.handle()));
           const answers = [
             topOf(index, { queries }, 10),
-            topOf(index, { queries, ef: 40 }, 5),
+            topOf(index, { queries, ef: 40, nprobe: 3 }, 5),
             topOf(index, { queries, candidates: 40 }, 5),
             topOf(again, { queries, allowed }, 10),
             topOf(again, { queries, exact: true, rowBase: 9 }, 10),

@@ -55,8 +55,9 @@ test.each(answersOf('answers-elements.json'))('version 1, %s', (name, answer) =>
       ? bytesOf(rows, dim / 8, (3 * dim) / 8).slice()
       : decodeRows(rows, element, { at: 3 * dim, length: dim });
   const top = createTopK(1, 5);
-  const work = index.search({ queries, top, ef: 60 });
+  const work = index.search({ queries, top, ef: 60, nprobe: 7 });
   expect(work.plan === 'graph').toBe(index.kind === 'HNSW');
+  expect(work.plan === 'lists').toBe(index.kind.startsWith('IVF'));
   sortTopK(top, index.metric);
   expect({ rows: [...top.rows], scores: [...top.scores] }).toEqual(answer);
 });

@@ -79,6 +79,8 @@ const FILES = [
   { kind: 'FLAT', metric: 'cosine', column: narrowColumn('float16'), element: 'float16' },
   { kind: 'FLAT_SQ8', metric: 'l2', column: narrowColumn('int8'), element: 'int8' },
   { kind: 'HNSW', metric: 'cosine', column: narrowColumn('bfloat16'), element: 'bfloat16' },
+  { kind: 'IVF_FLAT', metric: 'cosine', column, element: 'float32' },
+  { kind: 'IVF_SQ8', metric: 'ip', column: narrowColumn('float16'), element: 'float16' },
   { kind: 'BIN_FLAT', metric: 'jaccard', column: narrowColumn('binary'), element: 'binary' },
 ] as const;
 

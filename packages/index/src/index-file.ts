@@ -7,6 +7,7 @@ import { graphStride, sq8Stride } from '@elanus/kernels';
 import type { Kernels, RowMemory, Sq8Grid } from '@elanus/kernels';
 
 import type { ColumnElement } from './column.ts';
+import { PROBE_CURVE_BYTES } from './probe-curve.ts';
 import type { IndexKind } from './vector-index.ts';
 
 /**
@@ -23,14 +24,15 @@ import type { IndexKind } from './vector-index.ts';
  *     32    rows, u64                   144 crc32 of the checksums, u32
  *     40    low, step of the grid, f32  148 degree of the graph, u32
  *                                        152 rows that it links, u32
- *                                        156 efConstruction, u32; sparse rows: their
- *                                            dimensions, blocks, postings
+ *                                        156 efConstruction, u32; lists: their number
+ *                                            at 148; sparse rows: their dimensions, blocks,
+ *                                            postings
  *                                        160 more sections: 5 x (offset u64, bytes u64)
  *                                        240 element of the rows, u32
  *                                        244 zeros        252 crc32 of bytes 0 to 251
  *     256   sections: codes, terms, squared norms, inverse norms, terms of inner products, links,
- *           rows of upper nodes, links of upper nodes, recall curve (of sparse rows: those of
- *           sparse-build.ts); then crc32 of each block of the bytes from 256 to the checksums
+ *           rows of upper nodes, links of upper nodes, recall curve (of lists and of sparse rows:
+ *           see below); then crc32 of each block of the bytes from 256 to the checksums
  *
  * A reader checks the header, then that every section is exactly as long as kind, rows and dim say
  * and lies inside the file, then all blocks. An unknown reader feature refuses the file; an unknown
@@ -51,7 +53,15 @@ const ROWS_MAX = 0xfffffffe;
 /** Rows of an index with a graph: links have 31 bits. */
 export const GRAPH_ROWS_MAX = 0x7fffffff;
 /** Codes of the format: append only. */
-const KINDS: readonly IndexKind[] = ['FLAT', 'FLAT_SQ8', 'HNSW', 'BIN_FLAT', 'SPARSE_INVERTED'];
+const KINDS: readonly IndexKind[] = [
+  'FLAT',
+  'FLAT_SQ8',
+  'HNSW',
+  'BIN_FLAT',
+  'SPARSE_INVERTED',
+  'IVF_FLAT',
+  'IVF_SQ8',
+];
 const METRICS: readonly Metric[] = ['l2', 'ip', 'cosine', 'hamming', 'jaccard', 'tanimoto'];
 const ELEMENTS: readonly (ColumnElement | 'sparse')[] = [
   'float32',
@@ -83,7 +93,18 @@ const SPARSE_SECTIONS = [
   'postingRows',
   'postingValues',
 ] as const;
-const ALL_SECTIONS = [...DENSE_SECTIONS, ...SPARSE_SECTIONS] as const;
+/** Sections of lists around centroids; codes, terms and norms lie in the order of `listRows`. */
+const LIST_SECTIONS = [
+  'codes',
+  'terms',
+  'norms',
+  'inverseNorms',
+  'centroids',
+  'listStarts',
+  'listRows',
+  'probeCurve',
+] as const;
+const ALL_SECTIONS = [...DENSE_SECTIONS, ...LIST_SECTIONS.slice(4), ...SPARSE_SECTIONS] as const;
 /** Bytes of a recall curve: see recall-curve.ts. */
 export const CURVE_BYTES = 2048;
 /** Places in the header: four in a first table, five in a second one. */
@@ -94,12 +115,21 @@ const ABSENT: Section = { offset: 0, bytes: 0 };
 /** A section of the file. */
 export type SectionName = (typeof ALL_SECTIONS)[number];
 
+/** Whether a kind is of lists around centroids. */
+export function isListKind(kind: IndexKind): boolean {
+  return kind === 'IVF_FLAT' || kind === 'IVF_SQ8';
+}
+
 /** What stands in the nine places of the header; some kinds have fewer sections. */
 function placesOf(
   kind: IndexKind,
   layout: IndexLayout,
 ): readonly { readonly name: SectionName | 'unused'; readonly section: Section; at: number }[] {
-  const names = kind === 'SPARSE_INVERTED' ? SPARSE_SECTIONS : DENSE_SECTIONS;
+  const names: readonly SectionName[] = isListKind(kind)
+    ? LIST_SECTIONS
+    : kind === 'SPARSE_INVERTED'
+      ? SPARSE_SECTIONS
+      : DENSE_SECTIONS;
   return Array.from({ length: PLACES }, (_, i) => {
     const name = names[i] ?? 'unused';
     const at = i < FIRST_TABLE ? 64 + i * 16 : 160 + (i - FIRST_TABLE) * 16;
@@ -124,6 +154,8 @@ export interface IndexShape {
   readonly graph?: GraphShape | undefined;
   /** SPARSE_INVERTED only. */
   readonly sparse?: SparseShape | undefined;
+  /** IVF only: number of lists. */
+  readonly lists?: number | undefined;
 }
 
 /** The postings of a SPARSE_INVERTED index. */
@@ -151,6 +183,9 @@ export interface IndexHeader extends IndexShape {
   readonly typicalNorm: number;
   readonly candidatesOfTen: number;
 }
+
+/** The largest number of lists around centroids. */
+export const LISTS_MAX = 65_536;
 
 /** Where everything lies in a file of this shape. */
 export interface IndexLayout {
@@ -186,7 +221,8 @@ function sectionSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
 
 function denseSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
   const { kind, metric, rowCount, graph } = shape;
-  const coded = kind !== 'FLAT' && kind !== 'BIN_FLAT';
+  const coded = kind === 'FLAT_SQ8' || kind === 'HNSW' || kind === 'IVF_SQ8';
+  const { lists = 0 } = shape;
   const { degree, nodes } = graph ?? { degree: 0, nodes: 0 };
   let upper = 0;
   for (let layer = 1; degree > 1 && graphCount(nodes, degree, layer) > 0; layer++) {
@@ -202,6 +238,10 @@ function denseSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
     upperRows: nodes > 0 ? graphCount(nodes, degree, 1) * 4 : 0,
     upperLinks: upper * degree * 4,
     curve: nodes > 0 ? CURVE_BYTES : 0,
+    centroids: lists * shape.dim * 4,
+    listStarts: lists > 0 ? (lists + 1) * 4 : 0,
+    listRows: lists > 0 ? rowCount * 4 : 0,
+    probeCurve: lists > 0 ? PROBE_CURVE_BYTES : 0,
   };
 }
 
@@ -268,6 +308,7 @@ export function* sealSteps(
     view.setUint32(152, header.graph.nodes, true);
     view.setUint32(156, header.graph.efConstruction, true);
   }
+  if (header.lists !== undefined) view.setUint32(148, header.lists, true);
   if (header.sparse !== undefined) {
     view.setUint32(148, header.sparse.dimensions, true);
     view.setUint32(152, header.sparse.blocks, true);
@@ -356,6 +397,8 @@ function readShape(image: IndexImage, view: DataView): IndexHeader {
   const shape = { kind, metric, dim, rowCount: Number(rows), element };
   if (hasGraph(view) !== (kind === 'HNSW')) refuse(image, 'a graph in a file of another kind', 12);
   if (kind === 'SPARSE_INVERTED') return { ...shape, ...coded, sparse: readSparse(view) };
+  if (isListKind(kind))
+    return { ...shape, ...coded, lists: readLists(image, view, shape.rowCount) };
   return { ...shape, ...coded, graph: readGraph(image, view) };
 }
 
@@ -385,6 +428,17 @@ function dimFits(element: ColumnElement | 'sparse', dim: number): boolean {
 }
 
 const hasGraph = (view: DataView): boolean => (view.getUint32(12, true) & GRAPH_FEATURE) !== 0;
+
+function readLists(image: IndexImage, view: DataView, rowCount: number): number {
+  const lists = view.getUint32(148, true);
+  if (lists > Math.min(LISTS_MAX, rowCount) || (lists === 0 && rowCount > 0)) {
+    refuse(image, 'lists out of range', 148);
+  }
+  if ((view.getUint32(152, true) | view.getUint32(156, true)) !== 0) {
+    refuse(image, 'numbers of a graph', 152);
+  }
+  return lists;
+}
 
 function readSparse(view: DataView): SparseShape {
   const dimensions = view.getUint32(148, true);

@@ -1,6 +1,6 @@
 export type { IndexSpec, IndexWish } from './auto-index.ts';
 export { buildBytes, builderParams, indexSpec } from './auto-index.ts';
-export type { BuildControl, IndexPlan } from './build.ts';
+export type { BuildControl, IndexParams, IndexPlan } from './build.ts';
 export { buildIndex, buildSteps, reserveFile } from './build.ts';
 export type { ColumnElement, IndexColumn, SparseRows, VectorColumn } from './column.ts';
 export type { Crew } from './crew.ts';

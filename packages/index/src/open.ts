@@ -9,15 +9,19 @@ import { bitSteps } from './bin-flat.ts';
 import { flatSteps } from './flat.ts';
 import type { FlatSource } from './flat.ts';
 import type { IndexHandle } from './handle.ts';
+import { ivfSteps } from './ivf-search.ts';
+import type { IvfSource } from './ivf-search.ts';
 import { hnswSteps, ScratchShelf } from './hnsw-search.ts';
 import type { HnswSource } from './hnsw-search.ts';
-import { codeStride, indexLayout, readIndexHeader, verifySteps } from './index-file.ts';
+import { codeStride, indexLayout, isListKind, readIndexHeader } from './index-file.ts';
+import { verifySteps } from './index-file.ts';
 import type { IndexFile, IndexHeader, IndexImage, SectionName } from './index-file.ts';
 import { filteredCurves, readCurve, WidthMemo } from './recall-curve.ts';
 import { sq8Steps } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import { sparseParts } from './sparse-build.ts';
-import { sparseView } from './sparse-rows.ts';
+import { readProbeCurve } from './probe-curve.ts';
+import { sparseView, wordsAt } from './sparse-rows.ts';
 import { sparseSteps } from './sparse-search.ts';
 import type { IndexKind, NumberSearch, SearchWork, VectorIndex } from './vector-index.ts';
 
@@ -76,6 +80,25 @@ export function hnswSource(flat: FlatSource, file: IndexFile, header: IndexHeade
     filtered: filteredCurves(points),
     scratches: new ScratchShelf(),
     widths: new WidthMemo(),
+  };
+}
+
+/** Where the parts of lists around centroids lie in their memory. */
+export function ivfSource(flat: FlatSource, file: IndexFile, header: IndexHeader): IvfSource {
+  const { centroids, listStarts, listRows, probeCurve } = indexLayout(header).sections;
+  const { lists = 0, dim, rowCount, metric } = header;
+  return {
+    ...flat,
+    centroids: {
+      rows: memoryAt(file.memory, centroids.offset),
+      count: lists,
+      dim,
+      metric: metric === 'cosine' ? 'ip' : 'l2',
+    },
+    listStarts: wordsAt(file.memory, listStarts.bytes / 4, listStarts.offset),
+    listRows: wordsAt(file.memory, lists === 0 ? 0 : rowCount, listRows.offset),
+    coded: header.kind === 'IVF_SQ8' ? sq8Source(flat, file, header) : undefined,
+    curve: lists === 0 ? [] : readProbeCurve(file.memory, probeCurve.offset),
   };
 }
 
@@ -139,6 +162,10 @@ function numberSearch(args: {
   if (header.kind === 'FLAT_SQ8' && file !== undefined) {
     const source = sq8Source(flat, file, header);
     return numbersOnly((asked) => sq8Steps(source, asked));
+  }
+  if (isListKind(header.kind) && file !== undefined) {
+    const source = ivfSource(flat, file, header);
+    return numbersOnly((asked) => ivfSteps(source, asked));
   }
   if (header.kind === 'HNSW' && file !== undefined) {
     const source = hnswSource(flat, file, header);

@@ -35,7 +35,7 @@ export interface Sq8Source extends FlatSource {
 }
 
 /** Codes that lie outside the grid by more than this many steps in all make a query exact. */
-const OVERSHOOT_MAX = 32;
+export const OVERSHOOT_MAX = 32;
 /** Candidates are worth it when they are at most this share of the rows. */
 const SHARE_MAX = 1 / 4;
 /** Codes that stay in the second-level cache while several queries pass. */
@@ -74,13 +74,13 @@ function scaleOf(source: Sq8Source, query: Float32Array): number {
 }
 
 /** Whether the best rows may lie outside of the bounds. */
-export function cutsBestSide(source: Sq8Source, bounds: ScoreBounds | undefined): boolean {
+export function cutsBestSide(source: FlatSource, bounds: ScoreBounds | undefined): boolean {
   if (bounds === undefined) return false;
   return largerIsBetter(source.metric) ? bounds.max !== Infinity : bounds.min > 0;
 }
 
 /** How many rows a search may return. */
-export function allowedRows(source: Sq8Source, args: NumberSearch): number {
+export function allowedRows(source: FlatSource, args: NumberSearch): number {
   const { from, to } = spanOf(args, source.column.rowCount);
   if (args.allowed === undefined) return to - from;
   return Math.min(to - from, source.kernels.popcount(args.allowed));

@@ -8,9 +8,17 @@ import type { IndexHandle } from './handle.ts';
  * of the candidates; a quarter of the memory traffic. HNSW: a graph over the codes leads to the
  * candidates, so that a search looks at a few thousand rows however many there are. BIN_FLAT:
  * exact, over rows of bits. SPARSE_INVERTED: postings of sparse rows, in blocks that a search
- * leaves out when their best row cannot reach the result.
+ * leaves out when their best row cannot reach the result. IVF_FLAT: lists of rows around
+ * centroids, of which the nearest are searched exactly; IVF_SQ8: by codes, then exactly.
  */
-export type IndexKind = 'FLAT' | 'FLAT_SQ8' | 'HNSW' | 'BIN_FLAT' | 'SPARSE_INVERTED';
+export type IndexKind =
+  | 'FLAT'
+  | 'FLAT_SQ8'
+  | 'HNSW'
+  | 'BIN_FLAT'
+  | 'SPARSE_INVERTED'
+  | 'IVF_FLAT'
+  | 'IVF_SQ8';
 
 /** One search over an index; rows of the result are numbered from `rowBase`. */
 export interface IndexSearch {
@@ -39,7 +47,9 @@ export interface IndexSearch {
    * candidates are looked for; scores are of all. 0 to below 1, default 0: every result is exact.
    */
   readonly dropRatio?: number | undefined;
-  /** HNSW: share of the true neighbours to be found, 0 to 1; default `RECALL_DEFAULT`. */
+  /** IVF: lists that are looked at; default what the index measured for `recall`. */
+  readonly nprobe?: number | undefined;
+  /** HNSW and IVF: share of the true neighbours to be found, 0 to 1; default `RECALL_DEFAULT`. */
   readonly recall?: number | undefined;
   /** HNSW: results that a walk looks for; default what the index measured for `recall`. */
   readonly ef?: number | undefined;
@@ -54,8 +64,8 @@ export interface NumberSearch extends IndexSearch {
 export interface SearchWork {
   /**
    * How the queries were answered: by exact scan, scan of codes, a walk of the graph (through all
-   * rows; leaving out rows that are not allowed; stepping over them), from postings, or not all the
-   * same way.
+   * rows; leaving out rows that are not allowed; stepping over them), from postings, from
+   * lists, or not all the same way.
    */
   readonly plan:
     | 'exact'
@@ -64,16 +74,17 @@ export interface SearchWork {
     | 'graph'
     | 'graph-test'
     | 'graph-two-hop'
-    | 'postings';
+    | 'postings'
+    | 'lists';
   /** Row scores computed in full, over all queries. */
   readonly exactScores: number;
   /** Row scores computed from codes, over all queries. */
   readonly codeScores: number;
   /** Walks: results that each looked for. */
   readonly ef?: number | undefined;
-  /** Walks: nodes whose links were read, over all queries. */
+  /** Walks: nodes whose links were read, over all queries; lists that were looked at. */
   readonly visited?: number | undefined;
-  /** Queries that a walk could not answer and a scan did. */
+  /** Queries that a walk or lists could not answer and a scan did. */
   readonly fallbacks?: number | undefined;
   /**
    * Recall that the index measured for a walk like this one, without filter; absent = not known.

@@ -1,11 +1,10 @@
 // Thread entry of index builds: the file is built in shared memory, which the caller then writes.
 import type { Metric } from '@elanus/core';
 import { loadKernels, type KernelChoice } from '@elanus/kernels';
-import { buildSteps, type IndexPlan } from '../build.ts';
+import { buildSteps, type IndexParams, type IndexPlan } from '../build.ts';
 import type { IndexColumn } from '../column.ts';
 import { dismiss, help as helpCrew, type Crew } from '../crew.ts';
 import { helperWork } from '../help-build.ts';
-import type { HnswParams } from '../hnsw-build.ts';
 import type { IndexFile } from '../index-file.ts';
 import type { IndexKind } from '../vector-index.ts';
 
@@ -17,8 +16,8 @@ export interface BuildTask {
   readonly column: IndexColumn;
   /** Word 0 counts steps; the caller sets word 1 to cancel. */
   readonly control: Int32Array;
-  /** HNSW only. */
-  readonly params?: HnswParams | undefined;
+  /** HNSW and IVF only. */
+  readonly params?: IndexParams | undefined;
   /** Memory that was reserved before; without it the build allocates it. */
   readonly file?: IndexFile | undefined;
   /** Lets other threads help; needs `file`. */

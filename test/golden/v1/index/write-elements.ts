@@ -1,5 +1,5 @@
 /**
- * Wrote the files of narrower rows and of bits beside it, once, when they joined version 1:
+ * Wrote the files of narrower rows, lists and bits beside it, once, when they joined version 1:
  *
  *     node --conditions=elanus:source test/golden/v1/index/write-elements.ts
  *
@@ -23,6 +23,8 @@ const FILES = [
   { kind: 'FLAT_SQ8', metric: 'ip', element: 'float16' },
   { kind: 'FLAT_SQ8', metric: 'l2', element: 'int8' },
   { kind: 'HNSW', metric: 'cosine', element: 'bfloat16' },
+  { kind: 'IVF_FLAT', metric: 'cosine', element: 'bfloat16' },
+  { kind: 'IVF_SQ8', metric: 'ip', element: 'int8' },
   { kind: 'BIN_FLAT', metric: 'jaccard', element: 'binary' },
 ] as const;
 
@@ -42,7 +44,7 @@ for (const { kind, metric, element } of FILES) {
       ? bytesOf(rows, dim / 8, (3 * dim) / 8).slice()
       : decodeRows(rows, element, { at: 3 * dim, length: dim });
   const top = createTopK(1, 5);
-  index.search({ queries, top, ef: 60 });
+  index.search({ queries, top, ef: 60, nprobe: 7 });
   sortTopK(top, metric);
   answers[name] = { rows: [...top.rows], scores: [...top.scores] };
 }

@@ -1,0 +1,235 @@
+import { createTopK, ENTRIES_MAX, mergeTopK, rowsPerCall, sortTopK } from '@elanus/kernels';
+import type { Sq8Query, TopK } from '@elanus/kernels';
+
+import { flatSteps, slotView } from './flat.ts';
+import type { FlatSource } from './flat.ts';
+import type { Centroids } from './kmeans.ts';
+import { probesFor } from './probe-curve.ts';
+import type { ProbePoint } from './probe-curve.ts';
+import { RECALL_DEFAULT } from './recall-curve.ts';
+import { allowedRows, alone, candidatesFor, cutsBestSide } from './sq8-search.ts';
+import { OVERSHOOT_MAX, placeQuery } from './sq8-search.ts';
+import type { Sq8Source } from './sq8-search.ts';
+import type { NumberSearch, SearchWork } from './vector-index.ts';
+
+/**
+ * Search of lists: the rows around the centroids nearest to the query are scored, all of them
+ * (IVF_FLAT) or those that their codes pick (IVF_SQ8). An exact scan answers instead where it costs
+ * less (a strict filter), where lists could lose rows (parts of the rows, bounds that cut off the
+ * best side, codes of a query that lies outside the grid) and where the lists held fewer rows than
+ * results; so there are never fewer than min(limit, allowed) results.
+ */
+export interface IvfSource extends FlatSource {
+  readonly centroids: Centroids;
+  /** [lists + 1] u32: where each list begins. */
+  readonly listStarts: Uint32Array;
+  /** [rows] u32, rising within a list. */
+  readonly listRows: Uint32Array;
+  /** IVF_SQ8: codes, terms and norms in the order of `listRows`. */
+  readonly coded: Sq8Source | undefined;
+  readonly curve: readonly ProbePoint[];
+}
+
+/** Rows of a list, by place in `listRows`. */
+interface List {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Lists that are ranked, for each that is looked at: some hold few rows that may be returned. */
+const SPARE_PROBES = 4;
+/** By how much more lists are looked at when a filter leaves rows out. */
+const FILTERED_PROBES = -0.5;
+
+/** A list, cut to what there is. */
+function listAt({ listStarts, listRows }: IvfSource, list: number): List {
+  const to = Math.min(listRows.length, listStarts[list + 1] ?? 0);
+  return { from: Math.min(to, listStarts[list] ?? 0), to };
+}
+
+/** How many lists a search looks at; undefined = scan. */
+function probesOf(source: IvfSource, args: NumberSearch): number | undefined {
+  const { rowCount } = source.column;
+  const { count } = source.centroids;
+  const recall = args.recall ?? RECALL_DEFAULT;
+  if (!(recall > 0 && recall <= 1)) throw new RangeError('recall: expected more than 0, at most 1');
+  const { nprobe } = args;
+  if (nprobe !== undefined && !(Number.isInteger(nprobe) && nprobe >= 1)) {
+    throw new RangeError('nprobe: expected a whole number, at least 1');
+  }
+  const whole = (args.from ?? 0) === 0 && (args.to ?? rowCount) === rowCount;
+  if (args.exact === true || !whole || cutsBestSide(source, args.bounds)) return undefined;
+  const rows = allowedRows(source, args);
+  const wanted = nprobe ?? probesFor(source.curve, args.top.limit, recall);
+  if (wanted === undefined || rows <= args.top.limit) return undefined;
+  const share = rows / rowCount;
+  const probes = Math.min(count, Math.ceil(wanted * share ** FILTERED_PROBES));
+  // Of the rows in the lists most would be left out: those that are not are fewer.
+  return share < 1 && rows < (rowCount * probes) / count ? undefined : probes;
+}
+
+/** Rows of a list that may be returned, as rerank takes them. */
+function rowsIn(source: IvfSource, list: List, args: NumberSearch): Uint32Array {
+  const { allowed, rowBase = 0 } = args;
+  const rows = source.listRows.subarray(list.from, list.to);
+  if (allowed === undefined && rowBase === 0) return rows;
+  const kept = rows.filter(
+    (row) => allowed === undefined || ((allowed[row >>> 5] ?? 0) >>> (row & 31)) & 1,
+  );
+  for (let i = 0; i < kept.length; i++) kept[i] = (kept[i] ?? 0) + rowBase;
+  return kept;
+}
+
+/** One query on its way. */
+interface Probe {
+  readonly args: NumberSearch;
+  readonly query: Float32Array;
+  /** From the nearest on. */
+  readonly lists: readonly List[];
+  /** So many of them are looked at, more when those hold fewer rows than results. */
+  readonly probes: number;
+  /** Takes the result of this query alone. */
+  readonly own: TopK;
+}
+
+function rerank(source: IvfSource, probe: Probe, list: Uint32Array): void {
+  const { kernels, metric, inverseNorms, column } = source;
+  const { dim, rows, element, rowCount } = column;
+  const { rowBase = 0, bounds } = probe.args;
+  const shape = { metric, dim, rows, element, inverseNorms, rowBase, rowCount };
+  kernels.rerankRows({ ...shape, list, query: probe.query, bounds, top: probe.own, slot: 0 });
+}
+
+/** Scores all rows of the lists; gives how many. */
+function* scoreLists(source: IvfSource, probe: Probe): Generator<undefined, number, undefined> {
+  const size = rowsPerCall(source.column.dim, 1);
+  let [scored, since] = [0, 0];
+  for (const [i, list] of probe.lists.entries()) {
+    if (i >= probe.probes && scored >= probe.own.limit) break;
+    const rows = rowsIn(source, list, probe.args);
+    for (let at = 0; at < rows.length; at += size) {
+      rerank(source, probe, rows.subarray(at, at + size));
+      since += Math.min(size, rows.length - at);
+      if (since < size) continue;
+      since = 0;
+      yield;
+    }
+    scored += rows.length;
+  }
+  return scored;
+}
+
+/** Sets the bits of the places whose rows may be returned. */
+function allowPlaces(
+  list: List & { readonly rows: Uint32Array },
+  allowed: Uint32Array,
+  to: Uint32Array,
+): void {
+  for (let place = list.from; place < list.to; place++) {
+    const row = list.rows[place] ?? 0;
+    if ((((allowed[row >>> 5] ?? 0) >>> (row & 31)) & 1) === 0) continue;
+    to[place >>> 5] = (to[place >>> 5] ?? 0) | (1 << (place & 31));
+  }
+}
+
+/** Candidates by their codes, then exact scores; gives how many codes were looked at. */
+function* scanLists(
+  source: IvfSource,
+  coded: Sq8Source,
+  probe: Probe & { readonly placed: Sq8Query },
+): Generator<undefined, { readonly codes: number; readonly exact: number }, undefined> {
+  const { args, lists, placed } = probe;
+  const { allowed, top } = args;
+  const dim = coded.stride;
+  const wanted = Math.max(top.limit, args.candidates ?? candidatesFor(coded, top.limit));
+  const found = createTopK(1, Math.min(ENTRIES_MAX, wanted));
+  const places = allowed && new Uint32Array(Math.ceil(source.listRows.length / 32));
+  const { codes, terms, norms, grid } = coded;
+  const weight = Math.fround(grid.step * grid.step);
+  const fixed = { dim, codes, terms, norms, weight, rowBase: 0, allowed: places };
+  const asked = { ...fixed, query: placed.codes, queryTerm: placed.term, top: found, slot: 0 };
+  const size = rowsPerCall(dim, 1);
+  let [scanned, since] = [0, 0];
+  for (const [i, list] of lists.entries()) {
+    if (i >= probe.probes && (found.counts[0] ?? 0) >= top.limit) break;
+    if (allowed && places) allowPlaces({ ...list, rows: source.listRows }, allowed, places);
+    for (let from = list.from; from < list.to; from += size) {
+      const to = Math.min(list.to, from + size);
+      source.kernels.scanSq8({ ...asked, from, to });
+      since += to - from;
+      if (since < size) continue;
+      since = 0;
+      yield;
+    }
+    scanned += list.to - list.from;
+  }
+  const { rowBase = 0 } = args;
+  const count = found.counts[0] ?? 0;
+  const rows = found.rows.slice(0, count);
+  for (let i = 0; i < count; i++) rows[i] = (source.listRows[rows[i] ?? 0] ?? 0) + rowBase;
+  rerank(source, probe, rows.sort());
+  return { codes: scanned, exact: count };
+}
+
+/** The lists nearest to each query. */
+function* nearestLists(
+  source: IvfSource,
+  args: NumberSearch,
+  probes: number,
+): Generator<undefined, readonly (readonly List[])[], undefined> {
+  const { kernels, centroids, metric } = source;
+  const { count, dim, rows } = centroids;
+  const by = metric === 'l2' ? 'l2' : 'ip';
+  const wanted = Math.min(count, SPARE_PROBES * probes);
+  const near = createTopK(args.top.nq, wanted);
+  const size = rowsPerCall(dim, args.top.nq);
+  const shape = { metric: by, dim, rows, rowBase: 0, queries: args.queries, top: near } as const;
+  for (let from = 0; from < count; from += size) {
+    kernels.scanRows({ ...shape, from, to: Math.min(count, from + size) });
+    yield;
+  }
+  sortTopK(near, by);
+  return Array.from({ length: near.nq }, (_, q) => {
+    const at = q * wanted;
+    const lists = near.rows.subarray(at, at + (near.counts[q] ?? 0));
+    return Array.from(lists, (list) => listAt(source, list));
+  });
+}
+
+/** Search in steps; see the head of this file. */
+export function* ivfSteps(
+  source: IvfSource,
+  args: NumberSearch,
+): Generator<undefined, SearchWork, undefined> {
+  const { top, queries } = args;
+  const { dim } = source.column;
+  if (queries.length !== top.nq * dim) throw new RangeError('queries: expected top.nq x dim');
+  const probes = probesOf(source, args);
+  if (probes === undefined) return yield* flatSteps(source, args);
+  const near = yield* nearestLists(source, args, probes);
+  const sum = { exactScores: 0, codeScores: 0, visited: 0, fallbacks: 0 };
+  for (const [slot, lists] of near.entries()) {
+    const query = queries.subarray(slot * dim, (slot + 1) * dim);
+    const own = createTopK(1, top.limit);
+    const probe: Probe = { args, query, lists, own, probes };
+    /** Rows that may be returned, those that bounds leave out among them. */
+    let met = 0;
+    const placed = source.coded && placeQuery(source.coded, query);
+    // Codes order rows wrongly for a query outside the grid: then all rows of the lists are scored.
+    if (source.coded && placed && placed.overshoot <= OVERSHOOT_MAX) {
+      const work = yield* scanLists(source, source.coded, { ...probe, placed });
+      sum.codeScores += work.codes;
+      met = work.exact;
+    } else met = yield* scoreLists(source, probe);
+    sum.exactScores += met;
+    sum.visited += Math.min(probes, lists.length);
+    if (met < top.limit) {
+      sum.fallbacks++;
+      const work = yield* flatSteps(source, alone(args, slot, dim));
+      sum.exactScores += work.exactScores;
+    } else mergeTopK(slotView(top, slot), own, source.metric);
+    yield;
+  }
+  const all = sum.fallbacks === top.nq;
+  return { plan: sum.fallbacks === 0 ? 'lists' : all ? 'exact' : 'mixed', ...sum };
+}
