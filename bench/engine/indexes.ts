@@ -6,7 +6,7 @@ import { createTopK, type Kernels, type TopK } from '../../packages/kernels/src/
 import { note, type Figure } from '../bench.ts';
 import { QUERIES, type BenchData, type DataName } from '../index/data.ts';
 import { hnswlib, hnswlibNode, usearch, type Peer, type PeerOptions } from '../index/peers.ts';
-import { sweep, timeAt, type Contender } from './sweep.ts';
+import { sweep, timeAt, type Contender, type Curve } from './sweep.ts';
 
 type Targets = Readonly<Record<DataName, number>>;
 
@@ -20,6 +20,8 @@ const SEARCH: Readonly<Record<string, Targets>> = {
 const BUILD: Targets = { digits: 3, made: 2.7, words: 2.1 };
 const RECALL = 0.95;
 const PASSES = 3;
+/** Wider searches than one that finds this much are left out. */
+const ENOUGH = 0.99;
 const peersFolder = join(import.meta.dirname, '..', 'peers');
 const modules = join(peersFolder, 'node_modules');
 
@@ -66,12 +68,12 @@ function peersOf(data: BenchData): readonly Peer[] {
   return there.map(([folder, make]) => make({ data, folder, keep }));
 }
 
-/** Searches and builds of one set of data, with the ratios that they have to reach. */
+/** Searches and builds of one set of data, with the ratios that they have to reach; and curves. */
 export async function indexFigures(
   kernels: Kernels,
   data: BenchData,
   truth: TopK,
-): Promise<readonly Figure[]> {
+): Promise<{ readonly figures: readonly Figure[]; readonly curves: readonly Curve[] }> {
   const { name, column } = data;
   const { index, ms: ownMs } = built(kernels, data);
   const figures: Figure[] = [
@@ -91,10 +93,8 @@ export async function indexFigures(
     const what = `${name}: build of ${peer.name} : ours`;
     figures.push({ what, measured: ms / ownMs, unit: 'x', atLeast });
   }
-  const lines = await sweep([ours(index, data), ...peers], truth, {
-    passes: PASSES,
-    enough: RECALL,
-  });
+  const contenders = [ours(index, data), ...peers];
+  const lines = await sweep(contenders, truth, { passes: PASSES, enough: ENOUGH });
   const own = timeAt(lines[0] ?? [], RECALL) ?? Number.NaN;
   const what = `${name}: searches a second from Node at recall ${RECALL}, one thread`;
   figures.push({ what, measured: (QUERIES * 1000) / own, unit: '/s' });
@@ -108,5 +108,6 @@ export async function indexFigures(
     });
     peer.close();
   }
-  return figures;
+  const curves = contenders.map((one, i) => ({ name: one.name, points: lines[i] ?? [] }));
+  return { figures, curves };
 }

@@ -22,6 +22,12 @@ export interface Point {
   readonly ms: number;
 }
 
+/** What a contender was measured at, for plots. */
+export interface Curve {
+  readonly name: string;
+  readonly points: readonly Point[];
+}
+
 /** Widths that are tried, narrow to wide. */
 export const WIDTHS = [10, 14, 20, 28, 40, 56, 80, 112, 160, 224, 320, 448] as const;
 
