@@ -147,7 +147,9 @@ function retries(name: string, open: () => Promise<Way>): void {
           { idempotencyKey },
         );
       let partial = 0;
-      for (let round = 0; round < 10; round++) {
+      // In one process two that begin in one turn do race, sooner or later.
+      const missing = (): boolean => partial === 0 && name === ':memory:';
+      for (let round = 0; round < 10 || (missing() && round < 200); round++) {
         const taken = BigInt(round * 100 + 99);
         const calls = [BigInt(round * 100), BigInt(round * 100 + 50)].map((from, i) => {
           const keys = mine(from);
