@@ -1,6 +1,5 @@
-import { createTopK, decodeRows, floatsOf, sortTopK } from '@elanus/kernels';
+import { bytesOf, createTopK, decodeRows, floatsOf, sortTopK } from '@elanus/kernels';
 import type { Kernels, TopK } from '@elanus/kernels';
-import { bytesOf } from '@elanus/kernels';
 
 import { rowOf } from './column.ts';
 import type { NumberColumn } from './column.ts';

@@ -1,7 +1,6 @@
-import { createTopK, floatsOf, rowsPerCall } from '@elanus/kernels';
+import { createTopK, decodeRows, floatsOf, rowsPerCall } from '@elanus/kernels';
 import type { Kernels, RowMemory } from '@elanus/kernels';
 
-import { decodeRows } from '@elanus/kernels';
 import type { NumberColumn } from './column.ts';
 
 /**
@@ -54,6 +53,9 @@ export function* assignSteps(
   }
 }
 
+/** Rows between two steps of plain arithmetic: about a millisecond. */
+const pauseOf = (dim: number): number => Math.max(1, Math.floor(500_000 / dim));
+
 /** The numbers of a seeded shuffle: a generator of its own, since none is passed in. */
 function randomOf(seed: number): (below: number) => number {
   let state = Math.imul(seed, 2_654_435_761) | 1;
@@ -66,10 +68,10 @@ function randomOf(seed: number): (below: number) => number {
 }
 
 /** Rows spread over the column, shuffled, as float32; for 'ip' brought to length 1. */
-function sampleOf(
+function* sampleSteps(
   column: NumberColumn,
   of: { readonly count: number; readonly seed: number; readonly scales: Float32Array | undefined },
-): Float32Array {
+): Generator<undefined, Float32Array, undefined> {
   const { rowCount, dim, rows, element = 'float32' } = column;
   const random = randomOf(of.seed);
   const order = Uint32Array.from({ length: of.count }, (_, i) =>
@@ -80,10 +82,12 @@ function sampleOf(
     [order[i], order[other]] = [order[other] ?? 0, order[i] ?? 0];
   }
   const sample = new Float32Array(of.count * dim);
+  const pause = pauseOf(dim);
   for (const [i, row] of order.entries()) {
     const numbers = decodeRows(rows, element, { at: row * dim, length: dim });
     const scale = of.scales?.[row] ?? 1;
     for (let j = 0; j < dim; j++) sample[i * dim + j] = (numbers[j] ?? 0) * scale;
+    if (i % pause === 0) yield;
   }
   return sample;
 }
@@ -97,7 +101,7 @@ function* moveSteps(
   const { dim, count, metric } = centroids;
   const sums = new Float64Array(count * dim);
   const sizes = new Uint32Array(count);
-  const pause = Math.max(1, Math.floor(500_000 / dim));
+  const pause = pauseOf(dim);
   for (const [row, list] of lists.entries()) {
     sizes[list] = (sizes[list] ?? 0) + 1;
     const [from, to] = [row * dim, list * dim];
@@ -133,8 +137,7 @@ export function* trainSteps(
   const { centroids, seed, scales } = into;
   const { dim, count } = centroids;
   const size = Math.min(column.rowCount, count * SAMPLE_ROWS);
-  const sample = sampleOf(column, { count: size, seed, scales });
-  yield;
+  const sample = yield* sampleSteps(column, { count: size, seed, scales });
   floatsOf(centroids.rows, count * dim).set(sample.subarray(0, count * dim));
   const lists = new Uint32Array(size);
   const rowsAt = (from: number, n: number): Float32Array =>
