@@ -138,10 +138,9 @@ export class Catalog {
     const fields = schema.fields.map((one) => (one.name === field ? { ...one, index } : one));
     const next = { ...schema, fields };
     if (JSON.stringify(next) === JSON.stringify(schema)) return schema;
-    if (
-      !(await this.#meta.txn([unchanged(held)], [put(held.key, { ...held.record, schema: next })]))
-    )
-      throw new ElanusError('catalog_conflict', { name });
+    const record: CollectionRecord = { ...held.record, schema: next };
+    const done = await this.#meta.txn([unchanged(held)], [put(held.key, record)]);
+    if (!done) throw new ElanusError('catalog_conflict', { name });
     return next;
   }
 
