@@ -54,6 +54,9 @@ export const LIMITS = {
   /** Appends waiting for the log in one Wal; above it writers are told to wait. */
   walInFlightBytesMax: 32 * 1024 * 1024,
   walInFlightRecordsMax: 256,
+  /** Sealed segments are flushed after so long without a write, and anyway after so long. */
+  flushQuietMs: 100,
+  flushPatienceMs: 5_000,
   /** Sealed segments not yet flushed; above it writers are told to wait. */
   unflushedSegmentsMax: 3,
   /** Idempotency keys kept per vchannel, and for how long. */

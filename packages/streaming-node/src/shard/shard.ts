@@ -50,6 +50,7 @@ export class Shard {
   /** The patience that the idle timer was set by. */
   #idleMs = 0;
   #idle: (() => void) | undefined;
+  #flushing: (() => void) | undefined;
   #shortening = false;
 
   constructor(context: ShardContext) {
@@ -79,7 +80,7 @@ export class Shard {
   /** Folds a record in and starts what follows from it. */
   apply(record: LogRecord): void {
     this.#lastWriteMs = this.#clock.monoMs();
-    if (apply(this.state, record).sealed) this.flusher.kick();
+    if (apply(this.state, record).sealed) this.#flushSoon();
     this.#watchIdle();
     if (this.state.logBytes > LIMITS.growingLogBytesMax && !this.#shortening) {
       this.#shortening = true;
@@ -87,6 +88,29 @@ export class Shard {
         this.#shortening = false;
       });
     }
+  }
+
+  /**
+   * Flushes what is sealed when writes pause, for they share the disk with it; at once when writers
+   * would have to wait otherwise, or when there is no pause.
+   */
+  #flushSoon(): void {
+    if (this.state.unflushed.length >= LIMITS.unflushedSegmentsMax) {
+      this.flusher.kick();
+      return;
+    }
+    if (this.#flushing !== undefined) return;
+    const begunMs = this.#clock.monoMs();
+    const wait = (delayMs: number): void => {
+      this.#flushing = this.#clock.after(delayMs, () => {
+        this.#flushing = undefined;
+        const nowMs = this.#clock.monoMs();
+        const leftMs = this.#lastWriteMs + LIMITS.flushQuietMs - nowMs;
+        if (leftMs > 0 && nowMs - begunMs < LIMITS.flushPatienceMs) wait(leftMs);
+        else this.flusher.kick();
+      });
+    };
+    wait(LIMITS.flushQuietMs);
   }
 
   /** Lets go of the log: flushes what grows, or moves the checkpoint alone. */
@@ -130,6 +154,7 @@ export class Shard {
   /** Stops timers and flushes; what is not flushed stays in the log. */
   async close(): Promise<void> {
     this.#idle?.();
+    this.#flushing?.();
     await this.flusher.close();
   }
 
