@@ -14,10 +14,13 @@ export function rowsPerCall(dim: number, nq: number): number {
   return Math.max(1, Math.floor(WORK_PER_CALL / (Math.max(dim, 16) * nq)));
 }
 
-/**
- * The same for rows of bits, whose cost is more of the row than of its bits: at least 4,096 bits
- * are counted for each.
- */
+/** Bits that cost as much as one multiply-add. */
+const BITS_PER_WORK = 8;
+/** Bits that a row costs at least: a logarithm, its place in the heap. */
+const BITS_MIN = 1024;
+
+/** The same for rows of bits. At least 1. */
 export function bitRowsPerCall(dim: number, nq: number): number {
-  return Math.max(1, Math.floor((WORK_PER_CALL * 16) / (Math.max(dim, 1024) * nq)));
+  const work = Math.max(dim, BITS_MIN) * nq;
+  return Math.max(1, Math.floor((WORK_PER_CALL * BITS_PER_WORK) / work));
 }

@@ -45,6 +45,15 @@ function rowBytes(args: {
   return args.dim * elementBytes(args.element ?? 'float32');
 }
 
+/** Rows of one call: numbers that are no float32 cost about two of those here. */
+function rowsOfCall(
+  args: { readonly dim: number; readonly element?: RowElement | undefined },
+  nq = 1,
+): number {
+  const { dim, element = 'float32' } = args;
+  return rowsPerCall(element === 'float32' ? dim : 2 * dim, nq);
+}
+
 /** Inverse norms of `count` vectors that lie at `from` in the memory, to `to`. */
 function normsAt(
   slot: WasmSlot,
@@ -68,7 +77,7 @@ function scanGroup(slot: WasmSlot, args: ScanRows, group: Group): void {
   const norms = metric === 'cosine' ? args.inverseNorms : undefined;
   const min = { float: args.bounds?.min ?? -Infinity };
   const max = { float: args.bounds?.max ?? Infinity };
-  forEachTile(args, rowsPerCall(dim, group.n), (tile) => {
+  forEachTile(args, rowsOfCall(args, group.n), (tile) => {
     const rows = args.rows.byteOffset + tile.start * rowBytes(args);
     const column = { values: norms ?? new Float32Array(0), offset: SLOT.norms };
     const shape = [METRIC_CODE[metric], elementCode(args.element), dim];
@@ -102,7 +111,7 @@ function scoreList(
   const { base } = slot;
   slot.floats.set(args.query, (base + SLOT.queries) >> 2);
   const metric = args.metric === 'l2' ? METRIC_CODE.l2 : METRIC_CODE.ip;
-  const size = Math.min(TILE_ROWS, rowsPerCall(dim, 1));
+  const size = Math.min(TILE_ROWS, rowsOfCall(args));
   for (let at = 0; at < list.length; at += size) {
     const part = list.subarray(at, at + size);
     slot.words.set(part, (base + SLOT.list) >> 2);
@@ -228,7 +237,7 @@ function inverseNorms(instances: Instances, args: InverseNorms): void {
   const { dim } = args;
   withSlot(instanceOf(instances, args.rows), (slot) => {
     const to = slot.base + SLOT.norms;
-    forEachTile(args, rowsPerCall(dim, 1), (tile) => {
+    forEachTile(args, rowsOfCall(args), (tile) => {
       const first = tile.start + tile.from;
       const count = tile.to - tile.from;
       normsAt(slot, args, { count, from: args.rows.byteOffset + first * rowBytes(args), to });
