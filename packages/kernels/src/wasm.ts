@@ -234,7 +234,6 @@ function scanSq8(instances: Instances, args: ScanSq8): void {
 
 function inverseNorms(instances: Instances, args: InverseNorms): void {
   checkNorms(args);
-  const { dim } = args;
   withSlot(instanceOf(instances, args.rows), (slot) => {
     const to = slot.base + SLOT.norms;
     forEachTile(args, rowsOfCall(args), (tile) => {
