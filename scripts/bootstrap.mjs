@@ -2,7 +2,7 @@
 // and the frozen lockfile, builds, and hands over to Node 24. Nothing is installed outside this
 // folder.
 //
-// node scripts/bootstrap.mjs demo | test | check | examples [arguments handed on]
+// node scripts/bootstrap.mjs demo | test | check | sanitize | examples [arguments handed on]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -24,6 +24,11 @@ const TASKS = {
   demo: { says: 'run the demo', entry: 'packages/elanus/dist/cli/main.js', args: ['demo'] },
   test: { says: 'run the tests', entry: 'scripts/test.mjs', args: [] },
   check: { says: 'run all checks', entry: 'scripts/check.mjs', args: [] },
+  sanitize: {
+    says: 'run the kernels under sanitizers',
+    entry: 'packages/kernels/scripts/sanitize.mjs',
+    args: [],
+  },
   examples: { says: 'run the examples', entry: 'scripts/examples.mjs', args: [] },
 };
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
