@@ -1,6 +1,6 @@
 /**
- * Draws what `pnpm bench engine` measured: searches a second over recall, one picture for each set of
- * data, as SVG in `docs/plots`. Reads `bench/results/curves-*.json`.
+ * Draws what `pnpm bench engine` measured: searches a second over recall, one picture for each set
+ * of data, as SVG in `docs/plots`. Reads `bench/results/curves-*.json`.
  *
  *     node --conditions=elanus:source bench/plots.ts
  */
