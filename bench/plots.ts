@@ -39,7 +39,8 @@ const text = ([x, y]: Place, what: string, more = ''): string =>
   `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" ${more}>${what}</text>`;
 
 const line = ([x1, y1]: Place, [x2, y2]: Place): string =>
-  `<path d="M${x1.toFixed(1)} ${y1.toFixed(1)}L${x2.toFixed(1)} ${y2.toFixed(1)}" stroke="#d8d8d8"/>`;
+  `<path d="M${x1.toFixed(1)} ${y1.toFixed(1)}L${x2.toFixed(1)} ${y2.toFixed(1)}" ` +
+  'stroke="#d8d8d8"/>';
 
 function ticksOf(low: number, high: number): number[] {
   const ticks: number[] = [];
@@ -87,7 +88,8 @@ function draw({ data, machine, queries, curves }: Result): string {
   parts.push(text([WIDTH - 8, HEIGHT - 12], on, 'text-anchor="end" font-size="10" fill="#777"'));
   const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" `;
   const font = 'font-family="sans-serif" font-size="12"';
-  return `${head}${font}>\n<rect width="100%" height="100%" fill="#fff"/>\n${parts.join('\n')}\n</svg>\n`;
+  const paper = '<rect width="100%" height="100%" fill="#fff"/>';
+  return `${[`${head}${font}>`, paper, ...parts, '</svg>'].join('\n')}\n`;
 }
 
 const results = join(import.meta.dirname, 'results');
