@@ -17,6 +17,8 @@ export interface Parcel<Header> {
   readonly bodies?: readonly ArrayBufferView[];
 }
 
+const NONE: readonly ArrayBufferView[] = [];
+
 /** Names a call: `<role>.<noun>.<verb>`, under the cluster's prefix. */
 export function defineCall<Request, Reply>(subject: string): Call<Request, Reply> {
   return { subject: `elanus.local.${subject}` };
@@ -28,9 +30,9 @@ export async function invoke<Request, Reply>(
   call: Call<Request, Reply>,
   request: Parcel<Request> & { readonly options?: CallOptions | undefined },
 ): Promise<Required<Parcel<Reply>>> {
-  const { header, bodies = [], options } = request;
+  const { header, bodies = NONE, options } = request;
   const reply = await bus.request(call.subject, { header, bodies }, options);
-  return { header: reply.header as Reply, bodies: reply.bodies ?? [] };
+  return { header: reply.header as Reply, bodies: reply.bodies ?? NONE };
 }
 
 /** Answers a call until the returned function is called. */
@@ -39,9 +41,8 @@ export function serveCall<Request, Reply>(
   call: Call<Request, Reply>,
   answer: (request: Required<Parcel<Request>>, signal: AbortSignal) => Promise<Parcel<Reply>>,
 ): () => void {
-  return bus.serve(call.subject, async (message: BusMessage, signal) => {
-    const request = { header: message.header as Request, bodies: message.bodies ?? [] };
-    const reply = await answer(request, signal);
-    return { header: reply.header, bodies: reply.bodies ?? [] };
-  });
+  // No step of its own: each would be one more promise on the way of every call.
+  return bus.serve(call.subject, (message: BusMessage, signal) =>
+    answer({ header: message.header as Request, bodies: message.bodies ?? NONE }, signal),
+  );
 }

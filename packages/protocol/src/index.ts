@@ -60,5 +60,6 @@ export {
 } from './calls/streaming.ts';
 export type { BuildJob } from './calls/worker.ts';
 export { runBuild } from './calls/worker.ts';
+export { packRows, unpackRows } from './rows.ts';
 export type { VectorsHead } from './vectors.ts';
 export { packVectors, unpackVectors } from './vectors.ts';

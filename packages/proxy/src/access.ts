@@ -60,26 +60,41 @@ export class Access {
   }
 
   /** Calls a role with what is left of the caller's time. */
-  async call<Request, Reply>(
+  call<Request, Reply>(
     to: Call<Request, Reply>,
     request: Parcel<Request>,
     call: ApiCall | undefined,
   ): Promise<Required<Parcel<Reply>>> {
-    if (this.#closed) throw new ElanusError('handle_closed', {});
+    if (this.#closed) return Promise.reject(new ElanusError('handle_closed', {}));
     const turned = this.reads.pass();
-    if (turned !== undefined) await turned;
+    if (turned !== undefined) return turned.then(() => this.#send(to, request, call));
+    return this.#send(to, request, call);
+  }
+
+  #send<Request, Reply>(
+    to: Call<Request, Reply>,
+    request: Parcel<Request>,
+    call: ApiCall | undefined,
+  ): Promise<Required<Parcel<Reply>>> {
     const { signal, timeoutMs = TIMEOUT_MS } = call ?? {};
     const options: CallOptions = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
-    return invoke(this.#bus, to, { ...request, options });
+    const { header, bodies = [] } = request;
+    return invoke(this.#bus, to, { header, bodies, options });
+  }
+
+  /** The schema a name stands for, where that is known and fresh: nothing to wait for. */
+  freshSchema(name: string): CollectionSchema | undefined {
+    const cached = this.#schemas.get(name);
+    if (cached === undefined) return undefined;
+    return this.clock.monoMs() - cached.atMs < SCHEMA_FRESH_MS ? cached.schema : undefined;
   }
 
   /** The schema a name stands for. @throws collection_not_found */
   async schema(name: string, call: ApiCall | undefined): Promise<CollectionSchema> {
-    const cached = this.#schemas.get(name);
-    const now = this.clock.monoMs();
-    if (cached !== undefined && now - cached.atMs < SCHEMA_FRESH_MS) return cached.schema;
+    const known = this.freshSchema(name);
+    if (known !== undefined) return known;
     // One asks for all that come meanwhile; each gives up when it likes.
-    const resolving = this.#resolving.get(name) ?? this.#ask(name, now);
+    const resolving = this.#resolving.get(name) ?? this.#ask(name, this.clock.monoMs());
     return (await this.#patiently(resolving, call)).schema;
   }
 

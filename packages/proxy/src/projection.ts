@@ -28,7 +28,9 @@ export function readProjection(request: Projection, schema: CollectionSchema): C
       hint: 'Give select or omit, not both.',
     });
   }
-  const ids = new Set<FieldId>([primaryField(schema).id]);
+  const key = primaryField(schema).id;
+  if (select?.length === 0) return { fields: [key], withTimestamp: false };
+  const ids = new Set<FieldId>([key]);
   let withTimestamp = false;
   if (select !== undefined) {
     for (const name of select) {

@@ -45,6 +45,7 @@ import {
   packVectors,
   searchShard,
   selectShard,
+  unpackRows,
   type ReadDemand,
   type ShardExplain,
 } from '@elanus/protocol';
@@ -187,10 +188,14 @@ export class Reads {
   ): Promise<Searched> {
     const { limit, offset } = request;
     this.#access.checkWindow(limit, offset);
-    const schema = await this.#access.schema(request.collection, call);
+    const known = this.#access.freshSchema(request.collection);
+    const schema = known ?? (await this.#access.schema(request.collection, call));
     const field = vectorField(schema, request.field);
     const demand = this.#access.demand(request);
-    const queries = await this.#queries({ request, schema, field, demand }, call);
+    const queries =
+      request.queries.kind === 'vectors'
+        ? request.queries.column
+        : await this.#storedVectors({ keys: request.queries.keys, schema, field, demand }, call);
     const nq = columnRows(queries);
     checkQueries(field, queries);
     const packed = packVectors(queries);
@@ -213,6 +218,7 @@ export class Reads {
       ...columns,
       explain,
     };
+    const keyField = primaryField(schema).id;
     const parts = [];
     const explains: ShardExplain[] = [];
     let at = demand.at;
@@ -220,16 +226,15 @@ export class Reads {
       const header = { ...base, shard, demand: at === undefined ? demand : { guarantee: 0n, at } };
       const asked = { header, bodies: packed.bodies };
       const reply = await this.#access.call(searchShard, asked, call);
-      const [counts, scores, , , frame] = reply.bodies;
+      const [counts, scores, , , rows] = reply.bodies;
       parts.push({
         counts: counts as Uint32Array,
         scores: compact(counts as Uint32Array, scores as Float32Array, offset + limit),
-        columns: decodeColumns(frame as Uint8Array),
+        columns: unpackRows(rows, keyField),
       });
       at = reply.header.at;
       if (reply.header.explain !== undefined) explains.push(reply.header.explain);
     }
-    const keyField = primaryField(schema).id;
     const want = { nq, metric: base.metric, keyField, offset, limit };
     const merged = mergeShardHits(parts, want);
     const { counts, scores, columns: rows } = merged;
@@ -238,20 +243,17 @@ export class Reads {
     return { result, filter, explains };
   }
 
-  /** The query vectors: given, or those of stored rows. @throws key_not_found */
-  async #queries(
+  /** The vectors of stored rows. @throws key_not_found */
+  async #storedVectors(
     input: {
-      readonly request: SearchRequest;
+      readonly keys: KeyColumn;
       readonly schema: CollectionSchema;
       readonly field: Field;
       readonly demand: ReadDemand;
     },
     call: Call | undefined,
   ): Promise<VectorColumn | SparseColumn> {
-    const { request, schema, field, demand } = input;
-    const { queries } = request;
-    if (queries.kind === 'vectors') return queries.column;
-    const { keys } = queries;
+    const { keys, schema, field, demand } = input;
     const columns = { fields: [primaryField(schema).id, field.id], withTimestamp: false };
     const found = await this.#get({ schema, keys, columns, demand }, call);
     const count = columnRows(keys);
@@ -418,9 +420,9 @@ function effortOf(request: SearchRequest, field: Field): SearchEffort {
     const hint = 'It is above 0 and at most 1.';
     throw new ElanusError('invalid_argument', { argument: 'recall', got: String(recall), hint });
   }
-  const { exact, ef, dropRatio, ...others } = params;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) {
+  const { exact, ef, dropRatio } = params;
+  for (const unknown of Object.keys(params)) {
+    if (SEARCH_PARAMS.includes(unknown)) continue;
     const hint = didYouMean(unknown, SEARCH_PARAMS) ?? `There are: ${SEARCH_PARAMS.join(', ')}.`;
     throw new ElanusError('invalid_argument', { argument: `params.${unknown}`, hint });
   }
@@ -439,7 +441,7 @@ function effortOf(request: SearchRequest, field: Field): SearchEffort {
   return { exact: whole || exact === 1, recall, ef, dropRatio };
 }
 
-const SEARCH_PARAMS = ['ef', 'exact', 'dropRatio'] as const;
+const SEARCH_PARAMS: readonly string[] = ['ef', 'exact', 'dropRatio'];
 
 function boundsOf(request: SearchRequest): { min: number; max: number } | undefined {
   const { within } = request;

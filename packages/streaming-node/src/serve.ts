@@ -21,6 +21,7 @@ import {
   dropShards,
   flushShard,
   openShards,
+  packRows,
   searchShard,
   selectShard,
   serveCall,
@@ -92,7 +93,7 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
       const { counts, scores, segments, rows } = hits;
       return {
         header: { at, explain: header.explain ? explain : undefined },
-        bodies: [counts, scores, segments, rows, encodeColumns(columns)],
+        bodies: [counts, scores, segments, rows, packRows(columns, shard.state.keyField.id)],
       };
     }),
     serveCall(bus, selectShard, async ({ header, bodies }, signal) => {
@@ -146,8 +147,13 @@ function serveControl(bus: Bus, channel: Channel): (() => void)[] {
 }
 
 function fieldsOf(shard: Shard, ids: readonly number[]): readonly Field[] {
-  const fields = storedFields(shard.state.schema);
-  return ids.flatMap((id) => fields.find((field) => field.id === id) ?? []);
+  const stored = storedFields(shard.state.schema);
+  const fields: Field[] = [];
+  for (const id of ids) {
+    const field = stored.find((one) => one.id === id);
+    if (field !== undefined) fields.push(field);
+  }
+  return fields;
 }
 
 function keysIn(shard: Shard, body: ArrayBufferView | undefined): readonly (bigint | string)[] {

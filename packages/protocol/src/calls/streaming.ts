@@ -54,7 +54,7 @@ export type FilterText = string | undefined;
 
 /**
  * Searches a shard. Bodies: [queries (see vectors.ts)]. Reply bodies: counts u32, scores f32,
- * segments f64, rows u32, then a column frame of the hits' key and selected fields.
+ * segments f64, rows u32, then the hits' key and selected fields (see rows.ts).
  */
 export const searchShard = defineCall<
   ShardAddress & {

@@ -80,6 +80,52 @@ test('at the deadline the caller is told and the handler’s signal fires', asyn
   expect(seen?.reason).toMatchObject({ code: 'deadline_exceeded' });
 });
 
+test('a handler that throws fails like one that rejects', async () => {
+  const bus = memoryBus(systemClock);
+  const cause = new TypeError('undefined is not a function');
+  bus.serve('a', () => {
+    throw cause;
+  });
+  await expect(bus.request('a', hello)).rejects.toMatchObject({ code: 'internal', cause });
+});
+
+test('a call answered in its turn has no timer; others are timed from when they began', async () => {
+  let now = 5;
+  const timers: number[] = [];
+  const clock = {
+    ...systemClock,
+    monoMs: () => now,
+    after: (delayMs: number) => {
+      timers.push(delayMs);
+      return () => undefined;
+    },
+  };
+  const bus = memoryBus(clock);
+  bus.serve('now', async (message) => message);
+  bus.serve('never', never);
+  void bus.request('never', hello, { timeoutMs: 100 });
+  await bus.request('now', hello, { timeoutMs: 100 });
+  expect(timers).toEqual([]);
+  now = 35;
+  await systemClock.turn();
+  expect(timers).toEqual([70]);
+});
+
+test('without a deadline the handler has the signal of its caller', async () => {
+  const bus = memoryBus(systemClock);
+  const caller = new AbortController();
+  let seen: AbortSignal | undefined;
+  bus.serve('a', (_message, signal) => {
+    seen = signal;
+    return never();
+  });
+  const sent = bus.request('a', hello, { signal: caller.signal });
+  expect(seen).toBe(caller.signal);
+  await systemClock.turn();
+  caller.abort();
+  await expect(sent).rejects.toMatchObject({ code: 'cancelled' });
+});
+
 test('an abort reaches both sides', async () => {
   const bus = memoryBus(systemClock);
   const caller = new AbortController();

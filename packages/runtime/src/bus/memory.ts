@@ -8,9 +8,26 @@ function asElanusError(error: unknown): unknown {
   return new ElanusError('internal', { why }, { cause: error });
 }
 
+/** A call under way. */
+interface Call {
+  readonly signal: AbortSignal | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly begunMs: number;
+  /** Tells the caller why it gets no answer, and the handler that nobody waits for one. */
+  readonly giveUp: (error: ElanusError) => void;
+  /** Ends its timer and stops listening; undefined while nobody watches. */
+  leave: (() => void) | undefined;
+  over: boolean;
+}
+
 class MemoryBus implements Bus {
   readonly #clock: Clock;
   readonly #handlers = new Map<string, BusAnswer>();
+  /**
+   * Calls that began in this turn. Most are answered before it ends: a timer and a listener for
+   * each would cost more than the rest of the way. Those that are not are watched from then on.
+   */
+  #young: Call[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -23,36 +40,64 @@ class MemoryBus implements Bus {
       return Promise.reject(new ElanusError('unavailable', { what: subject }));
     }
     if (signal?.aborted) return Promise.reject(new ElanusError('cancelled', {}));
-    const caller = new AbortController();
+    // Without a deadline only the caller's signal can end the call: the handler has it as it is.
+    const timed = timeoutMs !== undefined;
+    const own = timed || signal === undefined ? new AbortController() : undefined;
     return new Promise((resolve, reject) => {
-      let cancelTimer: (() => void) | undefined;
-      const leave = (): void => {
-        cancelTimer?.();
-        signal?.removeEventListener('abort', onAbort);
+      const call: Call = {
+        signal,
+        timeoutMs,
+        begunMs: timed ? this.#clock.monoMs() : 0,
+        giveUp: (error) => {
+          end(call);
+          reject(error);
+          own?.abort(error);
+        },
+        leave: undefined,
+        over: false,
       };
-      const giveUp = (error: ElanusError): void => {
-        leave();
-        reject(error);
-        caller.abort(error);
-      };
-      const onAbort = (): void => giveUp(new ElanusError('cancelled', {}));
-      signal?.addEventListener('abort', onAbort, { once: true });
-      if (timeoutMs !== undefined) {
-        cancelTimer = this.#clock.after(timeoutMs, () => {
-          giveUp(new ElanusError('deadline_exceeded', { timeoutMs }));
-        });
-      }
-      handler(message, caller.signal).then(
+      answerOf(handler, message, own?.signal ?? (signal as AbortSignal)).then(
         (reply) => {
-          leave();
+          end(call);
           resolve(reply);
         },
         (error: unknown) => {
-          leave();
+          end(call);
           reject(asElanusError(error) as Error);
         },
       );
+      if (timed || signal !== undefined) this.#watchLater(call);
     });
+  }
+
+  #watchLater(call: Call): void {
+    if (this.#young.push(call) > 1) return;
+    void this.#clock.turn().then(() => {
+      const young = this.#young;
+      this.#young = [];
+      for (const one of young) if (!one.over) this.#watch(one);
+    });
+  }
+
+  #watch(call: Call): void {
+    const { signal, timeoutMs, begunMs, giveUp } = call;
+    const onAbort = (): void => giveUp(new ElanusError('cancelled', {}));
+    if (signal?.aborted === true) {
+      onAbort();
+      return;
+    }
+    signal?.addEventListener('abort', onAbort, { once: true });
+    let stopTimer: (() => void) | undefined;
+    if (timeoutMs !== undefined) {
+      const leftMs = Math.max(0, timeoutMs - (this.#clock.monoMs() - begunMs));
+      stopTimer = this.#clock.after(leftMs, () => {
+        giveUp(new ElanusError('deadline_exceeded', { timeoutMs }));
+      });
+    }
+    call.leave = () => {
+      stopTimer?.();
+      signal?.removeEventListener('abort', onAbort);
+    };
   }
 
   serve(subject: string, handler: BusAnswer): () => void {
@@ -64,9 +109,28 @@ class MemoryBus implements Bus {
   }
 }
 
+function end(call: Call): void {
+  call.over = true;
+  call.leave?.();
+}
+
+/** What a handler answers; one that throws fails like one that rejects. */
+function answerOf(
+  handler: BusAnswer,
+  message: BusMessage,
+  signal: AbortSignal,
+): Promise<BusMessage> {
+  try {
+    return handler(message, signal);
+  } catch (error) {
+    return Promise.reject(error as Error);
+  }
+}
+
 /**
  * The bus within one process: messages travel by reference, a handler starts in the caller's turn.
- * A caller that gives up (deadline, abort) is answered at once; the handler's signal tells it.
+ * A caller that gives up (deadline, abort) is answered in the next turn at the latest; the
+ * handler's signal tells it.
  */
 export function memoryBus(clock: Clock): Bus {
   return new MemoryBus(clock);

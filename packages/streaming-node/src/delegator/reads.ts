@@ -142,18 +142,18 @@ export class ShardReads {
       const { clock } = this.#context;
       const filter = this.#filter(search.filter);
       const begun = clock.monoMs();
-      const [here, there] = await this.#searchAll(snapshot, search, { filter, signal });
-      const hits = mergeHits([...here.parts, ...there.parts], search.metric);
+      const { parts, plans, where } = await this.#searchAll(snapshot, search, { filter, signal });
+      const hits = mergeHits(parts, search.metric);
       const found = clock.monoMs();
       const columns =
         this.#keysOnly(hits, search) ?? (await this.#retrieve(snapshot, listHits(hits), search));
       const explain: ShardExplain = {
         shard: this.#context.state.shard,
-        where: here.where === 'pool' || there.where === 'pool' ? 'pool' : 'inline',
+        where,
         waitMs,
         searchMs: found - begun,
         retrieveMs: clock.monoMs() - found,
-        segments: [...here.plans, ...there.plans],
+        segments: plans,
       };
       return { at: snapshot.at, hits, columns, explain };
     });
@@ -345,21 +345,15 @@ export class ShardReads {
   }
 
   /** Growing rows and sealed ones at once; whichever there is none of costs nothing. */
-  async #searchAll(
+  #searchAll(
     snapshot: Snapshot,
     search: ShardSearch,
     how: { readonly filter: CheckedFilter | undefined; readonly signal: AbortSignal },
-  ): Promise<readonly [Found, Found]> {
-    if (snapshot.refs.length === 0) {
-      return [await this.#searchGrowing(snapshot, search, how), NOTHING_FOUND];
-    }
-    if (snapshot.growing.length === 0) {
-      return [NOTHING_FOUND, await this.#searchSealed(snapshot, search, how.signal)];
-    }
-    return Promise.all([
-      this.#searchGrowing(snapshot, search, how),
-      this.#searchSealed(snapshot, search, how.signal),
-    ]);
+  ): Promise<Found> {
+    if (snapshot.refs.length === 0) return this.#searchGrowing(snapshot, search, how);
+    const sealed = this.#searchSealed(snapshot, search, how.signal);
+    if (snapshot.growing.length === 0) return sealed;
+    return Promise.all([this.#searchGrowing(snapshot, search, how), sealed]).then(bothFound);
   }
 
   async #searchGrowing(
@@ -439,7 +433,7 @@ export class ShardReads {
     if (field?.id !== keyField.id || others.length > 0 || want.withTimestamp) return undefined;
     if (!(keys instanceof BigInt64Array)) return undefined;
     const [only] = counts;
-    if (counts.length === 1) return keyBatch(field.id, keys.slice(0, only));
+    if (counts.length === 1) return keyBatch(field.id, keys.subarray(0, only));
     const values = new BigInt64Array(counts.reduce((sum, count) => sum + count, 0));
     let at = 0;
     counts.forEach((count, q) => {
@@ -512,7 +506,13 @@ function keyBatch(field: FieldId, values: BigInt64Array): ColumnBatch {
   return { rowCount: values.length, columns: new Map([[field, { kind: 'int64', values }]]) };
 }
 
-const NOTHING_FOUND: Found = { parts: [], plans: [], where: 'inline' };
+function bothFound([here, there]: readonly [Found, Found]): Found {
+  return {
+    parts: [...here.parts, ...there.parts],
+    plans: [...here.plans, ...there.plans],
+    where: here.where === 'pool' ? 'pool' : there.where,
+  };
+}
 
 /** The rows of all hits, query by query. */
 function listHits(hits: Hits): { readonly segments: Float64Array; readonly rows: Uint32Array } {

@@ -62,8 +62,7 @@ export class SearchBatches {
   search(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
     if (signal.aborted) return Promise.reject(new ElanusError('cancelled', {}));
     if (this.#running < this.#batchesMax && this.#waiting.size === 0) {
-      this.#running++;
-      return this.#run(search, signal).finally(() => this.#ended());
+      return this.#alone(search, signal);
     }
     return new Promise((resolve, reject) => {
       const shape = shapeOf(search);
@@ -84,6 +83,15 @@ export class SearchBatches {
       };
       signal.addEventListener('abort', leave, { once: true });
     });
+  }
+
+  async #alone(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
+    this.#running++;
+    try {
+      return await this.#run(search, signal);
+    } finally {
+      this.#ended();
+    }
   }
 
   #ended(): void {
