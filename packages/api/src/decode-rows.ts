@@ -29,6 +29,8 @@ export interface DecodeOptions {
   readonly omit?: readonly string[] | undefined;
   /** Values as JSON can carry them: 64-bit integers as decimal strings, instants as ISO text. */
   readonly json?: boolean;
+  /** Rows that get the fields besides what they have; new ones when absent. */
+  readonly rows?: OutputRow[];
 }
 
 /** A row as callers read it. */
@@ -45,8 +47,7 @@ export function decodeRows(
   schema: CollectionSchema,
   options: DecodeOptions = {},
 ): OutputRow[] {
-  const rows: OutputRow[] = [];
-  for (let i = 0; i < batch.rowCount; i++) rows.push({});
+  const { rows = emptyRows(batch.rowCount) } = options;
   for (const field of schema.fields) {
     const column = batch.columns.get(field.id);
     if (column === undefined) continue;
@@ -58,6 +59,12 @@ export function decodeRows(
   addTimestamps(rows, batch.columns.get(TIMESTAMP_FIELD_ID), options);
   const meta = batch.columns.get(DYNAMIC_FIELD_ID);
   if (meta !== undefined) addDynamic(rows, meta as BytesColumn, options);
+  return rows;
+}
+
+function emptyRows(count: number): OutputRow[] {
+  const rows: OutputRow[] = [];
+  for (let i = 0; i < count; i++) rows.push({});
   return rows;
 }
 

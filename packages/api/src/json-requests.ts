@@ -119,17 +119,18 @@ export function searchField(
 ): CollectionSchema['fields'][number] {
   const fields = vectorFields(schema);
   const field = name === undefined ? fields[0] : fields.find((one) => one.name === name);
-  const names = fields.map((one) => one.name).join(', ');
+  const names = (): string => fields.map((one) => one.name).join(', ');
   if (field === undefined) {
     throw new ElanusError('unknown_field', {
       field: name ?? 'vector',
-      hint: names === '' ? 'The collection has no vector field.' : `Vector fields: ${names}.`,
+      hint:
+        fields.length === 0 ? 'The collection has no vector field.' : `Vector fields: ${names()}.`,
     });
   }
   if (name === undefined && fields.length > 1) {
     throw new ElanusError('invalid_argument', {
       argument: 'field',
-      hint: `Name one of the vector fields: ${names}.`,
+      hint: `Name one of the vector fields: ${names()}.`,
     });
   }
   return field;

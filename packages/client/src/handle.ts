@@ -125,10 +125,15 @@ function readPoint(handle: Handle, options: Options): ReadPoint {
   };
 }
 
-function projection(options: Options): { select?: readonly string[]; omit?: readonly string[] } {
+interface Projected {
+  readonly select: readonly string[] | undefined;
+  readonly omit: readonly string[] | undefined;
+}
+
+function projection(options: Options): Projected {
   const select = options['select'] as readonly string[] | undefined;
   const omit = options['omit'] as readonly string[] | undefined;
-  return { ...(select && { select: [...select] }), ...(omit && { omit: [...omit] }) };
+  return { select: select && [...select], omit: omit && [...omit] };
 }
 
 /** The result as rows, after looking the schema up again when it has changed meanwhile. */
@@ -433,25 +438,24 @@ async function search(handle: Handle, options: Options): Promise<unknown> {
   const request = searchRequest(handle, options);
   const { database } = handle.context;
   const result = await run(handle, options, (call) => database.search(request, call));
-  const rows = await rowsOf(handle, result, options);
-  const lists = hitLists(handle, result, rows);
-  return options['vector'] === undefined ? lists : (lists[0] ?? []);
-}
-
-/** Cuts hits by query; the key comes first, then the score, then the fields. */
-function hitLists(handle: Handle, result: SearchResult, rows: readonly OutputRow[]): OutputRow[][] {
-  const key = primaryField(handle.schema).name;
+  note(handle, result.timestamp);
+  if (result.schemaVersion !== handle.schema.version) await refresh(handle, options);
+  const hits = hitsOf(handle, result, options);
+  if (options['vector'] !== undefined) return hits;
   const lists: OutputRow[][] = [];
   let at = 0;
-  for (const length of result.counts) {
-    const hits: OutputRow[] = [];
-    for (let i = 0; i < length; i++, at++) {
-      const row = rows[at] as OutputRow;
-      hits.push({ [key]: row[key], score: result.scores[at], ...row });
-    }
-    lists.push(hits);
-  }
+  for (const length of result.counts) lists.push(hits.slice(at, (at += length)));
   return lists;
+}
+
+/** All hits: the key comes first, then the score, then the fields. */
+function hitsOf(handle: Handle, result: SearchResult, options: Options): OutputRow[] {
+  const key = primaryField(handle.schema).name;
+  const rows: OutputRow[] = [];
+  for (let i = 0; i < result.rows.rowCount; i++) {
+    rows.push({ [key]: undefined, score: result.scores[i] });
+  }
+  return decodeRows(result.rows, handle.schema, { ...projection(options), rows });
 }
 
 function scan(handle: Handle, options: Options): Scan<OutputRow> {

@@ -47,11 +47,12 @@ export async function withRetries<T>(
       hint,
     });
   }
-  const deadline = platform.nowMs() + Math.min(timeoutMs, TIMER_MS_MAX);
+  const wholeMs = Math.min(timeoutMs, TIMER_MS_MAX);
+  const deadline = platform.nowMs() + wholeMs;
   if (signal?.aborted === true) throw new ElanusError('cancelled', {}, { cause: signal.reason });
   let last: unknown;
   for (let attempt = 0; ; attempt++) {
-    const left = deadline - platform.nowMs();
+    const left = attempt === 0 ? wholeMs : deadline - platform.nowMs();
     if (left <= 0) throw last ?? new ElanusError('deadline_exceeded', { timeoutMs });
     try {
       return await send({ signal, timeoutMs: left });

@@ -13,6 +13,7 @@ import {
   type Bitset,
   type FieldId,
   type Hits,
+  type Keys,
   type Metric,
   type SearchEffort,
   type SegmentPlan,
@@ -20,10 +21,10 @@ import {
 import type { CheckedFilter } from '@elanus/expr';
 import { openHandle, type IndexHandle, type IndexSearch, type SearchWork } from '@elanus/index';
 import { createTopK, sortTopK, type Kernels, type ScoreBounds, type TopK } from '@elanus/kernels';
-import { keyOfRow } from './key-column.ts';
+import { keyColumn, keyOfRow } from './key-column.ts';
 import { allowedInSegment, allowedRows, visibleInChunk, type SegmentRead } from './read-set.ts';
 import { oneQuery, scanQueries, scanRows, type Queries, type ScanQueries } from './scan.ts';
-import type { ChunkView } from './view.ts';
+import { chunkOf, type ChunkView, type SegmentView } from './view.ts';
 
 /** One search over a set of segments; clonable to threads. */
 export interface SearchTask {
@@ -216,7 +217,7 @@ function toHits(kernels: Kernels, found: Found): Hits {
     const count = top.counts[q] ?? 0;
     hits.counts[q] = count;
     if (top.tied[q] !== 1 && !hasTies(top.scores, base, count)) {
-      for (let i = base; i < base + count; i++) putHit(hits, i, found);
+      putHits(hits, { from: base, to: base + count }, found);
       continue;
     }
     const entries: Entry[] = [];
@@ -246,13 +247,43 @@ function hasTies(scores: Float32Array, from: number, count: number): boolean {
   return false;
 }
 
-/** Copies entry `at` of the result: hits have the same places. */
-function putHit(hits: Hits, at: number, { read, task, top }: Found): void {
-  const row = top.rows[at] ?? 0;
-  hits.scores[at] = top.scores[at] ?? 0;
-  hits.rows[at] = row;
-  hits.segments[at] = read.view.segmentId;
-  (hits.keys as (bigint | string)[])[at] = keyOfRow(read.view, task.keyField, row);
+/** Places in the arrays of hits. */
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Copies entries `[span.from, span.to)` of the result: hits have the same places. */
+function putHits(hits: Hits, span: Span, { read, task, top }: Found): void {
+  const { view } = read;
+  for (let at = span.from; at < span.to; at++) {
+    const row = top.rows[at] ?? 0;
+    hits.scores[at] = top.scores[at] ?? 0;
+    hits.rows[at] = row;
+    hits.segments[at] = view.segmentId;
+  }
+  putKeys(hits.keys, span, { view, field: task.keyField, rows: top.rows });
+}
+
+/** The keys of rows; numbers are copied as such, without a bigint for each on the heap. */
+function putKeys(
+  keys: Keys,
+  { from, to }: Span,
+  of: { readonly view: SegmentView; readonly field: FieldId; readonly rows: Uint32Array },
+): void {
+  const { view, field, rows } = of;
+  if (!(keys instanceof BigInt64Array)) {
+    for (let at = from; at < to; at++) {
+      (keys as string[])[at] = keyOfRow(view, field, rows[at] ?? 0) as string;
+    }
+    return;
+  }
+  for (let at = from; at < to; at++) {
+    const row = rows[at] ?? 0;
+    const chunk = chunkOf(view, row);
+    const { values } = keyColumn(chunk, field) as { readonly values: BigInt64Array };
+    keys[at] = values[row - chunk.rowBase] as bigint;
+  }
 }
 
 interface Entry {

@@ -89,7 +89,7 @@ test('a handler that throws fails like one that rejects', async () => {
   await expect(bus.request('a', hello)).rejects.toMatchObject({ code: 'internal', cause });
 });
 
-test('a call answered in its turn has no timer; others are timed from when they began', async () => {
+test('a call answered in its turn has no timer; others count from their beginning', async () => {
   let now = 5;
   const timers: number[] = [];
   const clock = {
