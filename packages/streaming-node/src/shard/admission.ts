@@ -9,6 +9,7 @@
  * first).
  */
 import {
+  assert,
   columnChunks,
   columnOf,
   decodeChunks,
@@ -105,6 +106,8 @@ export class Admission {
   #queuedBytes = 0;
   #segmentId = 0;
   #segmentBytes = 0;
+  /** What the next segment will be called; 0: not known yet. */
+  #nextSegmentId = 0;
 
   constructor(options: {
     readonly state: ShardState;
@@ -206,7 +209,7 @@ export class Admission {
     this.#checkAge(write.idempotencyKey);
     if (write.kind !== 'delete') this.#checkMemory(given);
     await this.#room();
-    await this.#ids.ready();
+    this.#nextSegmentId ||= await this.#ids.take();
     const parts = write.kind === 'insert' ? await this.#free(write, given) : given;
     if (parts.length === 0) {
       const timestamp = this.#wal.serviceTs;
@@ -219,7 +222,11 @@ export class Admission {
       await this.#hybrid.ready();
       return { result: this.#stamp({ write, parts, hash, projected }) };
     } catch (error) {
-      if (projected !== undefined) this.#keys.end(projected, columns);
+      if (projected !== undefined) {
+        // Its projection stands over those of writes before it: they are applied first.
+        await Promise.allSettled([...this.#joined.values()].map(({ result }) => result));
+        this.#keys.end(projected, columns);
+      }
       throw error;
     }
   }
@@ -374,7 +381,9 @@ export class Admission {
 
   #currentSegment(): number {
     if (this.#segmentId === 0) {
-      this.#segmentId = this.#ids.take();
+      assert(this.#nextSegmentId > 0, 'an id was taken in the same admission');
+      this.#segmentId = this.#nextSegmentId;
+      this.#nextSegmentId = 0;
       this.#segmentBytes = 0;
     }
     return this.#segmentId;

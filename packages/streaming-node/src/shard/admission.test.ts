@@ -1,0 +1,134 @@
+// Goal: the projection tells what will be there, also when a write fails on its way. Method: a real
+// Wal over the memory log, whose appends and clock are held back where a write is to be in flight.
+import {
+  collectionId,
+  encodeColumns,
+  fieldId,
+  timestampFromMs,
+  ElanusError,
+  type Clock,
+  type CollectionSchema,
+  type LogStream,
+} from '@elanus/core';
+import { crc32 } from '@elanus/kernels/checksum';
+import { loadKernels } from '@elanus/kernels';
+import { encodeHeader } from '@elanus/protocol';
+import { systemClock } from '@elanus/runtime';
+import { memoryLogStore } from '@elanus/storage';
+import { expect, test } from 'vitest';
+import { HybridClock } from '../wal/hybrid-clock.ts';
+import { IdLease } from '../wal/id-lease.ts';
+import { controlDraft, Wal } from '../wal/wal.ts';
+import { Admission, type ShardWrite } from './admission.ts';
+import { apply } from './apply.ts';
+import { ShardState } from './state.ts';
+
+const KEY = fieldId(100);
+const schema: CollectionSchema = {
+  collectionId: collectionId(1),
+  name: 'keys',
+  version: 1,
+  fields: [{ id: KEY, name: 'id', type: 'int64', primary: true }],
+  dynamic: false,
+  shards: 1,
+};
+
+async function openShard() {
+  let lateMs = 0;
+  let down = false;
+  let held: Promise<void> = Promise.resolve();
+  const clock: Clock = { ...systemClock, wallMs: () => systemClock.wallMs() + lateMs };
+  const hybrid = new HybridClock({
+    clock,
+    last: timestampFromMs(1_000),
+    save: async (untilMs) => {
+      if (down) throw new ElanusError('unavailable', { what: 'metadata' });
+      return untilMs;
+    },
+  });
+  await hybrid.ready();
+  const stream = await memoryLogStore().open('p0');
+  const none = { collectionId: 0, shard: 0, schemaVersion: 0, segmentId: 0 };
+  const { header } = controlDraft({ kind: 'term', ...none });
+  const term = { ...header, term: 1, n: 0, timestamp: hybrid.next(), previousHash: 0 };
+  const bytes = encodeHeader(term);
+  await stream.append({ subject: 'term', parts: [bytes] });
+  const slow: LogStream = {
+    name: stream.name,
+    append: async (record) => {
+      await held;
+      return stream.append(record);
+    },
+    scan: (range) => stream.scan(range),
+    span: () => stream.span(),
+    truncate: (seq) => stream.truncate(seq),
+    close: () => stream.close(),
+  };
+  const state = new ShardState({ schema, shard: 0, kernels: loadKernels('auto'), salt: 7 });
+  const position = { term: 1, n: 1, lastSeq: 1, lastHash: crc32(bytes) };
+  const wal = new Wal({ stream: slow, clock, hybrid, position, apply: (one) => apply(state, one) });
+  const ids = new IdLease(() => Promise.resolve(1));
+  const budget = { budgetBytes: 2 ** 30, usedBytes: () => 0 };
+  return {
+    admission: new Admission({ state, wal, hybrid, ids, clock, budget }),
+    state,
+    /** From here on timestamps need a saved window; whether it can be saved. */
+    needWindow: (canSave: boolean) => {
+      lateMs += 2_500;
+      down = !canSave;
+    },
+    /** Holds appends back until the returned function is called. */
+    hold: () => {
+      let go = (): void => undefined;
+      held = new Promise((resolve) => {
+        go = resolve;
+      });
+      return go;
+    },
+  };
+}
+
+function write(kind: ShardWrite['kind'], name: string, keys: readonly bigint[]): ShardWrite {
+  const values = BigInt64Array.from(keys);
+  const columns = new Map([[KEY, { kind: 'int64', values } as const]]);
+  const parts = [[encodeColumns({ rowCount: keys.length, columns })]];
+  const rest = { schemaVersion: 1, onConflict: 'error', asOf: 0n } as const;
+  return { kind, idempotencyKey: name, parts, ...rest };
+}
+
+const signal = new AbortController().signal;
+const aWhile = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+const codeOf = (result: PromiseSettledResult<unknown>): unknown =>
+  result.status === 'rejected' ? (result.reason as ElanusError).code : 'ok';
+
+test('keys of a write in flight are taken; those of a delete in flight are free', async () => {
+  const { admission, state, hold } = await openShard();
+  await admission.write(write('insert', 'a', [1n, 2n]), signal);
+  const go = hold();
+  const results = Promise.allSettled([
+    admission.write(write('delete', 'b', [1n]), signal),
+    admission.write(write('insert', 'c', [1n, 3n]), signal),
+    admission.write(write('insert', 'd', [3n]), signal),
+  ]);
+  await aWhile();
+  go();
+  expect((await results).map(codeOf)).toEqual(['ok', 'ok', 'key_exists']);
+  expect(state.rowCount).toBe(3);
+});
+
+test('a write that fails before it is stamped leaves the projection of those before it', async () => {
+  const { admission, state, hold, needWindow } = await openShard();
+  const go = hold();
+  const first = admission.write(write('insert', 'a', [1n]), signal);
+  await aWhile();
+  needWindow(false);
+  const failed = admission.write(write('delete', 'b', [1n]), signal);
+  await aWhile();
+  needWindow(true);
+  const second = admission.write(write('insert', 'c', [1n]), signal);
+  await aWhile();
+  go();
+  const results = await Promise.allSettled([first, failed, second]);
+  expect(results.map(codeOf)).toEqual(['ok', 'unavailable', 'key_exists']);
+  expect(state.rowCount).toBe(1);
+});
