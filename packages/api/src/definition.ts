@@ -99,7 +99,9 @@ function checkVector(field: FieldDefinition): void {
 function checkDim({ dim, name }: FieldDefinition, type: VectorType): void {
   const [step, max] = type === 'binary' ? [8, LIMITS.binaryDimMax] : [1, LIMITS.dimMax];
   const min = Math.max(step, LIMITS.dimMin);
-  if (dim !== undefined && dim % step === 0 && dim >= min && dim <= max) return;
+  // What JavaScript callers send may be a number's text.
+  const isWhole = Number.isInteger(dim);
+  if (dim !== undefined && isWhole && dim % step === 0 && dim >= min && dim <= max) return;
   const steps = type === 'binary' ? ', a multiple of 8 (bits)' : '';
   throw new ElanusError('limit_out_of_range', {
     field: name,

@@ -86,3 +86,31 @@ test('vectors are captured whole, and a value that is no number is found in any 
     { numRuns: 20 },
   );
 });
+
+test('sparse rows in one piece hold numbers only, within offsets that are whole', () => {
+  const sparse: CollectionSchema = {
+    ...schema,
+    fields: [
+      { id: KEY, name: 'id', type: 'int64', primary: true },
+      { id: VECTOR, name: 'vec', type: 'vector', vectorType: 'sparse', metric: 'ip' },
+    ],
+  };
+  const given = { offsets: [0, 2, 3], indices: [1, 5, 2], values: [0.5, 1, 2] };
+  const columnsOf = (vec: object): Column => {
+    const batch = encodeColumns({ id: [1, 2], vec }, sparse, { idAt: undefined });
+    return columnOf(batch, VECTOR);
+  };
+  expect(columnsOf(given)).toMatchObject({
+    offsets: Uint32Array.of(0, 2, 3),
+    indices: Uint32Array.of(1, 5, 2),
+    values: Float32Array.of(0.5, 1, 2),
+  });
+  const bad = [
+    { ...given, values: [0.5, null, 2] },
+    { ...given, values: [0.5, '1', 2] },
+    { ...given, indices: [1, true, 2] },
+    { ...given, offsets: [0, 1.5, 3] },
+    { ...given, offsets: [0, '2', 3] },
+  ];
+  for (const vec of bad) expect(() => columnsOf(vec)).toThrow(/wrong type/u);
+});

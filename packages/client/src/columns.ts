@@ -185,16 +185,21 @@ function rowsOfCsr({ offsets, indices, values }: Csr, field: Field): readonly un
   const spans = bounds.slice(1).map((end, i) => [bounds[i] ?? 0, end] as const);
   const last = bounds[bounds.length - 1];
   const whole = bounds[0] === 0 && last === indices.length && last === values.length;
-  if (!whole || spans.some(([from, to]) => !(from <= to))) {
+  if (!whole || spans.some(([from, to]) => !(Number.isInteger(to) && from <= to))) {
     throw new ElanusError('wrong_type', {
       field: field.name,
       expected: 'offsets from 0 to the number of indices and values, never going back',
     });
   }
-  const [at, of] = [Float64Array.from(indices), Float64Array.from(values)];
   return spans.map(([from, to]) => {
-    return { indices: at.subarray(from, to), values: of.subarray(from, to) };
+    return { indices: partOf(indices, from, to), values: partOf(values, from, to) };
   });
+}
+
+/** Elements `[from, to)` as they are: what is no number is told, not turned into one. */
+function partOf(list: ArrayLike<unknown>, from: number, to: number): ArrayLike<unknown> {
+  if (Array.isArray(list)) return list.slice(from, to);
+  return (list as Float64Array).subarray(from, to);
 }
 
 /** Bitmaps are read lowest bit first, as Arrow's; arrays of booleans one by one. */
