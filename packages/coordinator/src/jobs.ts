@@ -117,8 +117,7 @@ export class Jobs {
     for (let shard = 0; shard < schema.shards; shard++) {
       const key = `${schema.collectionId} ${shard}`;
       const failing = this.#failing.get(key);
-      const now = this.#context.clock.monoMs();
-      if (failing !== undefined && now < failing.againAtMs) continue;
+      if (failing !== undefined && this.#context.clock.monoMs() < failing.againAtMs) continue;
       try {
         await this.#shard(schema, shard);
         this.#failing.delete(key);
@@ -126,7 +125,8 @@ export class Jobs {
         if (this.#ended.signal.aborted) return;
         const failures = (failing?.failures ?? 0) + 1;
         const { collectionId } = schema;
-        const againAtMs = now + retryMs(failures);
+        // From the end of the failed build: it may have run for minutes.
+        const againAtMs = this.#context.clock.monoMs() + retryMs(failures);
         this.#failing.set(key, { collectionId, failures, againAtMs, cause });
         this.#context.clock.after(retryMs(failures), () => this.kick());
       }

@@ -1,5 +1,5 @@
 import type { IndexDetails, IndexPart } from '@elanus/api';
-import { AUTO_INDEX, indexBuildKey, vectorFields } from '@elanus/core';
+import { AUTO_INDEX, indexBuildKey, LIMITS, vectorFields } from '@elanus/core';
 import type { BuiltIndex, CollectionSchema, Field } from '@elanus/core';
 import type { ShardStatus } from '@elanus/protocol';
 
@@ -28,7 +28,8 @@ function detailsOf(field: Field, shards: readonly ShardStatus[]): IndexDetails {
     const built = segment.indexes.find((one) => one.field === field.id) ?? UNTOLD;
     const rows = segment.rows - segment.deleted;
     if (built.choice === key) indexedRows += rows;
-    else pendingRows += rows;
+    // Small ones that merges have left keep what they have: no build comes for them.
+    else if (segment.rows >= LIMITS.indexRowsMin) pendingRows += rows;
     add(parts, built, segment);
   }
   const bytes = [...parts.values()].reduce((sum, part) => sum + part.bytes, 0);
