@@ -4,6 +4,9 @@ import { KeyTable, type KeySpan } from '@elanus/segment';
 /** Keys handled in one turn: a few hundred microseconds. */
 const KEYS_PER_TURN = 4_096;
 
+/** A table that has grown beyond this by large writes is given back when nothing is in flight. */
+const IDLE_BYTES_MAX = 1024 * 1024;
+
 /** The keys of a write, by record. */
 type KeyColumns = readonly Column[];
 
@@ -14,7 +17,8 @@ type KeyColumns = readonly Column[];
 export class ProjectedKeys {
   readonly #keys: KeyTable;
   /** Key to the newest write in flight (as its segment), and whether it will be there (row 1). */
-  readonly #coming: KeyTable;
+  #coming: KeyTable;
+  readonly #emptyTable: () => KeyTable;
   readonly #clock: Clock;
   /** Writes that count; what others left in the table is on its way out. */
   readonly #inFlight = new Set<number>();
@@ -27,7 +31,8 @@ export class ProjectedKeys {
     readonly clock: Clock;
   }) {
     this.#keys = options.keys;
-    this.#coming = new KeyTable(options.kind, options.salt);
+    this.#emptyTable = () => new KeyTable(options.kind, options.salt);
+    this.#coming = this.#emptyTable();
     this.#clock = options.clock;
   }
 
@@ -73,7 +78,13 @@ export class ProjectedKeys {
   /** The write is applied, or has failed: the shard's own table tells, from this turn on. */
   end(write: number, columns: KeyColumns): void {
     this.#inFlight.delete(write);
-    void this.#inTurns(columns, (span) => this.#coming.forget(span, write));
+    void this.#forget(write, columns);
+  }
+
+  async #forget(write: number, columns: KeyColumns): Promise<void> {
+    await this.#inTurns(columns, (span) => this.#coming.forget(span, write));
+    const isIdle = this.#inFlight.size === 0 && this.#coming.count === 0;
+    if (isIdle && this.#coming.bytes > IDLE_BYTES_MAX) this.#coming = this.#emptyTable();
   }
 
   async #inTurns(columns: KeyColumns, work: (span: KeySpan) => void): Promise<void> {
