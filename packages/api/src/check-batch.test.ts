@@ -1,5 +1,5 @@
 import type { CollectionSchema, Column, ColumnBatch, FieldId } from '@elanus/core';
-import { isElanusError } from '@elanus/core';
+import { isElanusError, LIMITS } from '@elanus/core';
 import { expect, test } from 'vitest';
 import { checkBatch } from './check-batch.ts';
 import { decodeRows } from './decode-rows.ts';
@@ -147,6 +147,20 @@ test.each([
     got = isElanusError(error) ? error.code : String(error);
   }
   expect(got).toBe(code);
+});
+
+test('more rows than one write may have are refused before anything is made of them', () => {
+  const rowCount = LIMITS.writeRowsMax + 1;
+  const least = { collectionId: 1, name: 'c', version: 1, dynamic: false, shards: 1 };
+  const fields = [
+    { id: 100, name: 'id', type: 'int64', primary: true, autoId: true },
+    { id: 101, name: 'v', type: 'vector', vectorType: 'binary', dim: 8 },
+  ];
+  const values = new Uint8Array(rowCount);
+  const column: Column = { kind: 'vector', type: 'binary', dim: 8, values };
+  const batch = { rowCount, columns: new Map([[101 as FieldId, column]]) };
+  const small = { ...least, fields } as unknown as CollectionSchema;
+  expect(() => checkBatch(batch, small)).toThrow(/limit is out of range/u);
 });
 
 test('the first value that is not finite is found wherever it stands', () => {

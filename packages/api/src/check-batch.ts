@@ -33,6 +33,7 @@ import { jsonText } from './json-text.ts';
  * @throws the error that `encodeRows` would throw for the same row.
  */
 export function checkBatch(batch: ColumnBatch, schema: CollectionSchema): void {
+  checkRowCount(batch.rowCount);
   checkRagged(batch);
   const fields = storedFields(schema);
   const known = new Set(fields.map((field) => field.id));
@@ -206,6 +207,18 @@ function checkJson(text: string, field: Field, row: number): void {
     const expected = 'canonical JSON: as JSON.stringify writes it';
     throw new ElanusError('wrong_type', { field: field.name, row, expected });
   }
+}
+
+/**
+ * Rows can be so small that a request holds tens of millions: what is made of each, its key above
+ * all, would not fit in memory.
+ *
+ * @throws limit_out_of_range
+ */
+export function checkRowCount(rows: number): void {
+  if (rows <= LIMITS.writeRowsMax) return;
+  const expected = `at most ${LIMITS.writeRowsMax} rows in one write`;
+  throw new ElanusError('limit_out_of_range', { expected, got: String(rows) });
 }
 
 /** Throws when columns of a batch disagree about how many rows there are. */

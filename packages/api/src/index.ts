@@ -1,6 +1,6 @@
 export { fromBase64, toBase64 } from './base64.ts';
 export { describe, scalarColumn } from './cells.ts';
-export { checkBatch, checkRagged, checkVectors } from './check-batch.ts';
+export { checkBatch, checkRagged, checkRowCount, checkVectors } from './check-batch.ts';
 export type {
   AlterRequest,
   Call,

@@ -10,7 +10,7 @@ import {
 import { TRPCError, initTRPC } from '@trpc/server';
 import { octetInputParser } from '@trpc/server/http';
 import { ZodError } from 'zod';
-import { checkBatch } from './check-batch.ts';
+import { checkBatch, checkRowCount } from './check-batch.ts';
 import type { AlterRequest, Call, CollectionSummary, Database } from './database.ts';
 import type { SetIndexRequest } from './database.ts';
 import { encodeKeys } from './encode-keys.ts';
@@ -176,6 +176,7 @@ interface JsonWrite {
 }
 
 async function writeRows(options: RouterOptions, write: JsonWrite, call: Call) {
+  checkRowCount(write.rows.length);
   const { schema } = await options.database.openCollection(write.collection, call);
   const result = await options.database.write(
     {

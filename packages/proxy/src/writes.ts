@@ -1,4 +1,5 @@
 /** Writes: route rows to shards, cut them into records, append, gather what happened. */
+import { checkRowCount } from '@elanus/api';
 import type { Call, DeleteRequest, KeyColumn, WriteRequest, WriteResult } from '@elanus/api';
 import {
   columnOf,
@@ -62,6 +63,7 @@ export class Writes {
     const { collection, mode, onConflict, idempotencyKey } = request;
     checkKey(idempotencyKey);
     if (request.batch.rowCount === 0) throw new ElanusError('empty_write', {});
+    checkRowCount(request.batch.rowCount);
     const schema = await this.#access.schema(collection, call);
     const { batch, keys } = await this.#withKeys(request.batch, schema, call);
     checkFields(batch, schema);
