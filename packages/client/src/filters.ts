@@ -43,8 +43,14 @@ function captured(filter: WireFilter): WireFilter {
     if (Array.isArray(value)) return value.map((item) => copy(item, depth + 1));
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype !== Object.prototype && prototype !== null) return value;
-    const entries = Object.entries(value);
-    return Object.fromEntries(entries.map(([key, item]) => [key, copy(item, depth + 1)]));
+    const object: Record<string, unknown> = {};
+    for (const key of Object.keys(value)) {
+      const item = copy((value as Record<string, unknown>)[key], depth + 1);
+      // Assigned, this one would be the prototype.
+      if (key !== '__proto__') object[key] = item;
+      else Object.defineProperty(object, key, { value: item, enumerable: true });
+    }
+    return object;
   };
   return copy(filter, 0) as WireFilter;
 }

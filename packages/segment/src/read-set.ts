@@ -68,6 +68,11 @@ export function allowedInSegment(
   const { view } = read;
   const everything = read.visibleRows === view.rowCount && read.deleted === undefined;
   if (everything && filter === undefined) return undefined;
+  const [only] = view.chunks;
+  // Sealed rows lie in one chunk: its bitset is the segment's.
+  if (only?.rowCount === view.rowCount && read.visibleRows >= view.rowCount) {
+    return allowedRows(read, only, filter);
+  }
   const joined = createBitset(view.rowCount);
   for (const chunk of view.chunks) {
     const rows = visibleInChunk(read, chunk);

@@ -87,12 +87,13 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
           effort,
           fields,
           withTimestamp,
+          explain: header.explain,
         },
         signal,
       );
       const { counts, scores, segments, rows } = hits;
       return {
-        header: { at, explain: header.explain ? explain : undefined },
+        header: { at, explain },
         bodies: [counts, scores, segments, rows, packRows(columns, shard.state.keyField.id)],
       };
     }),

@@ -97,6 +97,8 @@ export interface ShardSearch {
   readonly effort: SearchEffort;
   readonly fields: readonly Field[];
   readonly withTimestamp: boolean;
+  /** Whether the answer says how it was found. */
+  readonly explain: boolean;
 }
 
 /** Rows found, with their fields. Row i of `columns` belongs to the i-th hit in order. */
@@ -104,7 +106,8 @@ export interface ShardHits {
   readonly at: Timestamp;
   readonly hits: Hits;
   readonly columns: ColumnBatch;
-  readonly explain: ShardExplain;
+  /** Undefined when nobody asked. */
+  readonly explain: ShardExplain | undefined;
 }
 
 /** A read of rows by key order, or of listed keys. */
@@ -139,22 +142,17 @@ export class ShardReads {
 
   #search(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
     return this.#pinned(search.demand, async (snapshot, waitMs) => {
-      const { clock } = this.#context;
-      const filter = this.#filter(search.filter);
-      const begun = clock.monoMs();
-      const { parts, plans, where } = await this.#searchAll(snapshot, search, { filter, signal });
+      const { clock, state } = this.#context;
+      const nowMs = (): number => (search.explain ? clock.monoMs() : 0);
+      const begun = nowMs();
+      const { parts, plans, where } = await this.#searchAll(snapshot, search, signal);
       const hits = mergeHits(parts, search.metric);
-      const found = clock.monoMs();
+      const found = nowMs();
       const columns =
         this.#keysOnly(hits, search) ?? (await this.#retrieve(snapshot, listHits(hits), search));
-      const explain: ShardExplain = {
-        shard: this.#context.state.shard,
-        where,
-        waitMs,
-        searchMs: found - begun,
-        retrieveMs: clock.monoMs() - found,
-        segments: plans,
-      };
+      if (!search.explain) return { at: snapshot.at, hits, columns, explain: undefined };
+      const [searchMs, retrieveMs] = [found - begun, nowMs() - found];
+      const explain = { shard: state.shard, where, waitMs, searchMs, retrieveMs, segments: plans };
       return { at: snapshot.at, hits, columns, explain };
     });
   }
@@ -263,10 +261,15 @@ export class ShardReads {
     demand: ReadDemand,
     read: (snapshot: Snapshot, waitMs: number) => Promise<T>,
   ): Promise<T> {
-    const { clock, distribution } = this.#context;
-    const begun = clock.monoMs();
-    const at = await this.#instant(demand);
-    const waitMs = clock.monoMs() - begun;
+    const { clock, distribution, wal } = this.#context;
+    let at = wal.serviceTs;
+    let waitMs = 0;
+    // Mostly everything demanded is there: no step, no clock.
+    if (demand.at !== undefined || demand.guarantee > at) {
+      const begun = clock.monoMs();
+      at = await this.#instant(demand);
+      waitMs = clock.monoMs() - begun;
+    }
     for (let attempt = 0; ; attempt++) {
       const pin = distribution.pin();
       try {
@@ -345,21 +348,17 @@ export class ShardReads {
   }
 
   /** Growing rows and sealed ones at once; whichever there is none of costs nothing. */
-  #searchAll(
-    snapshot: Snapshot,
-    search: ShardSearch,
-    how: { readonly filter: CheckedFilter | undefined; readonly signal: AbortSignal },
-  ): Promise<Found> {
-    if (snapshot.refs.length === 0) return this.#searchGrowing(snapshot, search, how);
-    const sealed = this.#searchSealed(snapshot, search, how.signal);
+  #searchAll(snapshot: Snapshot, search: ShardSearch, signal: AbortSignal): Promise<Found> {
+    if (snapshot.refs.length === 0) return this.#searchGrowing(snapshot, search, signal);
+    const sealed = this.#searchSealed(snapshot, search, signal);
     if (snapshot.growing.length === 0) return sealed;
-    return Promise.all([this.#searchGrowing(snapshot, search, how), sealed]).then(bothFound);
+    return Promise.all([this.#searchGrowing(snapshot, search, signal), sealed]).then(bothFound);
   }
 
   async #searchGrowing(
     snapshot: Snapshot,
     search: ShardSearch,
-    how: { readonly filter: CheckedFilter | undefined; readonly signal: AbortSignal },
+    signal: AbortSignal,
   ): Promise<Found> {
     const { state, runner } = this.#context;
     const { field, metric, queries, nq, limit, bounds, effort } = search;
@@ -375,9 +374,9 @@ export class ShardReads {
         bounds,
         effort,
         ...key,
-        filter: how.filter,
+        filter: this.#filter(search.filter),
       },
-      how.signal,
+      signal,
     );
     if (where === 'pool') this.#codes.kick(() => state.open.map(({ rows }) => rows));
     const plans = output.plans.map((plan) => ({ ...plan, state: 'growing' }));

@@ -62,6 +62,7 @@ const searchOf = (id: number, more: Partial<ShardSearch> = {}): ShardSearch => (
   effort: { exact: false },
   fields: [],
   withTimestamp: false,
+  explain: false,
   ...more,
 });
 

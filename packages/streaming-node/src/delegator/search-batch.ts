@@ -156,11 +156,13 @@ export class SearchBatches {
 
 /** What searches that are joined must have in common. */
 function shapeOf(search: ShardSearch): string {
-  const { demand, field, metric, limit, filter, bounds, effort, fields, withTimestamp } = search;
+  const { demand, field, metric, limit, filter, bounds, effort, fields } = search;
+  const { withTimestamp, explain } = search;
   const ids = fields.map(({ id }) => id);
   const range = bounds === undefined ? undefined : [String(bounds.min), String(bounds.max)];
   const at = String(demand.at);
-  return JSON.stringify([at, field, metric, limit, range, effort, ids, withTimestamp, filter]);
+  const shown = [ids, withTimestamp, explain];
+  return JSON.stringify([at, field, metric, limit, range, effort, shown, filter]);
 }
 
 /** One search with all their vectors, at an instant that satisfies each. */
