@@ -66,6 +66,55 @@ export function clientIndexSuite(name: string, open: OpenSubject): void {
       expect((await again.describe()).indexes[0]?.choice).toEqual({ kind: 'flat_sq8' });
     });
 
+    test.each(['ivf_flat', 'ivf_sq8'] as const)('%s: lists, as many as asked', async (kind) => {
+      const made = pointsOf(freshName(), { kind, nlist: 32 });
+      const points = await subject.db.collection(made);
+      const { id, vec } = columns();
+      await points.insert({ id, vec });
+      const index = async () => (await points.describe()).indexes[0];
+      await expect.poll(async () => (await index())?.indexedRows, WAIT).toBe(ROWS);
+      expect((await index())?.choice).toEqual({ kind, nlist: 32 });
+      const part = { kind: kind.toUpperCase(), params: { nlist: 32 }, rows: ROWS };
+      expect((await index())?.parts).toMatchObject([part]);
+
+      const vector = vec.slice(80, 88);
+      const search = { vector, limit: 10, select: [] } as const;
+      const exact = await points.search({ ...search, recall: 1 });
+      expect(await points.search({ ...search, params: { nprobe: 32 } })).toEqual(exact);
+      const few = await points.search({ ...search, params: { nprobe: 1 } });
+      expect(few).toHaveLength(10);
+      expect(few[0]).toEqual(exact[0]);
+
+      const plan = (params: { nprobe: number }) => points.explain({ ...search, params });
+      const [one, all] = [await plan({ nprobe: 1 }), await plan({ nprobe: 32 })];
+      const looked = { index: kind.toUpperCase(), strategy: 'lists' };
+      expect(one.segments).toMatchObject([looked]);
+      expect(all.segments).toMatchObject([looked]);
+      const work = ({ segments }: typeof one) =>
+        segments.reduce((sum, { candidates, distances }) => sum + candidates + distances, 0);
+      expect(work(one)).toBeLessThan(work(all) / 4);
+      expect(one).toMatchObject({ recallIs: 'measured' });
+      expect(one.expectedRecall).toBeLessThan(all.expectedRecall);
+
+      // Without a number the lists follow from the rows; other kinds do not mind `nprobe`.
+      await points.index('vec', { kind });
+      await expect
+        .poll(async () => (await index())?.parts[0]?.params, WAIT)
+        .toEqual({ nlist: 200 });
+      await points.index('vec', { kind: 'flat_sq8' });
+      await expect.poll(async () => (await index())?.parts[0]?.kind, WAIT).toBe('FLAT_SQ8');
+      expect(await points.search({ ...search, params: { nprobe: 1 } })).toEqual(exact);
+    });
+
+    test.each([0, -1, 1.5, 65_537, 1e9])('refuses to look at %s lists', async (nprobe) => {
+      const docs = await subject.db.collection(docsOf(freshName()));
+      const search = docs.search({ vector: [1, 0, 0, 0], params: { nprobe } } as never);
+      expect(await detailsOf(search)).toMatchObject({
+        code: 'invalid_argument',
+        argument: 'params.nprobe',
+      });
+    });
+
     test('without a choice the rows decide', async () => {
       const docs = await subject.db.collection(docsOf(freshName()));
       const [index] = (await docs.describe()).indexes;
@@ -90,6 +139,11 @@ export function clientIndexSuite(name: string, open: OpenSubject): void {
         { kind: 'hnsw', m: 32, efConstruction: 16 },
         { code: 'limit_out_of_range' },
       ],
+      ['no lists', { kind: 'ivf_flat', nlist: 0 }, { code: 'limit_out_of_range' }],
+      ['too many lists', { kind: 'ivf_sq8', nlist: 65_537 }, { code: 'limit_out_of_range' }],
+      ['half a list', { kind: 'ivf_sq8', nlist: 2.5 }, { code: 'limit_out_of_range' }],
+      ['lists of a graph', { kind: 'hnsw', nlist: 8 }, { argument: 'index.nlist' }],
+      ['a search parameter', { kind: 'ivf_flat', nprobe: 8 }, { argument: 'index.nprobe' }],
       ['a parameter of another kind', { kind: 'flat', m: 8 }, { argument: 'index.m' }],
       ['no recall', { kind: 'auto', recall: 0 }, { argument: 'index.recall' }],
       ['too much recall', { kind: 'auto', recall: 1.5 }, { argument: 'index.recall' }],

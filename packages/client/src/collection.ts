@@ -79,8 +79,9 @@ interface Tuning {
   /** Share of the true neighbours to be found, above 0, at most 1 (exact); 0.98 when not said. */
   readonly recall?: number;
   /**
-   * Instead: `ef`, how many results a walk of a graph looks for; `exact: 1`; `dropRatio`, the share
-   * of a sparse query's smallest values that candidates are found without, 0 when not said.
+   * Instead: `ef`, how many results a walk of a graph looks for; `nprobe`, how many lists of an IVF
+   * index are looked at; `exact: 1`; `dropRatio`, the share of a sparse query's smallest values
+   * that candidates are found without, 0 when not said.
    */
   readonly params?: Readonly<Record<string, number>>;
 }

@@ -6,6 +6,8 @@ export interface SearchEffort {
   readonly recall?: number | undefined;
   /** HNSW: results that a walk looks for, whatever the recall. */
   readonly ef?: number | undefined;
+  /** IVF: lists that are looked at, whatever the recall. */
+  readonly nprobe?: number | undefined;
   /** SPARSE_INVERTED: share of a query's smallest values that candidates are found without. */
   readonly dropRatio?: number | undefined;
 }

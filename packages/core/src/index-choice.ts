@@ -4,7 +4,8 @@ import { VECTOR_TYPES, type VectorType } from './vector-type.ts';
 export interface IndexParameter {
   readonly min: number;
   readonly max: number;
-  readonly default: number;
+  /** Absent: it follows from the rows of each segment. */
+  readonly default?: number;
 }
 
 /** What can be said of a kind of index. */
@@ -13,6 +14,9 @@ export interface IndexKindRow {
   readonly types: readonly VectorType[];
   readonly params: Readonly<Record<string, IndexParameter>>;
 }
+
+/** Lists are for large segments: 65,536 of them is the most that a file holds. */
+const LISTS = { nlist: { min: 1, max: 65_536 } } as const;
 
 const NUMBERS: readonly VectorType[] = ['float32', 'float16', 'bfloat16', 'int8'];
 
@@ -31,6 +35,8 @@ export const INDEX_KINDS = {
       efConstruction: { min: 2, max: 2048, default: 200 },
     },
   },
+  ivf_flat: { types: NUMBERS, params: LISTS },
+  ivf_sq8: { types: NUMBERS, params: LISTS },
   sparse_inverted: { types: ['sparse'], params: {} },
 } as const satisfies Readonly<Record<string, IndexKindRow>>;
 
@@ -64,14 +70,17 @@ export interface BuiltIndex {
   readonly bytes: number;
 }
 
-/** The parameters of a choice, defaults written out, in the order of the table. */
+/**
+ * The parameters of a choice in the order of the table, defaults written out; those that follow
+ * from the rows are left out unless they are given.
+ */
 export function indexParams(choice: IndexChoice): Readonly<Record<string, number>> {
   const row: IndexKindRow = INDEX_KINDS[choice.kind];
   const given = choice as Readonly<Record<string, unknown>>;
   return Object.fromEntries(
-    Object.entries(row.params).map(([name, { default: usual }]) => {
-      const value = given[name];
-      return [name, typeof value === 'number' ? value : usual];
+    Object.entries(row.params).flatMap(([name, { default: usual }]) => {
+      const value = given[name] ?? usual;
+      return typeof value === 'number' ? [[name, value]] : [];
     }),
   );
 }

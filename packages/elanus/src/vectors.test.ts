@@ -168,8 +168,10 @@ test('sparse rows are found by postings, exactly', { timeout: 120_000 }, async (
   expect(hits).toHaveLength(1);
   const told = await rows.explain({ vector: words(7), limit: 5, ...dropping });
   expect(told.recallIs).toBe('likely');
-  const ratio = { vector: words(7), params: { dropRatio: 1 } };
-  await expect(rows.search(ratio)).rejects.toMatchObject({ code: 'invalid_argument' });
+  for (const params of [{ dropRatio: 1 }, { nprobe: 4 }]) {
+    const refused = rows.search({ vector: words(7), params });
+    await expect(refused).rejects.toMatchObject({ code: 'invalid_argument' });
+  }
 });
 
 test('zero vectors under cosine score 0, whatever the type', async () => {

@@ -36,6 +36,33 @@ const table: readonly [string, number, number, number, IndexChoice | undefined, 
   ['another', 1e6, 768, GB, { kind: 'flat_sq8', recall: 0.9 }, coded],
 ];
 
+test('lists: as many as asked for, twice the root of the rows otherwise', () => {
+  const shape = { type: 'float32', metric: 'l2', dim: 8, memoryBytes: 0 } as const;
+  const lists = (rowCount: number, choice: IndexChoice) =>
+    indexSpec({ ...shape, rowCount, choice });
+  expect(lists(10_000, { kind: 'ivf_flat' })).toEqual({ kind: 'IVF_FLAT', params: { nlist: 200 } });
+  const some: IndexChoice = { kind: 'ivf_sq8', nlist: 300 };
+  expect(lists(10_000, some)).toEqual({ kind: 'IVF_SQ8', params: { nlist: 300 } });
+  // No list without a row, and a choice that can be built over no rows at all.
+  expect(lists(250, some)).toEqual({ kind: 'IVF_SQ8', params: { nlist: 250 } });
+  expect(lists(0, some)).toEqual({ kind: 'IVF_SQ8', params: { nlist: 1 } });
+});
+
+test('a build of lists is given room for the codes and the sample besides its file', () => {
+  const [dim, rowCount] = [64, 100_000];
+  const shape = { metric: 'l2', dim, rowCount } as const;
+  const bytes = (kind: IndexSpec['kind'], nlist: number) =>
+    buildBytes({ kind, params: { nlist } }, shape);
+  const codes = buildBytes({ kind: 'FLAT_SQ8', params: {} }, shape);
+  const sample = 48 * 1000 * dim * 4;
+  expect(bytes('IVF_SQ8', 1000)).toBeGreaterThan(2 * codes + sample);
+  expect(bytes('IVF_SQ8', 1000)).toBeLessThan(2 * codes + 1.1 * sample + 8 * 2 ** 20);
+  expect(bytes('IVF_FLAT', 1000)).toBeGreaterThan(sample);
+  // The sample is never more than the rows.
+  const [few, many] = [bytes('IVF_FLAT', 10_000), bytes('IVF_FLAT', 20_000)];
+  expect(many - few).toBeLessThan(10_000 * (dim * 16 + 16));
+});
+
 test.each(table)('%s', (...row) => {
   const [, rowCount, dim, memoryBytes, choice, expected] = row;
   const wish = { choice, type: 'float32', metric: 'l2', dim, rowCount, memoryBytes } as const;

@@ -3,8 +3,9 @@ import type { IndexChoice, Metric, VectorType } from '@elanus/core';
 import { sq8Stride } from '@elanus/kernels';
 
 import { graphShape } from './hnsw-build.ts';
-import type { HnswParams } from './hnsw-build.ts';
-import { indexLayout } from './index-file.ts';
+import type { IndexParams } from './build.ts';
+import { indexLayout, isListKind } from './index-file.ts';
+import { codedKind, listBuildBytes, listCount } from './ivf-build.ts';
 import { RECALL_DEFAULT } from './recall-curve.ts';
 import type { IndexKind } from './vector-index.ts';
 
@@ -56,7 +57,10 @@ export function indexSpec(wish: IndexWish): IndexSpec | undefined {
   if (type === 'binary' || (type === 'sparse' && choice.kind === 'flat')) return undefined;
   if (type === 'sparse') return { kind: 'SPARSE_INVERTED', params: {} };
   if (choice.kind === 'auto') return autoIndex(wish, choice.recall ?? RECALL_DEFAULT);
-  return { kind: choice.kind.toUpperCase() as IndexKind, params: indexParams(choice) };
+  const kind = choice.kind.toUpperCase() as IndexKind;
+  const params = indexParams(choice);
+  if (!isListKind(kind)) return { kind, params };
+  return { kind, params: { nlist: Math.max(1, listCount(params, wish.rowCount)) } };
 }
 
 function autoIndex(wish: IndexWish, recall: number): IndexSpec {
@@ -93,12 +97,18 @@ export function buildBytes(
   const { kind } = spec;
   const { metric, dim, rowCount } = shape;
   const graph = kind === 'HNSW' ? graphShape(builderParams(spec), rowCount) : undefined;
-  const { bytes } = indexLayout({ kind, metric, dim, rowCount, graph });
+  const lists = isListKind(kind) ? listCount(builderParams(spec), rowCount) : undefined;
+  const { bytes } = indexLayout({ kind, metric, dim, rowCount, graph, lists });
+  if (lists !== undefined) {
+    const coded = indexLayout({ kind: codedKind(kind), metric, dim, rowCount }).bytes;
+    return bytes + coded + listBuildBytes({ count: lists, dim, rowCount });
+  }
   return kind === 'HNSW' ? bytes + rowCount * BUILD_ROW_BYTES + BUILD_BYTES : bytes;
 }
 
 /** The parameters as the builder of the kind takes them. */
-export function builderParams({ kind, params }: IndexSpec): HnswParams | undefined {
+export function builderParams({ kind, params }: IndexSpec): IndexParams | undefined {
+  if (isListKind(kind)) return { nlist: params['nlist'] };
   if (kind !== 'HNSW') return undefined;
   return { M: params['m'], efConstruction: params['efConstruction'] };
 }

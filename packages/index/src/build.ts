@@ -14,7 +14,7 @@ import { graphShape, graphSteps } from './hnsw-build.ts';
 import type { HnswParams } from './hnsw-build.ts';
 import { allocateIndex, indexLayout, isListKind, sealSteps } from './index-file.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
-import { ivfBuildSteps, listCount } from './ivf-build.ts';
+import { codedKind, ivfBuildSteps, listCount } from './ivf-build.ts';
 import type { IvfParams } from './ivf-build.ts';
 import { ivfSource, NO_CODES } from './open.ts';
 import { sparseBuildSteps } from './sparse-build.ts';
@@ -244,13 +244,19 @@ function* listSteps(
   memory: RowMemory,
 ): Generator<undefined, IndexHeader, undefined> {
   const { kernels, column, params } = plan;
-  const kind = plan.kind === 'IVF_SQ8' ? 'FLAT_SQ8' : 'FLAT';
-  const flat: NumberPlan = { ...plan, kind, file: undefined, crew: undefined };
+  const flat: NumberPlan = {
+    ...plan,
+    kind: codedKind(plan.kind),
+    file: undefined,
+    crew: undefined,
+  };
   const coded = reserveFile(flat);
   const measured = yield* numberSteps(flat, firstHeader(flat), coded.memory);
   const file = { memory, bytes: indexLayout(header).bytes };
   const made = { kernels, column, coded: { file: coded, header: measured }, file, header };
-  return yield* ivfBuildSteps({ ...made, seed: params?.seed ?? 1, sourceOf: ivfSource });
+  const done = yield* ivfBuildSteps({ ...made, seed: params?.seed ?? 1, sourceOf: ivfSource });
+  kernels.discard(coded.memory);
+  return done;
 }
 
 /** Writes everything but header and checksums; gives what was measured on the way. */

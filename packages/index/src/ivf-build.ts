@@ -9,10 +9,11 @@ import { codeStride, indexLayout, LISTS_MAX } from './index-file.ts';
 import type { IndexFile, IndexHeader, SectionName } from './index-file.ts';
 import { ivfSteps } from './ivf-search.ts';
 import type { IvfSource } from './ivf-search.ts';
-import { assignSteps, trainSteps } from './kmeans.ts';
+import { assignSteps, trainBytes, trainSteps } from './kmeans.ts';
 import { writeProbeCurve } from './probe-curve.ts';
 import type { ProbePoint } from './probe-curve.ts';
 import { CURVE_END, CURVE_LIMITS } from './recall-curve.ts';
+import type { IndexKind } from './vector-index.ts';
 
 /** Parameters of lists around centroids. */
 export interface IvfParams {
@@ -34,6 +35,22 @@ export function listCount(params: IvfParams | undefined, rowCount: number): numb
     throw new RangeError(`nlist: expected a whole number from 1 to ${LISTS_MAX}`);
   }
   return Math.min(nlist, rowCount);
+}
+
+/** The kind whose file, in the order of the rows, a build of lists makes first. */
+export const codedKind = (kind: IndexKind): IndexKind => (kind === 'IVF_SQ8' ? 'FLAT_SQ8' : 'FLAT');
+
+/** Results and candidates of the rows that measure recall. */
+const MEASURE_BYTES = 4 * 1024 * 1024;
+
+/** Bytes that lists take while they are made, besides the two files. */
+export function listBuildBytes(shape: {
+  readonly count: number;
+  readonly dim: number;
+  readonly rowCount: number;
+}): number {
+  const { dim, rowCount } = shape;
+  return trainBytes(shape) + rowCount * 4 + MEASURED * dim * 4 + MEASURE_BYTES;
 }
 
 /** What lists are made of: the rows, and their codes in row order in a file of their own. */

@@ -4,7 +4,7 @@ import type { Sq8Query, TopK } from '@elanus/kernels';
 import { flatSteps, slotView } from './flat.ts';
 import type { FlatSource } from './flat.ts';
 import type { Centroids } from './kmeans.ts';
-import { probesFor } from './probe-curve.ts';
+import { probesFor, recallOfProbes } from './probe-curve.ts';
 import type { ProbePoint } from './probe-curve.ts';
 import { RECALL_DEFAULT } from './recall-curve.ts';
 import { allowedRows, alone, candidatesFor, cutsBestSide } from './sq8-search.ts';
@@ -47,8 +47,14 @@ function listAt({ listStarts, listRows }: IvfSource, list: number): List {
   return { from: Math.min(to, listStarts[list] ?? 0), to };
 }
 
-/** How many lists a search looks at; undefined = scan. */
-function probesOf(source: IvfSource, args: NumberSearch): number | undefined {
+/** How many lists are looked at, and what so many found of the truth when no filter was there. */
+interface ProbePlan {
+  readonly probes: number;
+  readonly recall: number | undefined;
+}
+
+/** How a search looks at lists; undefined = scan. */
+function planProbes(source: IvfSource, args: NumberSearch): ProbePlan | undefined {
   const { rowCount } = source.column;
   const { count } = source.centroids;
   const recall = args.recall ?? RECALL_DEFAULT;
@@ -65,7 +71,8 @@ function probesOf(source: IvfSource, args: NumberSearch): number | undefined {
   const share = rows / rowCount;
   const probes = Math.min(count, Math.ceil(wanted * share ** FILTERED_PROBES));
   // Of the rows in the lists most would be left out: those that are not are fewer.
-  return share < 1 && rows < (rowCount * probes) / count ? undefined : probes;
+  if (share < 1 && rows < (rowCount * probes) / count) return undefined;
+  return { probes, recall: recallOfProbes(source.curve, args.top.limit, wanted) };
 }
 
 /** Rows of a list that may be returned, as rerank takes them. */
@@ -204,8 +211,9 @@ export function* ivfSteps(
   const { top, queries } = args;
   const { dim } = source.column;
   if (queries.length !== top.nq * dim) throw new RangeError('queries: expected top.nq x dim');
-  const probes = probesOf(source, args);
-  if (probes === undefined) return yield* flatSteps(source, args);
+  const plan = planProbes(source, args);
+  if (plan === undefined) return yield* flatSteps(source, args);
+  const { probes, recall } = plan;
   const near = yield* nearestLists(source, args, probes);
   const sum = { exactScores: 0, codeScores: 0, visited: 0, fallbacks: 0 };
   for (const [slot, lists] of near.entries()) {
@@ -231,5 +239,5 @@ export function* ivfSteps(
     yield;
   }
   const all = sum.fallbacks === top.nq;
-  return { plan: sum.fallbacks === 0 ? 'lists' : all ? 'exact' : 'mixed', ...sum };
+  return { plan: sum.fallbacks === 0 ? 'lists' : all ? 'exact' : 'mixed', recall, ...sum };
 }

@@ -10,7 +10,7 @@ import type { IndexParams } from './build.ts';
 import { indexLayout, readIndexHeader } from './index-file.ts';
 import type { IndexFile } from './index-file.ts';
 import { flatIndex, openHandle, openIndex } from './open.ts';
-import { probesFor, readProbeCurve } from './probe-curve.ts';
+import { probesFor, readProbeCurve, recallOfProbes } from './probe-curve.ts';
 import type { IndexSearch, VectorIndex } from './vector-index.ts';
 
 const METRICS = ['l2', 'ip', 'cosine'] as const;
@@ -101,6 +101,8 @@ describe.each(METRICS)('lists around centroids, %s', (metric) => {
       const top = createTopK(40, 10);
       const work = index.search({ queries, recall, top });
       expect(work.plan).toBe('lists');
+      expect(work.recall).toBeGreaterThan(recall - 0.15);
+      expect(work.recall).toBeLessThanOrEqual(1);
       expect(recallOf(top, truth)).toBeGreaterThanOrEqual(recall - 0.04);
       const looked = work.codeScores + work.exactScores;
       expect(looked).toBeGreaterThan(scored);
@@ -270,4 +272,10 @@ test('a curve that makes no sense is not followed', () => {
   expect(probesFor(curve, 500, 0.8)).toBe(9);
   expect(probesFor(curve, 10, 0.95)).toBeUndefined();
   expect(probesFor([], 10, 0.5)).toBeUndefined();
+  // Told is what was measured, never more.
+  expect(recallOfProbes(curve, 10, 4)).toBe(0.5);
+  expect(recallOfProbes(curve, 3, 5)).toBe(0.9);
+  expect(recallOfProbes(curve, 10, 100)).toBe(0.9);
+  expect(recallOfProbes(curve, 11, 8)).toBeUndefined();
+  expect(recallOfProbes(curve, 101, 9)).toBeUndefined();
 });

@@ -125,6 +125,17 @@ function* moveSteps(
   }
 }
 
+/** Bytes that training takes at most besides the centroids: the sample, its lists, the sums. */
+export function trainBytes(of: {
+  readonly count: number;
+  readonly dim: number;
+  readonly rowCount: number;
+}): number {
+  const { count, dim, rowCount } = of;
+  const sampled = Math.min(rowCount, count * SAMPLE_ROWS);
+  return sampled * (dim * 4 + 8) + count * (dim * 8 + 4);
+}
+
 /**
  * Trains centroids on a sample of the column, in steps of one native call. `scales` are the inverse
  * norms of the rows when lists are of directions.

@@ -49,6 +49,16 @@ export function readProbeCurve(memory: RowMemory, offset: number): readonly Prob
   return points.sort((a, b) => a.limit - b.limit || a.nprobe - b.nprobe);
 }
 
+/** What searches of so many lists were measured to find, at least; undefined: not known. */
+export function recallOfProbes(
+  points: readonly ProbePoint[],
+  limit: number,
+  nprobe: number,
+): number | undefined {
+  const measured = points.find((point) => point.limit >= limit)?.limit;
+  return points.findLast((point) => point.limit === measured && point.nprobe <= nprobe)?.recall;
+}
+
 /** The lists that `recall` takes; undefined when no number of them was measured to reach it. */
 export function probesFor(
   points: readonly ProbePoint[],

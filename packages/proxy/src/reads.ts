@@ -23,6 +23,7 @@ import {
   didYouMean,
   ElanusError,
   encodeColumns,
+  INDEX_KINDS,
   isElanusError,
   isVectorColumn,
   LIMITS,
@@ -36,6 +37,7 @@ import {
   type ColumnBatch,
   type Field,
   type FieldId,
+  type IndexKindRow,
   type SearchEffort,
   type SparseColumn,
   type VectorColumn,
@@ -420,7 +422,7 @@ function effortOf(request: SearchRequest, field: Field): SearchEffort {
     const hint = 'It is above 0 and at most 1.';
     throw new ElanusError('invalid_argument', { argument: 'recall', got: String(recall), hint });
   }
-  const { exact, ef, dropRatio } = params;
+  const { exact, ef, nprobe, dropRatio } = params;
   for (const unknown of Object.keys(params)) {
     if (SEARCH_PARAMS.includes(unknown)) continue;
     const hint = didYouMean(unknown, SEARCH_PARAMS) ?? `There are: ${SEARCH_PARAMS.join(', ')}.`;
@@ -430,6 +432,7 @@ function effortOf(request: SearchRequest, field: Field): SearchEffort {
     const hint = `It is a whole number from 1 to ${LIMITS.efMax}.`;
     throw new ElanusError('invalid_argument', { argument: 'params.ef', got: String(ef), hint });
   }
+  if (nprobe !== undefined) checkProbes(nprobe, field);
   const sparse = vectorShape(field).type === 'sparse';
   if (dropRatio !== undefined && !(sparse && dropRatio >= 0 && dropRatio < 1)) {
     const hint = 'It is 0 to below 1, for sparse vectors.';
@@ -438,10 +441,26 @@ function effortOf(request: SearchRequest, field: Field): SearchEffort {
   }
   // Postings find everything unless told to drop: no need to scan the rows themselves.
   const whole = recall === 1 && !(sparse && !dropRatio);
-  return { exact: whole || exact === 1, recall, ef, dropRatio };
+  return { exact: whole || exact === 1, recall, ef, nprobe, dropRatio };
 }
 
-const SEARCH_PARAMS: readonly string[] = ['ef', 'exact', 'dropRatio'];
+const SEARCH_PARAMS: readonly string[] = ['ef', 'nprobe', 'exact', 'dropRatio'];
+
+/**
+ * Refused only where there never are lists: a field that has another index today, or an older one
+ * until the lists are built, ignores it.
+ *
+ * @throws invalid_argument
+ */
+function checkProbes(nprobe: number, field: Field): void {
+  const { type } = vectorShape(field);
+  const { types }: IndexKindRow = INDEX_KINDS.ivf_flat;
+  const fits = Number.isInteger(nprobe) && nprobe >= 1 && nprobe <= LIMITS.nprobeMax;
+  if (fits && types.includes(type)) return;
+  const hint = `It is a whole number from 1 to ${LIMITS.nprobeMax}, for ${types.join(', ')}.`;
+  const [argument, got] = ['params.nprobe', `${nprobe} over ${type}`];
+  throw new ElanusError('invalid_argument', { argument, got, hint });
+}
 
 function boundsOf(request: SearchRequest): { min: number; max: number } | undefined {
   const { within } = request;

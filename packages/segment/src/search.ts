@@ -103,10 +103,20 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
     if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
     const index = openHandle(kernels, handle);
     const { bounds, effort } = task;
-    const { recall, ef, dropRatio } = effort;
+    const { recall, ef, nprobe, dropRatio } = effort;
     const queries = indexQueries(task.ready);
     const exact = index.kind === 'FLAT_SQ8' && (recall ?? 0) > CODED_RECALL;
-    const work = index.search({ queries, allowed, bounds, top, recall, ef, dropRatio, exact });
+    const work = index.search({
+      queries,
+      allowed,
+      bounds,
+      top,
+      recall,
+      ef,
+      nprobe,
+      dropRatio,
+      exact,
+    });
     sortTopK(top, task.metric);
     const told = workOf(work, { kind: index.kind, dropRatio });
     // A walk has not seen every row: looking for equals at the border would scan them all.
@@ -160,7 +170,9 @@ function workOf(
   const base = { way: 'index' as const, kind: of.kind, strategy, exactScores, codeScores };
   // Postings leave out what cannot be a result; what a search drops of its query is not measured.
   if (strategy === 'postings') return { ...base, recall: of.dropRatio ? undefined : 1 };
-  return { ...base, recall: strategy === 'exact' ? 1 : (work.recall ?? CODED_RECALL) };
+  // Lists tell what they were measured to find; what they were not measured for is not known.
+  const known = of.kind.startsWith('IVF') ? undefined : CODED_RECALL;
+  return { ...base, recall: strategy === 'exact' ? 1 : (work.recall ?? known) };
 }
 
 /** What scans of codes are calibrated for; see index/build. */
