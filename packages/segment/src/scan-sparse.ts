@@ -22,6 +22,8 @@ export interface SparseScan {
  * Queries with larger indices are merged with the rows; the others become a table, 8 MiB at most.
  */
 const TABLE_MAX = 1 << 20;
+/** Kept from scan to scan, all zeroes between them: fresh memory costs more than a short scan. */
+let table = new Float64Array(0);
 
 /**
  * Offers every allowed row within the bounds to `top`, those that share no index with the query
@@ -29,7 +31,6 @@ const TABLE_MAX = 1 << 20;
  */
 export function scanSparse(scan: SparseScan): void {
   const { queries } = scan;
-  let table = new Float64Array(0);
   for (let slot = 0; slot + 1 < queries.offsets.length; slot++) {
     const indices = queries.indices.subarray(queries.offsets[slot], queries.offsets[slot + 1]);
     const values = queries.values.subarray(queries.offsets[slot], queries.offsets[slot + 1]);
@@ -38,7 +39,7 @@ export function scanSparse(scan: SparseScan): void {
       scanQuery(scan, slot, (from, to) => mergeProduct(scan.rows, { from, to, indices, values }));
       continue;
     }
-    if (table.length < size) table = new Float64Array(size);
+    if (table.length < size) table = new Float64Array(Math.min(TABLE_MAX, size * 2));
     for (let i = 0; i < indices.length; i++) table[indices[i] as number] = values[i] as number;
     const known = table;
     scanQuery(scan, slot, (from, to) => tableProduct(scan.rows, { from, to, table: known, size }));
