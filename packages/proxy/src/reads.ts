@@ -207,7 +207,7 @@ export class Reads {
     }
     const filter = readRequestFilter(request.filter, schema).text;
     const columns = readProjection(request, schema);
-    const base = {
+    const header = {
       collectionId: schema.collectionId,
       field: field.id,
       metric: vectorShape(field).metric,
@@ -217,17 +217,21 @@ export class Reads {
       filter,
       bounds: boundsOf(request),
       effort: effortOf(request, field),
-      ...columns,
+      fields: columns.fields,
+      withTimestamp: columns.withTimestamp,
       explain,
+      shard: 0,
+      demand,
     };
     const keyField = primaryField(schema).id;
     const parts = [];
     const explains: ShardExplain[] = [];
     let at = demand.at;
     for (let shard = 0; shard < schema.shards; shard++) {
-      const header = { ...base, shard, demand: at === undefined ? demand : { guarantee: 0n, at } };
-      const asked = { header, bodies: packed.bodies };
-      const reply = await this.#access.call(searchShard, asked, call);
+      // The others are asked at the instant of the first.
+      const asked = shard === 0 ? header : { ...header, shard, demand: atInstant(demand, at) };
+      const sent = { header: asked, bodies: packed.bodies };
+      const reply = await this.#access.call(searchShard, sent, call);
       const [counts, scores, , , rows] = reply.bodies;
       parts.push({
         counts: counts as Uint32Array,
@@ -237,7 +241,7 @@ export class Reads {
       at = reply.header.at;
       if (reply.header.explain !== undefined) explains.push(reply.header.explain);
     }
-    const want = { nq, metric: base.metric, keyField, offset, limit };
+    const want = { nq, metric: header.metric, keyField, offset, limit };
     const merged = mergeShardHits(parts, want);
     const { counts, scores, columns: rows } = merged;
     const timestamp = at ?? 0n;
@@ -379,7 +383,7 @@ export class Reads {
     for (let shard = 0; shard < schema.shards; shard++) {
       const header = {
         ...selectBase(schema, shard, columns),
-        demand: at === undefined ? demand : { guarantee: 0n, at },
+        demand: atInstant(demand, at),
         filter,
         after,
         limit,
@@ -391,6 +395,10 @@ export class Reads {
     }
     return { parts, at: at ?? 0n };
   }
+}
+
+function atInstant(demand: ReadDemand, at: bigint | undefined): ReadDemand {
+  return at === undefined ? demand : { guarantee: 0n, at };
 }
 
 function selectBase(schema: CollectionSchema, shard: number, columns: Columns) {

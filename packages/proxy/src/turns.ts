@@ -19,6 +19,8 @@ const RETRY_AFTER_MS = 100;
 interface Waiting {
   readonly go: () => void;
   readonly giveUp: () => void;
+  /** From here on its deadline and its signal are listened to. */
+  readonly watch: () => void;
 }
 
 /** See the file's header. */
@@ -28,6 +30,11 @@ export class Turns {
   readonly #underWayMax: number;
   readonly #line = new Set<Waiting>();
   readonly #givenUp: Waiting[] = [];
+  /**
+   * Who came to the line in this turn. Most go on in the next one: a timer and a listener for each
+   * would cost more than to stand in line.
+   */
+  #unwatched: Waiting[] = [];
   #underWay = 0;
   /** When calls of this turn began; undefined: the loop has turned since. */
   #begunMs: number | undefined;
@@ -100,22 +107,28 @@ export class Turns {
         this.#isOpen(this.#clock.monoMs());
       };
       const onAbort = (): void => give(() => new ElanusError('cancelled', {}));
-      const stopTimer = this.#clock.after(timeoutMs, () => {
-        const late = (): ElanusError => new ElanusError('deadline_exceeded', { timeoutMs });
-        give(this.#what === 'writes' ? () => this.#exhausted() : late);
-      });
+      const leftMs = (): number => Math.max(1, timeoutMs - (this.#clock.monoMs() - now));
+      let stopTimer: (() => void) | undefined;
+      const watch = (): void => {
+        if (signal?.aborted === true) return onAbort();
+        stopTimer = this.#clock.after(leftMs(), () => {
+          const late = (): ElanusError => new ElanusError('deadline_exceeded', { timeoutMs });
+          give(this.#what === 'writes' ? () => this.#exhausted() : late);
+        });
+        signal?.addEventListener('abort', onAbort, { once: true });
+      };
       const leave = (): void => {
-        stopTimer();
-        signal?.removeEventListener('abort', onAbort);
+        stopTimer?.();
+        if (stopTimer !== undefined) signal?.removeEventListener('abort', onAbort);
       };
       const go = (): void => {
         leave();
-        resolve({ ...call, timeoutMs: Math.max(1, timeoutMs - (this.#clock.monoMs() - now)) });
+        if (signal?.aborted === true) reject(new ElanusError('cancelled', {}));
+        else resolve({ ...call, timeoutMs: leftMs() });
       };
-      const waiting: Waiting = { go, giveUp: onAbort };
+      const waiting: Waiting = { go, giveUp: onAbort, watch };
       this.#line.add(waiting);
-      signal?.addEventListener('abort', onAbort, { once: true });
-      if (signal?.aborted === true) onAbort();
+      this.#unwatched.push(waiting);
     });
   }
 
@@ -123,9 +136,18 @@ export class Turns {
   async #turn(): Promise<void> {
     do {
       await this.#clock.turn();
+      const waited = this.#unwatched;
+      this.#unwatched = [];
       await this.#serve();
-    } while (this.#givenUp.length > 0 || (this.#line.size > 0 && !this.#isFull));
+      for (const waiting of waited) if (this.#line.has(waiting)) waiting.watch();
+    } while (this.#hasMore);
     this.#begunMs = undefined;
+  }
+
+  /** Whether there is something to do in the next turn. */
+  get #hasMore(): boolean {
+    if (this.#givenUp.length > 0 || this.#unwatched.length > 0) return true;
+    return this.#line.size > 0 && !this.#isFull;
   }
 
   get #isFull(): boolean {

@@ -206,8 +206,9 @@ class SegmentHost {
       );
       const { counts, scores, segments, rows } = output.hits;
       const packed = packKeys(output.hits.keys);
+      const plans = pruned.length === 0 ? output.plans : [...output.plans, ...pruned.map(skipped)];
       return {
-        header: { keys: packed.text, where, plans: [...output.plans, ...pruned.map(skipped)] },
+        header: { keys: packed.text, where, plans },
         bodies: [counts, scores, segments, rows, ...packed.bodies],
       };
     });

@@ -290,11 +290,16 @@ function putKeys(
     }
     return;
   }
+  let [first, end] = [0, 0];
+  let values = keys;
   for (let at = from; at < to; at++) {
     const row = rows[at] ?? 0;
-    const chunk = chunkOf(view, row);
-    const { values } = keyColumn(chunk, field) as { readonly values: BigInt64Array };
-    keys[at] = values[row - chunk.rowBase] as bigint;
+    if (row < first || row >= end) {
+      const chunk = chunkOf(view, row);
+      [first, end] = [chunk.rowBase, chunk.rowBase + chunk.rowCount];
+      ({ values } = keyColumn(chunk, field) as { readonly values: BigInt64Array });
+    }
+    keys[at] = values[row - first] as bigint;
   }
 }
 

@@ -29,6 +29,7 @@ import {
   type Metric,
   type Pool,
   type SearchEffort,
+  type SegmentPlan,
   type Timestamp,
 } from '@elanus/core';
 import { readFilter, type CheckedFilter } from '@elanus/expr';
@@ -379,7 +380,7 @@ export class ShardReads {
       signal,
     );
     if (where === 'pool') this.#codes.kick(() => state.open.map(({ rows }) => rows));
-    const plans = output.plans.map((plan) => ({ ...plan, state: 'growing' }));
+    const plans = search.explain ? plansOf(output.plans, 'growing') : [];
     return { parts: [output.hits], plans, where };
   }
 
@@ -393,6 +394,7 @@ export class ShardReads {
     const { refs, deletes } = snapshot;
     const packed = packVectors(queries);
     const asked = {
+      refs,
       schema,
       field,
       metric,
@@ -404,8 +406,8 @@ export class ShardReads {
       effort,
     };
     const { header, bodies } = await invoke(this.#context.bus, searchSealed, {
-      header: { refs, ...asked },
-      bodies: [...packed.bodies, ...deletes],
+      header: asked,
+      bodies: deletes.length === 0 ? packed.bodies : [...packed.bodies, ...deletes],
       options: { signal },
     });
     const [counts, scores, segments, rows, keys] = bodies;
@@ -418,7 +420,7 @@ export class ShardReads {
       rows: rows as Uint32Array,
       keys: unpackKeys(header.keys, keys),
     };
-    const plans = header.plans.map((plan) => ({ ...plan, state: 'flushed' }));
+    const plans = search.explain ? plansOf(header.plans, 'flushed') : [];
     return { parts: [hits], plans, where: header.where };
   }
 
@@ -503,6 +505,10 @@ interface Found {
 
 function keyBatch(field: FieldId, values: BigInt64Array): ColumnBatch {
   return { rowCount: values.length, columns: new Map([[field, { kind: 'int64', values }]]) };
+}
+
+function plansOf(plans: readonly SegmentPlan[], state: string): Found['plans'] {
+  return plans.map((plan) => ({ ...plan, state }));
 }
 
 function bothFound([here, there]: readonly [Found, Found]): Found {
