@@ -3,7 +3,7 @@
  * against what the shard will be once everything in flight is applied (the projection), then
  * stamped in one turn. Nothing else can enter between the check and the stamp.
  *
- *     wait for room -> retry? -> schema -> keys -> projection -> segment -> stamp
+ *     schema -> retry? -> memory -> wait for room -> keys -> projection -> clock -> segment, stamp
  *
  * Invariants: W5 (a key has one effect), promise 5 (keys are unique), promise 7 (limits refuse
  * first).
