@@ -116,7 +116,7 @@ test('keys of a write in flight are taken; those of a delete in flight are free'
   expect(state.rowCount).toBe(3);
 });
 
-test('a write that fails before it is stamped leaves the projection of those before it', async () => {
+test('a write that fails before its stamp leaves the projection of those before it', async () => {
   const { admission, state, hold, needWindow } = await openShard();
   const go = hold();
   const first = admission.write(write('insert', 'a', [1n]), signal);
