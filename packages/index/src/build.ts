@@ -3,6 +3,8 @@ import type { FloatMetric, Metric } from '@elanus/core';
 import { createTopK, decodeElements, elementsOf, rowsPerCall, trainSq8 } from '@elanus/kernels';
 import type { Kernels, RowMemory, TopK } from '@elanus/kernels';
 
+import { adoptSteps } from './adopted-graph.ts';
+import type { AdoptedLinks } from './adopted-graph.ts';
 import { binaryMetric, floatMetric, numberColumn, rowOf } from './column.ts';
 import type { IndexColumn, NumberColumn } from './column.ts';
 import { codedRows, encodePiece, encodeRows, writeFacts } from './coded-rows.ts';
@@ -37,6 +39,8 @@ export interface IndexPlan {
   readonly file?: IndexFile | undefined;
   /** HNSW: threads that help. */
   readonly crew?: Crew | undefined;
+  /** HNSW: links that are kept instead of made, see hnswlib-file.ts. */
+  readonly adopted?: AdoptedLinks | undefined;
 }
 
 /** A build over rows of numbers. */
@@ -285,9 +289,10 @@ function* numberSteps(
     header = { ...header, grid, typicalNorm: norm, candidatesOfTen };
     if (kind === 'HNSW') {
       const source = { ...coded, typicalNorm: norm, candidatesOfTen };
-      const { crew, params } = plan;
+      const { crew, params, adopted } = plan;
       const task = { source, file: room, header, seed: params?.seed ?? 1, crew };
-      header = { ...header, graph: yield* graphSteps(task) };
+      const steps = adopted === undefined ? graphSteps(task) : adoptSteps(task, adopted);
+      header = { ...header, graph: yield* steps };
     }
   }
   return header;

@@ -21,7 +21,7 @@ const ROUND_SHARE = 8;
 const NO_LINK = 0xffffffff;
 
 /** The highest layer of a position. */
-function levelOf(graph: GraphView, position: number): number {
+export function levelOf(graph: GraphView, position: number): number {
   let level = 0;
   while (position < graphCount(graph.nodes, graph.degree, level + 1)) level++;
   return level;
@@ -81,7 +81,7 @@ function scatter(build: GraphBuild, stage: Stage, lists: Uint32Array): number {
 }
 
 /** Where the lists of a layer lie. */
-function listsOf(graph: GraphView, layer: number): Uint32Array {
+export function listsOf(graph: GraphView, layer: number): Uint32Array {
   const { memory, nodes, degree } = graph;
   if (layer === 0) {
     const at = memory.byteOffset + graph.links;

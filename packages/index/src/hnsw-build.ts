@@ -29,7 +29,8 @@ export interface HnswParams {
   readonly seed?: number | undefined;
 }
 
-const EF_CONSTRUCTION_MAX = 2048;
+/** The largest efConstruction. */
+export const EF_CONSTRUCTION_MAX = 2048;
 /** Rows that measure recall: a standard error of about half a percent. */
 const HELD_OUT = TRUTH_MAX.queries;
 /** Filters that walks by inner products are measured under, and the narrowest of those walks. */
@@ -41,6 +42,17 @@ const COARSE_DIM = 4;
 const HELD_OUT_SHARE = 20;
 /** Codes that tell so little that a scan of them looks at most rows exactly need no graph. */
 const CANDIDATES_SHARE_MAX = 1 / 4;
+
+/** How many of the rows measure recall. */
+export function heldOutRows(nodes: number): number {
+  return Math.min(HELD_OUT, Math.floor(nodes / HELD_OUT_SHARE));
+}
+
+/** Whether codes tell enough for walks by them. */
+export function isWorthGraph({ column, candidatesOfTen }: Sq8Source): boolean {
+  const { rowCount } = column;
+  return rowCount > 0 && candidatesOfTen <= rowCount * CANDIDATES_SHARE_MAX;
+}
 
 /** M of the parameters, or its default. */
 export function graphDegree(params: HnswParams | undefined): number {
@@ -80,14 +92,14 @@ export function* graphSteps(task: GraphTask): Generator<undefined, GraphShape, u
   assert(graph !== undefined, 'a header of a graph');
   const { rowCount } = header;
   const few = { ...graph, nodes: 0 };
-  if (rowCount === 0 || source.candidatesOfTen > rowCount * CANDIDATES_SHARE_MAX) return few;
+  if (!isWorthGraph(source)) return few;
   const stride = codeStride(header);
   const codes = bytesOf(source.codes, rowCount * stride);
   const first = yield* findTwins({ codes, rowCount, stride });
   const crew = task.crew ?? createCrew(rowCount, graph.degree);
   const nodes = first.reduce((count, twin, row) => count + (twin === row ? 1 : 0), 0);
   if (source.column.dim <= COARSE_DIM && nodes * 2 < rowCount) return few;
-  const heldOut = Math.min(HELD_OUT, Math.floor(nodes / HELD_OUT_SHARE));
+  const heldOut = heldOutRows(nodes);
   const order = writeOrder({ first, degree: graph.degree, seed: task.seed, heldOut }, crew.order);
   yield;
   const shape = { ...graph, nodes: order.nodes };
@@ -108,7 +120,8 @@ export function* graphSteps(task: GraphTask): Generator<undefined, GraphShape, u
   return shape;
 }
 
-interface Measured extends Sq8Source {
+/** A graph, and the rows that it knows as others' twins. */
+export interface Measured extends Sq8Source {
   readonly graph: GraphView;
   readonly first: Uint32Array;
 }
@@ -163,8 +176,8 @@ function recallOf(found: TopK, truth: TopK, limit: number): number {
   return all === 0 ? 1 : hits / all;
 }
 
-/** Walks of all widths with the rows that were held out as queries. */
-function* measure(
+/** Walks of all widths with the rows that were held out as queries: the recall curve. */
+export function* measure(
   source: Measured,
   crew: Crew,
   order: LinkOrder,

@@ -7,6 +7,9 @@ export type { Crew } from './crew.ts';
 export type { HnswParams } from './hnsw-build.ts';
 export { columnNorms } from './column.ts';
 export type { IndexHandle } from './handle.ts';
+export type { AdoptedLinks } from './adopted-graph.ts';
+export type { HnswlibExport, HnswlibImage, HnswlibRows } from './hnswlib-file.ts';
+export { readHnswlib, writeHnswlib } from './hnswlib-file.ts';
 export type {
   GraphShape,
   IndexFile,
