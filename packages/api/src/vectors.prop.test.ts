@@ -108,6 +108,28 @@ test('queries in JSON are lists, base64 of their own array, or entries', () => {
   expect(() => query('float32', { packed: { count: 1, values: 'AAA=' } })).toThrow(/base64/);
 });
 
+test('entries in any order and any form are one row', () => {
+  const index = fc.oneof(fc.nat(LIMITS.sparseIndexMax), fc.constant(LIMITS.sparseIndexMax));
+  const entry = fc.tuple(index, fc.integer({ min: 1, max: 1_000 }));
+  const entries = fc.uniqueArray(entry, { selector: ([at]) => at, maxLength: 40 });
+  fc.assert(
+    fc.property(entries, (given) => {
+      const values = given.toSorted(([a], [b]) => a - b);
+      const column = {
+        kind: 'sparse',
+        offsets: Uint32Array.of(0, given.length),
+        indices: Uint32Array.from(values, ([at]) => at),
+        values: Float32Array.from(values, ([, value]) => value),
+      };
+      const parts = { indices: given.map(([at]) => at), values: given.map(([, value]) => value) };
+      for (const vector of [given, parts, Object.fromEntries(given)]) {
+        const { queries } = searchPart({ collection: 'c', field: 'sparse', vector }, schema);
+        expect(queries).toEqual({ kind: 'vectors', column });
+      }
+    }),
+  );
+});
+
 const sparse = (offsets: number[], indices: number[], values: number[]): Column => ({
   kind: 'sparse',
   offsets: Uint32Array.from(offsets),
