@@ -182,16 +182,18 @@ class BuildRun {
     const inputs: Input[] = [];
     for (const record of this.#job.inputs) inputs.push(await this.#input(record));
     const rowCount = inputs.reduce((sum, input) => sum + input.keep.length, 0);
-    const scalars = await this.#mergeScalars(inputs);
     const vectors: Manifest['vectors'][number][] = [];
     const indexes: ManifestIndex[] = [];
-    let bytes = scalars.bytes;
+    let bytes = 0;
+    // First what may be refused for want of memory: then nothing was done for nothing.
     for (const { field } of this.#job.vectors) {
       const merged = await this.#mergeVectors(inputs, field, rowCount);
       vectors.push(merged.file);
       if (merged.index !== undefined) indexes.push(merged.index);
       bytes += merged.bytes;
     }
+    const scalars = await this.#mergeScalars(inputs);
+    bytes += scalars.bytes;
     const last = inputs[inputs.length - 1]?.manifest;
     const first = inputs[0]?.manifest;
     assert(first !== undefined && last !== undefined, 'a merge has inputs');
