@@ -16,7 +16,7 @@ import { graphShape, graphSteps } from './hnsw-build.ts';
 import type { HnswParams } from './hnsw-build.ts';
 import { allocateIndex, indexLayout, isListKind, sealSteps } from './index-file.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
-import { codedKind, ivfBuildSteps, listCount } from './ivf-build.ts';
+import { codedKind, ivfBuildSteps, listCount, listStepCount } from './ivf-build.ts';
 import type { IvfParams } from './ivf-build.ts';
 import { ivfSource, NO_CODES } from './open.ts';
 import { sparseBuildSteps } from './sparse-build.ts';
@@ -310,7 +310,9 @@ function stepsOf(plan: IndexPlan): number {
     plan.kind === 'FLAT' || plan.kind === 'BIN_FLAT' ? 0 : calls * (16 + 2 * CALIBRATION_QUERIES);
   // A step links eight rows or merges the links of 32 targets: see crew.ts.
   const linked = plan.kind === 'HNSW' ? rowCount * 0.56 : 0;
-  return Math.max(1, norms + coded + linked + sealed);
+  const lists = isListKind(plan.kind) ? listCount(plan.params, rowCount) : 0;
+  const listed = lists > 0 ? listStepCount({ count: lists, dim, rowCount }) : 0;
+  return Math.max(1, norms + coded + linked + listed + sealed);
 }
 
 /** How a build is watched and interrupted. */

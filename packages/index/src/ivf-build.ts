@@ -9,7 +9,8 @@ import { codeStride, indexLayout, LISTS_MAX } from './index-file.ts';
 import type { IndexFile, IndexHeader, SectionName } from './index-file.ts';
 import { ivfSteps } from './ivf-search.ts';
 import type { IvfSource } from './ivf-search.ts';
-import { assignSteps, trainBytes, trainSteps } from './kmeans.ts';
+import { assignSteps, trainBytes, trainStepCount, trainSteps } from './kmeans.ts';
+import type { ListShape } from './kmeans.ts';
 import { writeProbeCurve } from './probe-curve.ts';
 import type { ProbePoint } from './probe-curve.ts';
 import { CURVE_END, CURVE_LIMITS } from './recall-curve.ts';
@@ -44,13 +45,17 @@ export const codedKind = (kind: IndexKind): IndexKind => (kind === 'IVF_SQ8' ? '
 const MEASURE_BYTES = 4 * 1024 * 1024;
 
 /** Bytes that lists take while they are made, besides the two files. */
-export function listBuildBytes(shape: {
-  readonly count: number;
-  readonly dim: number;
-  readonly rowCount: number;
-}): number {
+export function listBuildBytes(shape: ListShape): number {
   const { dim, rowCount } = shape;
   return trainBytes(shape) + rowCount * 4 + MEASURED * dim * 4 + MEASURE_BYTES;
+}
+
+/** Searches of each row that measures recall, about. */
+const MEASURES = 6;
+
+/** About how many steps it takes to make lists, codes left out. */
+export function listStepCount(shape: ListShape): number {
+  return trainStepCount(shape) + Math.min(MEASURED, shape.rowCount) * MEASURES;
 }
 
 /** What lists are made of: the rows, and their codes in row order in a file of their own. */

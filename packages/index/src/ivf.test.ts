@@ -5,7 +5,7 @@ import type { Kernels, TopK } from '@elanus/kernels';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { buildSteps } from './build.ts';
+import { buildIndex, buildSteps } from './build.ts';
 import type { IndexParams } from './build.ts';
 import { indexLayout, readIndexHeader } from './index-file.ts';
 import type { IndexFile } from './index-file.ts';
@@ -175,6 +175,20 @@ test('files and answers are equal on every instruction set and in WebAssembly', 
     );
   });
   for (const one of made) expect(one).toEqual(made[0]);
+});
+
+test.each(KINDS)('%s: a build tells how far it is', async (kind) => {
+  const { kernels, column } = clustered(loadKernels(), 6000, 24);
+  const shares: number[] = [];
+  const control = {
+    pause: async () => undefined,
+    onProgress: (share: number) => shares.push(share),
+  };
+  await buildIndex({ kernels, column, kind, metric: 'l2' }, control);
+  const half = shares[Math.floor(shares.length / 2)];
+  expect(half).toBeGreaterThan(0.3);
+  expect(half).toBeLessThan(0.7);
+  expect(shares.at(-1)).toBeGreaterThan(0.7);
 });
 
 test('a seed decides, and a handle opens the same index', () => {

@@ -26,7 +26,7 @@ const ITERATIONS = 8;
 const BATCH_MAX = 64;
 
 /** Rows whose lists are found in one step: one native call's worth. */
-function batchOf({ count, dim }: Centroids): number {
+function batchOf({ count, dim }: Pick<Centroids, 'count' | 'dim'>): number {
   return Math.max(1, Math.min(BATCH_MAX, Math.floor(rowsPerCall(dim, 1) / count)));
 }
 
@@ -125,12 +125,21 @@ function* moveSteps(
   }
 }
 
-/** Bytes that training takes at most besides the centroids: the sample, its lists, the sums. */
-export function trainBytes(of: {
+/** Rows, lists and dimension of a column that is cut into lists. */
+export interface ListShape {
   readonly count: number;
   readonly dim: number;
   readonly rowCount: number;
-}): number {
+}
+
+/** About how many steps training and filling the lists take. */
+export function trainStepCount(of: ListShape): number {
+  const sampled = Math.min(of.rowCount, of.count * SAMPLE_ROWS);
+  return (ITERATIONS * sampled + of.rowCount) / batchOf(of);
+}
+
+/** Bytes that training takes at most besides the centroids: the sample, its lists, the sums. */
+export function trainBytes(of: ListShape): number {
   const { count, dim, rowCount } = of;
   const sampled = Math.min(rowCount, count * SAMPLE_ROWS);
   return sampled * (dim * 4 + 8) + count * (dim * 8 + 4);
