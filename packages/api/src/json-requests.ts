@@ -1,6 +1,7 @@
 import type { CollectionSchema, VectorColumn } from '@elanus/core';
 import {
   ElanusError,
+  LIMITS,
   assert,
   denseWidth,
   isVectorColumn,
@@ -87,6 +88,11 @@ function queriesPart(input: SearchInput, schema: CollectionSchema): SearchReques
   const field = searchField(schema, input.field);
   if (packed !== undefined) return { kind: 'vectors', column: packedVectors(packed, field) };
   const list = vector === undefined ? (vectors ?? []) : [vector];
+  if (list.length > LIMITS.queriesMax) {
+    // Room for all is taken before the first is looked at.
+    const expected = `1 to ${LIMITS.queriesMax} queries`;
+    throw new ElanusError('limit_out_of_range', { expected, got: String(list.length) });
+  }
   const column = fieldColumn({ values: list, field, firstRow: 0 }, {});
   assert(isVectorColumn(column), 'a vector field has vectors');
   return { kind: 'vectors', column };

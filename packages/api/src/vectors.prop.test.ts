@@ -103,6 +103,8 @@ test('queries in JSON are lists, base64 of their own array, or entries', () => {
       values: Float32Array.of(1),
     },
   });
+  const many = Array.from({ length: LIMITS.queriesMax + 1 }, () => '');
+  expect(() => query('float32', { vectors: many })).toThrow(/limit is out of range/);
   expect(() => query('sparse', { packed })).toThrow(/packed/);
   expect(() => query('float16', { packed: { count: 2, values: text } })).toThrow(/dimension/);
   expect(() => query('float32', { packed: { count: 1, values: 'AAA=' } })).toThrow(/base64/);
