@@ -28,7 +28,7 @@ export {
   saveTimestampWindow,
   setIndex,
 } from './calls/coordinator.ts';
-export type { SegmentRef } from './calls/query.ts';
+export type { SegmentRef, WantedFields } from './calls/query.ts';
 export {
   countSealed,
   describeNode,
@@ -60,6 +60,7 @@ export {
 } from './calls/streaming.ts';
 export type { BuildJob } from './calls/worker.ts';
 export { runBuild } from './calls/worker.ts';
+export type { RowsHead } from './rows.ts';
 export { packRows, unpackRows } from './rows.ts';
 export type { VectorsHead } from './vectors.ts';
 export { packVectors, unpackVectors } from './vectors.ts';

@@ -1,29 +1,120 @@
 /**
- * Rows of an answer as one body. Searches that ask for no more than keys are the shortest and the
- * most: packing ten numbers into a frame and reading them again would cost more than finding some.
+ * Rows of an answer as bodies of a call: one for each array of their columns, which in process
+ * travel by reference. A frame would be encoded and decoded at every role; for ten rows that takes
+ * longer than to find them.
  */
 import {
   assert,
-  decodeColumns,
-  encodeColumns,
+  fieldId,
+  isDenseArray,
+  type BytesColumn,
   type Column,
   type ColumnBatch,
+  type DenseType,
   type FieldId,
+  type NumberColumn,
 } from '@elanus/core';
 
-/** Rows as a column frame; int64 keys alone as they are. */
-export function packRows(rows: ColumnBatch, keyField: FieldId): ArrayBufferView {
-  const keys = rows.columns.size === 1 ? rows.columns.get(keyField) : undefined;
-  if (keys?.kind === 'int64' && keys.valid === undefined) return keys.values;
-  return encodeColumns(rows);
+type FlatColumn = NumberColumn | BytesColumn;
+
+/** What a call's header says of a column: all but its arrays. */
+interface ColumnHead {
+  readonly field: number;
+  readonly kind: Column['kind'];
+  /** Lists: what they hold. */
+  readonly element?: FlatColumn['kind'];
+  /** Dense vectors. */
+  readonly type?: DenseType;
+  readonly dim?: number;
+  /** Whether the last body says which values are there. */
+  readonly hasValid: boolean;
 }
 
-/** Reads what `packRows` made; values are views on it. */
-export function unpackRows(body: ArrayBufferView | undefined, keyField: FieldId): ColumnBatch {
-  if (body instanceof BigInt64Array) {
-    const keys: Column = { kind: 'int64', values: body };
-    return { rowCount: body.length, columns: new Map([[keyField, keys]]) };
+/** What a call's header says of the rows in its bodies. */
+export interface RowsHead {
+  readonly rowCount: number;
+  readonly columns: readonly ColumnHead[];
+}
+
+/** Rows as a head and bodies. The bodies are the batch's own arrays. Cost: none by row. */
+export function packRows(rows: ColumnBatch): {
+  readonly head: RowsHead;
+  readonly bodies: readonly ArrayBufferView[];
+} {
+  const columns: ColumnHead[] = [];
+  const bodies: ArrayBufferView[] = [];
+  for (const [field, column] of rows.columns) columns.push(packColumn(field, column, bodies));
+  return { head: { rowCount: rows.rowCount, columns }, bodies };
+}
+
+function packColumn(field: FieldId, column: Column, bodies: ArrayBufferView[]): ColumnHead {
+  const { kind } = column;
+  if (kind === 'vector') {
+    bodies.push(column.values);
+    return { field, kind, type: column.type, dim: column.dim, hasValid: false };
   }
-  assert(body instanceof Uint8Array, 'rows are a column frame or int64 keys');
-  return decodeColumns(body);
+  if (kind === 'sparse') {
+    bodies.push(column.offsets, column.indices, column.values);
+    return { field, kind, hasValid: false };
+  }
+  const { valid } = column;
+  const hasValid = valid !== undefined;
+  if (kind === 'array') {
+    bodies.push(column.offsets);
+    packFlat(column.element, bodies);
+    if (hasValid) bodies.push(valid);
+    return { field, kind, element: column.element.kind, hasValid };
+  }
+  packFlat(column, bodies);
+  if (hasValid) bodies.push(valid);
+  return { field, kind, hasValid };
+}
+
+function packFlat(column: FlatColumn, bodies: ArrayBufferView[]): void {
+  if ('offsets' in column) bodies.push(column.offsets, column.data);
+  else bodies.push(column.values);
+}
+
+/** Reads what `packRows` made; the arrays are the bodies. */
+export function unpackRows(head: RowsHead, bodies: readonly ArrayBufferView[]): ColumnBatch {
+  const columns = new Map<FieldId, Column>();
+  let at = 0;
+  const next = (): ArrayBufferView => {
+    const body = bodies[at++];
+    assert(body !== undefined, 'a body for every array of the rows');
+    return body;
+  };
+  for (const column of head.columns) columns.set(fieldId(column.field), unpackColumn(column, next));
+  return { rowCount: head.rowCount, columns };
+}
+
+function unpackColumn(head: ColumnHead, next: () => ArrayBufferView): Column {
+  const { kind, type, dim = 0 } = head;
+  if (kind === 'vector') {
+    const values = next();
+    assert(type !== undefined && isDenseArray(type, values), 'vectors of their type');
+    return { kind, type, dim, values };
+  }
+  if (kind === 'sparse') {
+    const [offsets, indices] = [next() as Uint32Array, next() as Uint32Array];
+    return { kind, offsets, indices, values: next() as Float32Array };
+  }
+  if (kind === 'array') {
+    const offsets = next() as Uint32Array;
+    assert(head.element !== undefined, 'lists say what they hold');
+    const element = unpackFlat(head.element, next);
+    return head.hasValid
+      ? { kind, offsets, element, valid: next() as Uint32Array }
+      : { kind, offsets, element };
+  }
+  const column = unpackFlat(kind, next);
+  return head.hasValid ? { ...column, valid: next() as Uint32Array } : column;
+}
+
+function unpackFlat(kind: FlatColumn['kind'], next: () => ArrayBufferView): FlatColumn {
+  if (kind === 'varchar' || kind === 'json' || kind === 'bytes') {
+    const offsets = next() as Uint32Array;
+    return { kind, offsets, data: next() as Uint8Array };
+  }
+  return { kind, values: next() as NumberColumn['values'] };
 }

@@ -223,7 +223,6 @@ export class Reads {
       shard: 0,
       demand,
     };
-    const keyField = primaryField(schema).id;
     const parts = [];
     const explains: ShardExplain[] = [];
     let at = demand.at;
@@ -232,15 +231,16 @@ export class Reads {
       const asked = shard === 0 ? header : { ...header, shard, demand: atInstant(demand, at) };
       const sent = { header: asked, bodies: packed.bodies };
       const reply = await this.#access.call(searchShard, sent, call);
-      const [counts, scores, , , rows] = reply.bodies;
+      const [counts, scores, , , ...rows] = reply.bodies;
       parts.push({
         counts: counts as Uint32Array,
         scores: compact(counts as Uint32Array, scores as Float32Array, offset + limit),
-        columns: unpackRows(rows, keyField),
+        columns: unpackRows(reply.header.rows, rows),
       });
       at = reply.header.at;
       if (reply.header.explain !== undefined) explains.push(reply.header.explain);
     }
+    const keyField = primaryField(schema).id;
     const want = { nq, metric: header.metric, keyField, offset, limit };
     const merged = mergeShardHits(parts, want);
     const { counts, scores, columns: rows } = merged;

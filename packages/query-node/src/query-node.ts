@@ -4,11 +4,12 @@
  */
 import {
   assert,
-  encodeColumns,
   fieldId,
   primaryField,
   type CollectionSchema,
+  type ColumnBatch,
   type FieldId,
+  type Hits,
   type Pool,
   type SegmentPlan,
 } from '@elanus/core';
@@ -18,15 +19,21 @@ import {
   countSealed,
   describeNode,
   loadSegment,
+  packRows,
   releaseSegment,
   retrieveSealed,
   searchSealed,
   selectSealed,
   serveCall,
   unpackVectors,
+  type WantedFields,
 } from '@elanus/protocol';
 import type { Resident, World } from '@elanus/runtime';
 import {
+  groupRows,
+  joinGroups,
+  listHits,
+  noRows,
   NOT_SEARCHED,
   packKeys,
   parseKey,
@@ -181,7 +188,7 @@ class SegmentHost {
 
   #serveSearch(): () => void {
     return serveCall(this.#world.bus, searchSealed, async ({ header, bodies }, signal) => {
-      const { refs, schema, metric, nq, limit, bounds, effort } = header;
+      const { refs, schema, metric, nq, limit, bounds, effort, want } = header;
       const { vectors: queries, rest: deletes } = unpackVectors(header.vectors, bodies);
       const key = keyOf(schema);
       const filter = filterOf(header.filter, schema);
@@ -207,9 +214,10 @@ class SegmentHost {
       const { counts, scores, segments, rows } = output.hits;
       const packed = packKeys(output.hits.keys);
       const plans = pruned.length === 0 ? output.plans : [...output.plans, ...pruned.map(skipped)];
+      const fields = want && packRows(fieldsOfHits(kept, output.hits, want));
       return {
-        header: { keys: packed.text, where, plans },
-        bodies: [counts, scores, segments, rows, ...packed.bodies],
+        header: { keys: packed.text, fields: fields?.head, where, plans },
+        bodies: [counts, scores, segments, rows, ...packed.bodies, ...(fields?.bodies ?? [])],
       };
     });
   }
@@ -257,9 +265,26 @@ class SegmentHost {
       const rows = bodies[0];
       assert(read !== undefined && rows instanceof Uint32Array, 'one segment, its rows');
       const batch = retrieveRows({ view: read.view, rows }, header.fields, header.withTimestamp);
-      return Promise.resolve({ header: {}, bodies: [encodeColumns(batch)] });
+      const packed = packRows(batch);
+      return Promise.resolve({ header: { rows: packed.head }, bodies: packed.bodies });
     });
   }
+}
+
+/** The fields of hits, in their order. */
+function fieldsOfHits(
+  reads: readonly SegmentRead[],
+  hits: Hits,
+  { fields, withTimestamp }: WantedFields,
+): ColumnBatch {
+  const { groups, order } = groupRows(listHits(hits));
+  if (groups.length === 0) return noRows(fields, withTimestamp);
+  const parts = groups.map(({ segmentId, rows }) => {
+    const read = reads.find(({ view }) => view.segmentId === segmentId);
+    assert(read !== undefined, 'hits are of segments that were read');
+    return retrieveRows({ view: read.view, rows }, fields, withTimestamp);
+  });
+  return joinGroups(parts, order);
 }
 
 /** What `explain` says of a segment that statistics ruled out. */

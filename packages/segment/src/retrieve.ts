@@ -42,6 +42,13 @@ export function retrieveRows(
   return { rowCount: rows.length, columns };
 }
 
+/** What `retrieveRows` gives for no rows of no segment. */
+export function noRows(fields: readonly Field[], withTimestamp: boolean): ColumnBatch {
+  const columns = new Map(fields.map((field) => [field.id, defaultColumn(field, 0)]));
+  if (withTimestamp) columns.set(TIMESTAMP_FIELD_ID, timestamps([], 0));
+  return { rowCount: 0, columns };
+}
+
 /** Rows of one chunk. */
 interface Run {
   readonly chunk: ChunkView;
@@ -55,6 +62,10 @@ function splitByChunk(
   rows: Uint32Array,
 ): { readonly runs: readonly Run[]; readonly order: Uint32Array | undefined } {
   if (rows.length === 0) return { runs: [], order: undefined };
+  const [only] = view.chunks;
+  if (only !== undefined && view.chunks.length === 1 && only.rowBase === 0) {
+    return { runs: [{ chunk: only, rows }], order: undefined };
+  }
   const places = new Map<ChunkView, number[]>();
   for (let i = 0; i < rows.length; i++) {
     const chunk = chunkOf(view, rows[i] ?? 0);

@@ -92,9 +92,10 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
         signal,
       );
       const { counts, scores, segments, rows } = hits;
+      const packed = packRows(columns);
       return {
-        header: { at, explain },
-        bodies: [counts, scores, segments, rows, packRows(columns, shard.state.keyField.id)],
+        header: { at, rows: packed.head, explain },
+        bodies: [counts, scores, segments, rows, ...packed.bodies],
       };
     }),
     serveCall(bus, selectShard, async ({ header, bodies }, signal) => {

@@ -1,6 +1,7 @@
 import type { CollectionSchema, Field, Metric, SearchEffort, SegmentPlan } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { SegmentRecord } from '../record.ts';
+import type { RowsHead } from '../rows.ts';
 import type { VectorsHead } from '../vectors.ts';
 
 /** A segment within a read: bodies carry its delete bitset when `hasDeletes`, in this order. */
@@ -35,10 +36,16 @@ export const describeNode = defineCall<
   }
 >('query.node.describe');
 
+/** Which fields of rows are read. */
+export interface WantedFields {
+  readonly fields: readonly Field[];
+  readonly withTimestamp: boolean;
+}
+
 /**
  * Searches sealed segments. Bodies: [queries (see vectors.ts), delete bitsets u32...]. Reply
  * bodies: counts u32, scores f32, segments f64, rows u32, keys i64 (or none: then `keys` in the
- * header).
+ * header), then the fields of the hits where they were wanted (`fields`; see rows.ts).
  */
 export const searchSealed = defineCall<
   {
@@ -52,9 +59,12 @@ export const searchSealed = defineCall<
     readonly filter: string | undefined;
     readonly bounds: { readonly min: number; readonly max: number } | undefined;
     readonly effort: SearchEffort;
+    /** Fields that the hits come with: for who knows that no other hits will be among them. */
+    readonly want: WantedFields | undefined;
   },
   {
     readonly keys: readonly string[] | undefined;
+    readonly fields: RowsHead | undefined;
     readonly where: 'inline' | 'pool';
     readonly plans: readonly SegmentPlan[];
   }
@@ -82,12 +92,8 @@ export const countSealed = defineCall<
   { readonly count: number }
 >('query.segment.count');
 
-/** Reads fields of listed rows. Bodies: [rows u32]. Reply bodies: [column frame]. */
+/** Reads fields of listed rows. Bodies: [rows u32]. Reply bodies: see rows.ts. */
 export const retrieveSealed = defineCall<
-  {
-    readonly segmentId: number;
-    readonly fields: readonly Field[];
-    readonly withTimestamp: boolean;
-  },
-  Record<string, never>
+  WantedFields & { readonly segmentId: number },
+  { readonly rows: RowsHead }
 >('query.segment.retrieve');

@@ -2,6 +2,7 @@ import type { BuiltIndex, CollectionSchema, Metric, SearchEffort } from '@elanus
 import type { SegmentPlan, Timestamp } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { SegmentRecord } from '../record.ts';
+import type { RowsHead } from '../rows.ts';
 import type { VectorsHead } from '../vectors.ts';
 
 /** One shard of one collection. */
@@ -54,7 +55,7 @@ export type FilterText = string | undefined;
 
 /**
  * Searches a shard. Bodies: [queries (see vectors.ts)]. Reply bodies: counts u32, scores f32,
- * segments f64, rows u32, then the hits' key and selected fields (see rows.ts).
+ * segments f64, rows u32, then the hits' key and selected fields (`rows`; see rows.ts).
  */
 export const searchShard = defineCall<
   ShardAddress & {
@@ -72,7 +73,11 @@ export const searchShard = defineCall<
     /** Whether the reply says how segments were searched. */
     readonly explain: boolean;
   },
-  { readonly at: Timestamp; readonly explain: ShardExplain | undefined }
+  {
+    readonly at: Timestamp;
+    readonly rows: RowsHead;
+    readonly explain: ShardExplain | undefined;
+  }
 >('streaming.shard.search');
 
 /** How a shard answered. */

@@ -5,23 +5,15 @@
  * Invariants: R4 (a read is one prefix of the log), R5, R6; nothing pinned is released.
  */
 import {
-  assert,
-  columnOf,
-  concatColumns,
-  decodeColumns,
   ElanusError,
-  fieldId,
   isElanusError,
   LIMITS,
   mergeHits,
-  takeBatch,
   timestampFromMs,
   timestampMs,
-  TIMESTAMP_FIELD_ID,
   type Bitset,
   type Bus,
   type Clock,
-  type Column,
   type ColumnBatch,
   type Field,
   type FieldId,
@@ -41,18 +33,26 @@ import {
   retrieveSealed,
   searchSealed,
   selectSealed,
+  unpackRows,
   type ReadDemand,
   type SegmentRef,
   type ShardExplain,
+  type WantedFields,
 } from '@elanus/protocol';
 import {
+  groupRows,
+  joinGroups,
+  listHits,
   mergeSelections,
+  noRows,
   retrieveRows,
   rowTimestamp,
   unpackKeys,
   visibleRows,
   type Queries,
   type ReadRunner,
+  type RowGroups,
+  type RowList,
   type SegmentRead,
   type Selection,
 } from '@elanus/segment';
@@ -146,11 +146,13 @@ export class ShardReads {
       const { clock, state } = this.#context;
       const nowMs = (): number => (search.explain ? clock.monoMs() : 0);
       const begun = nowMs();
-      const { parts, plans, where } = await this.#searchAll(snapshot, search, signal);
+      const { parts, plans, where, rows } = await this.#searchAll(snapshot, search, signal);
       const hits = mergeHits(parts, search.metric);
       const found = nowMs();
       const columns =
-        this.#keysOnly(hits, search) ?? (await this.#retrieve(snapshot, listHits(hits), search));
+        rows ??
+        this.#keysOnly(hits, search) ??
+        (await this.#retrieve(snapshot, listHits(hits), search));
       if (!search.explain) return { at: snapshot.at, hits, columns, explain: undefined };
       const [searchMs, retrieveMs] = [found - begun, nowMs() - found];
       const explain = { shard: state.shard, where, waitMs, searchMs, retrieveMs, segments: plans };
@@ -404,13 +406,16 @@ export class ShardReads {
       filter,
       bounds,
       effort,
+      // Hits of growing rows could push these out: then fields are read when the hits are known.
+      want: snapshot.growing.length > 0 || this.#wantsKeys(search) ? undefined : wantOf(search),
     };
     const { header, bodies } = await invoke(this.#context.bus, searchSealed, {
       header: asked,
       bodies: deletes.length === 0 ? packed.bodies : [...packed.bodies, ...deletes],
       options: { signal },
     });
-    const [counts, scores, segments, rows, keys] = bodies;
+    const [counts, scores, segments, rows, ...rest] = bodies;
+    const keys = header.keys === undefined ? rest.shift() : undefined;
     const hits: Hits = {
       nq,
       limit,
@@ -421,18 +426,21 @@ export class ShardReads {
       keys: unpackKeys(header.keys, keys),
     };
     const plans = search.explain ? plansOf(header.plans, 'flushed') : [];
-    return { parts: [hits], plans, where: header.where };
+    const fields = header.fields && unpackRows(header.fields, rest);
+    return { parts: [hits], plans, where: header.where, rows: fields };
+  }
+
+  /** Whether nothing is wanted but keys that hits carry as numbers. */
+  #wantsKeys({ fields, withTimestamp }: WantedFields): boolean {
+    const { keyField, keyKind } = this.#context.state;
+    if (withTimestamp || fields.length !== 1 || keyKind !== 'int64') return false;
+    return fields[0]?.id === keyField.id;
   }
 
   /** The keys of hits, which carry them, when nothing else is wanted; else undefined. */
-  #keysOnly(
-    { counts, limit, keys }: Hits,
-    want: { readonly fields: readonly Field[]; readonly withTimestamp: boolean },
-  ): ColumnBatch | undefined {
-    const { keyField } = this.#context.state;
-    const [field, ...others] = want.fields;
-    if (field?.id !== keyField.id || others.length > 0 || want.withTimestamp) return undefined;
-    if (!(keys instanceof BigInt64Array)) return undefined;
+  #keysOnly({ counts, limit, keys }: Hits, want: WantedFields): ColumnBatch | undefined {
+    if (!this.#wantsKeys(want) || !(keys instanceof BigInt64Array)) return undefined;
+    const field = this.#context.state.keyField;
     const [only] = counts;
     if (counts.length === 1) return keyBatch(field.id, keys.subarray(0, only));
     const values = new BigInt64Array(counts.reduce((sum, count) => sum + count, 0));
@@ -447,50 +455,29 @@ export class ShardReads {
   /**
    * Fields of rows anywhere in the shard, in the order listed: grouped by segment, then put back.
    */
-  async #retrieve(
-    snapshot: Snapshot,
-    list: { readonly segments: Float64Array; readonly rows: Uint32Array },
-    want: { readonly fields: readonly Field[]; readonly withTimestamp: boolean },
-  ): Promise<ColumnBatch> {
-    const groups = new Map<number, number[]>();
-    list.segments.forEach((id, i) => {
-      const group = groups.get(id);
-      if (group === undefined) groups.set(id, [i]);
-      else group.push(i);
-    });
+  async #retrieve(snapshot: Snapshot, list: RowList, want: WantedFields): Promise<ColumnBatch> {
+    const { groups, order } = groupRows(list);
+    if (groups.length === 0) return noRows(want.fields, want.withTimestamp);
     const parts: ColumnBatch[] = [];
-    const order = new Uint32Array(list.rows.length);
-    let at = 0;
-    for (const [id, positions] of groups) {
-      const rows = Uint32Array.from(positions, (position) => list.rows[position] ?? 0);
-      parts.push(await this.#retrieveFrom(snapshot, { id, rows }, want));
-      for (const position of positions) order[position] = at++;
-    }
-    if (parts.length === 0) parts.push(emptyBatch(want));
-    const columns = new Map<FieldId, Column>();
-    for (const id of (parts[0] ?? emptyBatch(want)).columns.keys()) {
-      columns.set(id, concatColumns(parts.map((part) => columnOf(part, id))));
-    }
-    const joined = { rowCount: order.length, columns };
-    return groups.size <= 1 ? joined : takeBatch(joined, order);
+    for (const group of groups) parts.push(await this.#retrieveFrom(snapshot, group, want));
+    return joinGroups(parts, order);
   }
 
   async #retrieveFrom(
     snapshot: Snapshot,
-    from: { readonly id: number; readonly rows: Uint32Array },
-    want: { readonly fields: readonly Field[]; readonly withTimestamp: boolean },
+    from: RowGroups['groups'][number],
+    want: WantedFields,
   ): Promise<ColumnBatch> {
     const { fields, withTimestamp } = want;
-    const read = snapshot.growing.find(({ view }) => view.segmentId === from.id);
+    const read = snapshot.growing.find(({ view }) => view.segmentId === from.segmentId);
     if (read !== undefined) {
       return retrieveRows({ view: read.view, rows: from.rows }, fields, withTimestamp);
     }
-    const { bodies } = await invoke(this.#context.bus, retrieveSealed, {
-      header: { segmentId: from.id, fields, withTimestamp },
+    const { header, bodies } = await invoke(this.#context.bus, retrieveSealed, {
+      header: { segmentId: from.segmentId, fields, withTimestamp },
       bodies: [from.rows],
     });
-    assert(bodies[0] instanceof Uint8Array, 'a column frame');
-    return decodeColumns(bodies[0]);
+    return unpackRows(header.rows, bodies);
   }
 }
 
@@ -499,12 +486,18 @@ const AHEAD_MS_MAX = 1_000;
 
 interface Found {
   readonly parts: readonly Hits[];
+  /** Fields of the hits, where they came with them. */
+  readonly rows?: ColumnBatch | undefined;
   readonly plans: ShardExplain['segments'];
   readonly where: 'inline' | 'pool';
 }
 
 function keyBatch(field: FieldId, values: BigInt64Array): ColumnBatch {
   return { rowCount: values.length, columns: new Map([[field, { kind: 'int64', values }]]) };
+}
+
+function wantOf({ fields, withTimestamp }: ShardSearch): WantedFields {
+  return { fields, withTimestamp };
 }
 
 function plansOf(plans: readonly SegmentPlan[], state: string): Found['plans'] {
@@ -519,21 +512,6 @@ function bothFound([here, there]: readonly [Found, Found]): Found {
   };
 }
 
-/** The rows of all hits, query by query. */
-function listHits(hits: Hits): { readonly segments: Float64Array; readonly rows: Uint32Array } {
-  const total = hits.counts.reduce((sum, count) => sum + count, 0);
-  const segments = new Float64Array(total);
-  const rows = new Uint32Array(total);
-  let at = 0;
-  for (let q = 0; q < hits.nq; q++) {
-    for (let i = 0; i < (hits.counts[q] ?? 0); i++, at++) {
-      segments[at] = hits.segments[q * hits.limit + i] ?? 0;
-      rows[at] = hits.rows[q * hits.limit + i] ?? 0;
-    }
-  }
-  return { segments, rows };
-}
-
 function visiblePrefix(timestamps: BigUint64Array, rowCount: number, at: Timestamp): number {
   if (rowCount === 0 || (timestamps[rowCount - 1] ?? 0n) <= at) return rowCount;
   let low = 0;
@@ -544,17 +522,4 @@ function visiblePrefix(timestamps: BigUint64Array, rowCount: number, at: Timesta
     else high = middle;
   }
   return low;
-}
-
-function emptyBatch(want: {
-  readonly fields: readonly Field[];
-  readonly withTimestamp: boolean;
-}): ColumnBatch {
-  const nothing = {
-    view: { segmentId: 0, rowCount: 0, chunks: [], indexes: new Map() },
-    rows: new Uint32Array(0),
-  };
-  const batch = retrieveRows(nothing as never, want.fields, want.withTimestamp);
-  assert(!want.withTimestamp || batch.columns.has(fieldId(TIMESTAMP_FIELD_ID)), '$ts was asked');
-  return batch;
 }
