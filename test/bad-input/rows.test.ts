@@ -228,6 +228,11 @@ describe('bad requests', () => {
     });
   });
 
+  test.each([[[1n]], [1n], ['1'], [null]])('a delete of %s, which is no target', async (target) => {
+    const refusal = invalid('invalid_argument', '{ ids: [...] }');
+    await expectRefusedWhole(() => docs.delete(target as never), refusal);
+  });
+
   test('a delete that says two things', async () => {
     const target = { ids: [1n], all: true } as never;
     await expectRefusedWhole(() => docs.delete(target), invalid('invalid_argument', 'exactly one'));

@@ -78,7 +78,7 @@ export function clientIndexSuite(name: string, open: OpenSubject): void {
       expect((await index())?.parts).toMatchObject([part]);
 
       const vector = vec.slice(80, 88);
-      const search = { vector, limit: 10, select: [] } as const;
+      const search = { vector, limit: 10 };
       const exact = await points.search({ ...search, recall: 1 });
       expect(await points.search({ ...search, params: { nprobe: 32 } })).toEqual(exact);
       const few = await points.search({ ...search, params: { nprobe: 1 } });

@@ -335,6 +335,12 @@ function deleteTarget(
   handle: Handle,
   target: Options,
 ): Parameters<Database['delete']>[0]['target'] {
+  if (typeof target !== 'object' || target === null || Array.isArray(target)) {
+    throw new ElanusError('invalid_argument', {
+      argument: 'target',
+      hint: 'Say what to delete: { ids: [...] }, { filter: ... } or { all: true }.',
+    });
+  }
   const names = ['ids', 'filter', 'all'].filter((name) => target[name] !== undefined);
   if (names.length > 1) {
     throw new ElanusError('invalid_argument', {

@@ -30,7 +30,10 @@ export function emptyHits(nq: number, limit: number, like: 'int64' | 'varchar'):
     limit,
     counts: new Uint32Array(buffer, narrowAt + size * 8, nq),
     scores: new Float32Array(buffer, narrowAt, size),
-    keys: like === 'int64' ? new BigInt64Array(buffer, size * 8, size) : new Array(size).fill(''),
+    keys:
+      like === 'int64'
+        ? new BigInt64Array(buffer, size * 8, size)
+        : Array.from({ length: size }, () => ''),
     segments: new Float64Array(buffer, 0, size),
     rows: new Uint32Array(buffer, narrowAt + size * 4, size),
   };

@@ -79,7 +79,12 @@ function build(plan: Made): IndexFile {
   return step.value;
 }
 
-function topOf(index: VectorIndex, args: Omit<IndexSearch, 'top'>, limit: number): TopK {
+/** A search of dense queries. */
+interface Asked extends Omit<IndexSearch, 'top'> {
+  readonly queries: Float32Array | Uint8Array;
+}
+
+function topOf(index: VectorIndex, args: Asked, limit: number): TopK {
   const width = index.kind === 'BIN_FLAT' ? index.dim / 8 : index.dim;
   const top = createTopK(args.queries.length / width, limit);
   index.search({ ...args, top });

@@ -76,7 +76,12 @@ function open(world: World, kind: IndexKind, metric: Metric): VectorIndex {
   return openIndex({ ...world, image: { ...file, path: 'an index' } });
 }
 
-function topOf(index: VectorIndex, args: Omit<IndexSearch, 'top'>, limit: number): TopK {
+/** A search of dense queries. */
+interface Asked extends Omit<IndexSearch, 'top'> {
+  readonly queries: Float32Array | Uint8Array;
+}
+
+function topOf(index: VectorIndex, args: Asked, limit: number): TopK {
   const top = createTopK(args.queries.length / index.dim, limit);
   index.search({ ...args, top });
   sortTopK(top, index.metric);
