@@ -121,7 +121,8 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
     const told = workOf(work, { kind: index.kind, dropRatio });
     // A walk has not seen every row: looking for equals at the border would scan them all.
     if (told.recall !== 1 && told.strategy !== 'codes') top.tied.fill(0);
-    return { top, plan: { ...plan, ...told, allowed: count } };
+    const { segmentId, rows } = plan;
+    return { top, plan: { ...told, segmentId, rows, allowed: count } };
   }
   let [count, exactScores, codeScores] = [0, 0, 0];
   for (const chunk of read.view.chunks) {

@@ -105,6 +105,8 @@ export function chunkOf(view: SegmentView, row: number): ChunkView {
 
 /** Rows with timestamp <= `at`: a prefix, found by binary search. */
 export function visibleRows(view: SegmentView, at: bigint): number {
+  // Most reads see everything there is.
+  if (view.rowCount === 0 || rowTimestamp(view, view.rowCount - 1) <= at) return view.rowCount;
   let low = 0;
   let high = view.rowCount;
   while (low < high) {
