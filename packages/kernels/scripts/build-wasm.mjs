@@ -63,14 +63,16 @@ writeFileSync(
   target,
   `/**
  * The WebAssembly module of native/kernels.cc, so that a machine without a C++ compiler has SIMD
- * kernels. Made by scripts/build-wasm.mjs; do not edit.
+ * kernels; in base64, and in a function, so that who does not need it does not read it. Made by
+ * scripts/build-wasm.mjs; do not edit.
  *
  * Compiler: ${version}
  * Sources: ${sources}
  */
-export const WASM_BINARY = [
-${lines.map((line) => `  '${line}',`).join('\n')}
-].join('');
+export const wasmBinary = (): string =>
+  [
+${lines.map((line) => `    '${line}',`).join('\n')}
+  ].join('');
 `,
 );
 process.stdout.write(`kernels: ${binary.length} bytes of WebAssembly written\n`);

@@ -1,5 +1,5 @@
 import type { RowMemory } from './memory.ts';
-import { WASM_BINARY } from './wasm-binary.ts';
+import { wasmBinary } from './wasm-binary.ts';
 
 /**
  * One WebAssembly memory, as one thread sees it. Rows lie behind a header of scratch slots:
@@ -112,7 +112,7 @@ export function createWasmMemory(bytes: number): { readonly buffer: SharedArrayB
 
 /** Gives the instance of a memory: made once per thread and memory (about 5 us), kept weakly. */
 export function createInstances(): (memory: object) => WasmInstance {
-  const module = new WebAssembly.Module(Buffer.from(WASM_BINARY, 'base64'));
+  const module = new WebAssembly.Module(Buffer.from(wasmBinary(), 'base64'));
   const known = new WeakMap<object, WasmInstance>();
   return (memory) => {
     const found = known.get(memory);

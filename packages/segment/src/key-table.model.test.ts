@@ -19,7 +19,7 @@ function check<K extends bigint | string>(kind: 'int64' | 'varchar', keys: fc.Ar
   const operation = fc.record({ key: keys, set: fc.option(location, { freq: 3 }) });
   fc.assert(
     fc.property(fc.array(operation, { maxLength: 400 }), fc.nat(), (operations, salt) => {
-      const table = new KeyTable(kind, salt);
+      const table = new KeyTable(kind, salt, 2 << (salt % 8));
       const model = new Map<K, RowLocation>();
       for (const { key, set } of operations) {
         expect(table.get(key)).toEqual(model.get(key));

@@ -24,6 +24,7 @@ export interface KeySpan {
 /** Takes a row of a key column and where its key points; segment 0: nowhere. */
 export type KeyVisitor = (index: number, segmentId: number, row: number) => void;
 
+/** Parts of a table, a power of two: many, so that none is long to rehash. */
 const PARTS = 256;
 const PART_CAPACITY_MIN = 16;
 /** Parts fill alike, so each grows at a load of its own: never many in one turn. */
@@ -52,16 +53,20 @@ export class KeyTable {
   readonly #width: 2 | 4;
   readonly #salt: number;
   readonly #parts: Part[];
+  /** Bits of a hash below those that choose the part. */
+  readonly #shift: number;
   readonly #key: KeyWords;
   /** Capacity that a part takes when it first grows: what was reserved. */
   #reserved = PART_CAPACITY_MIN;
   #count = 0;
 
-  constructor(kind: 'int64' | 'varchar', salt: number) {
+  /** `parts`: a power of two above one; fewer for a table that stays small: it is made sooner. */
+  constructor(kind: 'int64' | 'varchar', salt: number, parts: number = PARTS) {
     this.#width = kind === 'int64' ? 2 : 4;
     this.#salt = salt >>> 0;
     this.#key = new Uint32Array(this.#width);
-    this.#parts = Array.from({ length: PARTS }, () => new Part(this.#width));
+    this.#shift = Math.clz32(parts) + 1;
+    this.#parts = Array.from({ length: parts }, () => new Part(this.#width));
   }
 
   /** Keys in the table. */
@@ -155,7 +160,7 @@ export class KeyTable {
       const rowBefore = part.rows[cell] ?? 0;
       part.segments[cell] = segmentId;
       part.rows[cell] = row + (i - span.from) * step;
-      if (before === 0) this.#added(part, cell, hash >>> 24);
+      if (before === 0) this.#added(part, cell, hash >>> this.#shift);
       else replaced?.(i, before, rowBefore);
     }
   }
@@ -189,14 +194,14 @@ export class KeyTable {
   }
 
   #partOf(hash: number): Part {
-    const part = this.#parts[hash >>> 24];
+    const part = this.#parts[hash >>> this.#shift];
     assert(part !== undefined, 'a part for each hash');
     return part;
   }
 
   /** Makes room for so many more keys ahead of time: parts that grow take it at once. */
   reserve(count: number): void {
-    const each = (this.#count + count) / PARTS;
+    const each = (this.#count + count) / this.#parts.length;
     while (this.#reserved * LOAD_MIN < each) this.#reserved *= 2;
   }
 
@@ -207,7 +212,7 @@ export class KeyTable {
     const isNew = part.segments[cell] === 0;
     part.segments[cell] = segmentId;
     part.rows[cell] = row;
-    if (isNew) this.#added(part, cell, hash >>> 24);
+    if (isNew) this.#added(part, cell, hash >>> this.#shift);
   }
 
   /** Counts the key in `#key`, which has just taken a free cell. */
@@ -217,7 +222,8 @@ export class KeyTable {
     for (let w = 0; w < width; w++) words[cell * width + w] = this.#key[w] ?? 0;
     part.count++;
     this.#count++;
-    if (part.count > part.capacity * (LOAD_MIN + (LOAD_SPREAD * index) / PARTS)) this.#grow(index);
+    if (part.count > part.capacity * (LOAD_MIN + (LOAD_SPREAD * index) / this.#parts.length))
+      this.#grow(index);
   }
 
   /** Forgets `key`; returns where it pointed. */
@@ -235,7 +241,7 @@ export class KeyTable {
   #find(key: bigint | string): { part: Part; cell: number; index: number } {
     const hash = this.#hash(key);
     const part = this.#partOf(hash);
-    return { part, cell: this.#probe(part, hash), index: hash >>> 24 };
+    return { part, cell: this.#probe(part, hash), index: hash >>> this.#shift };
   }
 
   /** The key's cell, or the free one it would take. `#key` holds the key's words. */

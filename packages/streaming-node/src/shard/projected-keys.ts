@@ -7,6 +7,9 @@ const KEYS_PER_TURN = 4_096;
 /** A table that has grown beyond this by large writes is given back when nothing is in flight. */
 const IDLE_BYTES_MAX = 1024 * 1024;
 
+/** Parts of the table of keys on their way: a few writes' worth. */
+const PARTS = 16;
+
 /** The keys of a write, by record. */
 type KeyColumns = readonly Column[];
 
@@ -31,7 +34,7 @@ export class ProjectedKeys {
     readonly clock: Clock;
   }) {
     this.#keys = options.keys;
-    this.#emptyTable = () => new KeyTable(options.kind, options.salt);
+    this.#emptyTable = () => new KeyTable(options.kind, options.salt, PARTS);
     this.#coming = this.#emptyTable();
     this.#clock = options.clock;
   }
