@@ -184,7 +184,8 @@ test('dimension 32,768', async () => {
   const dim = 32_768;
   // Few directions matter: a graph over noise of this dimension is all nodes next to all.
   const bases = Array.from({ length: 4 }, () => Float32Array.from({ length: dim }, random));
-  const rows = new Float32Array(2_100 * dim);
+  // 17 writes, which become four segments and then one: a fifth would stay by itself.
+  const rows = new Float32Array(17 * Math.floor(4e6 / dim) * dim);
   for (let at = 0; at < rows.length; at += dim) {
     for (const base of bases) {
       const weight = random();
