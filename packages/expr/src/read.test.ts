@@ -1,10 +1,10 @@
 import type { CollectionSchema } from '@elanus/core';
-import { fieldId } from '@elanus/core';
+import { collectionId, fieldId } from '@elanus/core';
 import { expect, test } from 'vitest';
 import { readFilter } from './read.ts';
 
 const schemaOf = (name: string): CollectionSchema => ({
-  collectionId: 1,
+  collectionId: collectionId(1),
   name: 'books',
   version: 1,
   shards: 1,
