@@ -2,7 +2,8 @@
 // and the frozen lockfile, builds, and hands over to Node 24. Nothing is installed outside this
 // folder.
 //
-// node scripts/bootstrap.mjs demo | test | check | sanitize | examples [arguments handed on]
+// node scripts/bootstrap.mjs demo | test | check | sanitize | clang-tidy | examples
+//   [arguments handed on]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -27,6 +28,11 @@ const TASKS = {
   sanitize: {
     says: 'run the kernels under sanitizers',
     entry: 'packages/kernels/scripts/sanitize.mjs',
+    args: [],
+  },
+  'clang-tidy': {
+    says: 'read the native code with clang-tidy',
+    entry: 'packages/kernels/scripts/clang-tidy.mjs',
     args: [],
   },
   examples: { says: 'run the examples', entry: 'scripts/examples.mjs', args: [] },

@@ -13,7 +13,7 @@ napi_value jsSearchGraph(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   SearchGraph s = {};
-  size_t queries, rows, norms, outcomes;
+  size_t queries = 0, rows = 0, norms = 0, outcomes = 0;
   double n[SEARCH_NUMBERS];
   a.numbers(2, n, SEARCH_NUMBERS, "numbers: expected a Float64Array of 27 numbers");
   s.graph = a.graphOf(1, n);
@@ -64,7 +64,7 @@ napi_value jsFindLinks(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   FindLinks f = {};
-  size_t order, chosen;
+  size_t order = 0, chosen = 0;
   f.graph = a.graph(1);
   f.order = a.words(3, &order, "order: expected a Uint32Array");
   f.roundStart = a.whole(4, MAX_GRAPH_ROWS, "roundStart: expected a position");
@@ -91,7 +91,7 @@ napi_value jsMergeLinks(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   MergeLinks m = {};
-  size_t targets, starts;
+  size_t targets = 0, starts = 0;
   m.graph = a.graph(1);
   m.layer = a.whole(3, 31, "layer: out of range");
   m.targets = a.words(4, &targets, "targets: expected a Uint32Array");

@@ -22,7 +22,7 @@ napi_value jsScanRows(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   ScanRows s = {};
-  size_t rows, queries, norms = 0, queryNorms = 0;
+  size_t rows = 0, queries = 0, norms = 0, queryNorms = 0;
   s.metric = (uint32_t)a.whole(1, 2, "metric: unknown");
   s.element = (uint32_t)a.whole(2, ELEMENT_INT8, "element: unknown");
   s.dim = a.whole(3, MAX_DIM, "dim: expected 1 to 32768");
@@ -55,7 +55,7 @@ napi_value jsScanRows(napi_env env, napi_callback_info info) {
 // (isa, metric, element, dim, rows, inverseNorms|null, rowCount, rowBase, list, query, queryNorm,
 //  ...)
 bool readRerank(Args& a, RerankRows* r) {
-  size_t rows, query, norms = 0;
+  size_t rows = 0, query = 0, norms = 0;
   r->metric = (uint32_t)a.whole(1, 2, "metric: unknown");
   r->element = (uint32_t)a.whole(2, ELEMENT_INT8, "element: unknown");
   r->dim = a.whole(3, MAX_DIM, "dim: expected 1 to 32768");
@@ -94,7 +94,7 @@ napi_value jsScoreRows(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   RerankRows r = {};
-  size_t out;
+  size_t out = 0;
   if (!readRerank(a, &r)) return nothing();
   r.scores = a.floats(11, &out, "out: expected a Float32Array");
   a.require(out >= r.listLength, "out: shorter than the list");
@@ -107,7 +107,7 @@ napi_value jsInverseNorms(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   InverseNorms s = {};
-  size_t rows, outs;
+  size_t rows = 0, outs = 0;
   s.element = (uint32_t)a.whole(1, ELEMENT_INT8, "element: unknown");
   s.dim = a.whole(2, MAX_DIM, "dim: expected 1 to 32768");
   a.require(s.dim >= 1, "dim: expected 1 to 32768");
@@ -128,7 +128,7 @@ napi_value jsScanBits(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   ScanBits s = {};
-  size_t rows, queries;
+  size_t rows = 0, queries = 0;
   s.metric = (uint32_t)a.whole(1, METRIC_TANIMOTO, "metric: unknown");
   s.bytes = a.whole(2, MAX_DIM, "bytes: expected 1 to 32768");
   a.require(s.bytes >= 1, "bytes: expected 1 to 32768");
@@ -156,7 +156,7 @@ napi_value jsScoreBits(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   ScoreBits s = {};
-  size_t rows, query, out;
+  size_t rows = 0, query = 0, out = 0;
   s.metric = (uint32_t)a.whole(1, METRIC_TANIMOTO, "metric: unknown");
   s.bytes = a.whole(2, MAX_DIM, "bytes: expected 1 to 32768");
   a.require(s.bytes >= 1, "bytes: expected 1 to 32768");
@@ -180,7 +180,7 @@ napi_value jsEncodeSq8(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   EncodeSq8 e = {};
-  size_t rows, codes, terms, n;
+  size_t rows = 0, codes = 0, terms = 0, n = 0;
   e.element = (uint32_t)a.whole(1, ELEMENT_INT8, "element: unknown");
   e.dim = a.whole(2, MAX_DIM, "dim: expected 1 to 32768");
   e.stride = a.whole(3, MAX_DIM, "stride: expected dim to 32768");
@@ -219,7 +219,7 @@ napi_value jsScanSq8(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
   ScanSq8 s = {};
-  size_t codes, terms, query, n;
+  size_t codes = 0, terms = 0, query = 0, n = 0;
   s.stride = a.whole(1, MAX_DIM, "stride: expected 16 to 32768");
   a.require(s.stride >= 16 && s.stride % 16 == 0, "stride: expected a multiple of 16");
   s.codes = a.bytes(2, &codes, "codes: expected a Uint8Array");
@@ -250,7 +250,7 @@ napi_value jsScanSq8(napi_env env, napi_callback_info info) {
 napi_value jsFirstNonFinite(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
-  size_t n;
+  size_t n = 0;
   const float* values = a.floats(1, &n, "values: expected a Float32Array");
   return a.ok ? number(env, (double)table->firstNonFinite(values, n)) : nothing();
 }
@@ -259,7 +259,7 @@ napi_value jsFirstNonFinite(napi_env env, napi_callback_info info) {
 napi_value jsCombine(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
-  size_t n, m, operation = a.whole(1, 2, "operation: unknown");
+  size_t n = 0, m = 0, operation = a.whole(1, 2, "operation: unknown");
   uint32_t* into = a.words(2, &n, "into: expected a Uint32Array");
   const uint32_t* other = a.words(3, &m, "other: expected a Uint32Array");
   a.require(n == m, "other: expected the same length");
@@ -273,7 +273,7 @@ napi_value jsCombine(napi_env env, napi_callback_info info) {
 napi_value jsPopcount(napi_env env, napi_callback_info info) {
   Args a(env, info);
   const KernelTable* table = a.table(0);
-  size_t n;
+  size_t n = 0;
   const uint32_t* words = a.words(1, &n, "words: expected a Uint32Array");
   return a.ok ? number(env, table->popcount(words, n)) : nothing();
 }
@@ -281,24 +281,30 @@ napi_value jsPopcount(napi_env env, napi_callback_info info) {
 // (bytes): address of the first byte modulo 64, so that JavaScript can align what it lays out
 napi_value jsAlignment(napi_env env, napi_callback_info info) {
   Args a(env, info);
-  size_t n;
+  size_t n = 0;
   const uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
   return a.ok ? number(env, (double)((uintptr_t)data % 64)) : nothing();
 }
+
+#if defined(__linux__)
+// Advice for the pages that lie wholly inside.
+void adviseOn(uint8_t* data, size_t length, size_t page, int advice) {
+  const size_t head = (page - (uintptr_t)data % page) % page;
+  if (length < head + page) return;
+  madvise(data + head, (length - head) / page * page, advice);
+}
+#endif
 
 // (bytes): asks for pages of 2 MB under what lies inside, so that reads in random order miss the
 // address cache less. Clearing such a page takes longer, so this is for memory that is walked, not
 // for memory that is filled bit by bit. Before the first write; later it changes nothing at once.
 napi_value jsUseLargePages(napi_env env, napi_callback_info info) {
   Args a(env, info);
-  size_t n;
-  const uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
+  size_t n = 0;
+  uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
   if (!a.ok) return nothing();
 #if defined(__linux__)
-  const uintptr_t page = 2u << 20;
-  const uintptr_t from = ((uintptr_t)data + page - 1) / page * page;
-  const uintptr_t to = ((uintptr_t)data + n) / page * page;
-  if (to > from) madvise((void*)from, to - from, MADV_HUGEPAGE);
+  adviseOn(data, n, size_t{2} << 20, MADV_HUGEPAGE);
 #endif
   return nothing();
 }
@@ -307,14 +313,11 @@ napi_value jsUseLargePages(napi_env env, napi_callback_info info) {
 // Shared memory is freed by garbage collection only, which does not see how large it is.
 napi_value jsDiscard(napi_env env, napi_callback_info info) {
   Args a(env, info);
-  size_t n;
-  const uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
+  size_t n = 0;
+  uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
   if (!a.ok) return nothing();
 #if defined(__linux__)
-  const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-  const uintptr_t from = ((uintptr_t)data + page - 1) / page * page;
-  const uintptr_t to = ((uintptr_t)data + n) / page * page;
-  if (to > from) madvise((void*)from, to - from, MADV_DONTNEED);
+  adviseOn(data, n, (size_t)sysconf(_SC_PAGESIZE), MADV_DONTNEED);
 #endif
   return nothing();
 }
@@ -322,7 +325,7 @@ napi_value jsDiscard(napi_env env, napi_callback_info info) {
 // (bytes, seed): only where `hasCrc32` says so
 napi_value jsCrc32(napi_env env, napi_callback_info info) {
   Args a(env, info);
-  size_t n;
+  size_t n = 0;
   const uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
   const uint32_t seed = (uint32_t)a.whole(1, MAX_ROWS, "seed: expected a 32-bit number");
   a.require(elanus_has_crc32(), "crc32: this machine has no carry-less multiplication");
@@ -330,7 +333,7 @@ napi_value jsCrc32(napi_env env, napi_callback_info info) {
 }
 
 void define(napi_env env, napi_value exports, const char* name, napi_callback call) {
-  napi_value fn;
+  napi_value fn = nullptr;
   if (napi_create_function(env, name, NAPI_AUTO_LENGTH, call, nullptr, &fn) == napi_ok)
     napi_set_named_property(env, exports, name, fn);
 }
@@ -356,11 +359,11 @@ NAPI_MODULE_INIT() {
   define(env, exports, "useLargePages", jsUseLargePages);
   define(env, exports, "discard", jsDiscard);
   define(env, exports, "crc32", jsCrc32);
-  napi_value hasCrc32;
+  napi_value hasCrc32 = nullptr;
   napi_get_boolean(env, elanus_has_crc32(), &hasCrc32);
   napi_set_named_property(env, exports, "hasCrc32", hasCrc32);
   napi_set_named_property(env, exports, "abi", number(env, ELANUS_KERNELS_ABI));
-  napi_value isas, name;
+  napi_value isas = nullptr, name = nullptr;
   napi_create_array(env, &isas);
   for (uint32_t i = 0; i < ISA_COUNT; i++) {
     if (ISAS[i].available) napi_create_string_utf8(env, ISAS[i].name, NAPI_AUTO_LENGTH, &name);

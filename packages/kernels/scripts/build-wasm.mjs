@@ -9,6 +9,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+import { KERNEL_SOURCES } from './native-flags.mjs';
+
 const FLAGS = ['--target=wasm32', '-std=c++17', '-O3', '-ffreestanding', '-nostdlib']
   .concat('-msimd128', '-mbulk-memory', '-matomics', '-mmutable-globals', '-mnontrapping-fptoint')
   .concat(
@@ -28,12 +30,7 @@ const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(home, 'native');
 const target = join(home, 'src', 'wasm-binary.ts');
 const hash = createHash('sha256').update([...FLAGS, ...LINK].join(' '));
-const SOURCES = ['kernels.h', 'lanes.h', 'elements.h', 'codes.h', 'bits.h', 'graph.h'].concat(
-  'graph-search.h',
-  'graph-build.h',
-  'kernels.cc',
-);
-for (const file of SOURCES) hash.update(readFileSync(join(native, file)));
+for (const file of KERNEL_SOURCES) hash.update(readFileSync(join(native, file)));
 const sources = hash.digest('hex');
 
 if (process.argv.includes('--check')) {
