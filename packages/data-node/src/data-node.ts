@@ -3,7 +3,6 @@ import type { Pool } from '@elanus/core';
 import type { KernelChoice, RowMemory } from '@elanus/kernels';
 import { runBuild, serveCall } from '@elanus/protocol';
 import type { Resident, World } from '@elanus/runtime';
-import { buildJob } from './build-job.ts';
 import { MemoryBudget } from './memory-budget.ts';
 
 /** What a data node is made of. */
@@ -28,7 +27,9 @@ export function startDataNode(options: DataNodeOptions): DataNode {
   const { world, kernels, pool, resident } = options;
   const ended = new AbortController();
   const memory = new MemoryBudget(options.memoryBytes);
-  const end = serveCall(world.bus, runBuild, async ({ header }, signal) => {
+  const end = serveCall(world.bus, runBuild, async ({ header }, { signal }) => {
+    // Loaded with the first job: an opened database answers before it builds.
+    const { buildJob } = await import('./build-job.ts');
     const either = AbortSignal.any([signal, ended.signal]);
     const ports = { objects: world.objects, pool, kernels, resident, memory };
     return { header: await buildJob(ports, header, either) };

@@ -1,11 +1,8 @@
-import { readdirSync, realpathSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import type { Database } from '@elanus/api';
-import { connect, httpTransport, type ConnectOptions, type Db } from '@elanus/client';
+import { connect, defaultPlatform, type ConnectOptions, type Db } from '@elanus/client';
 import { ElanusError } from '@elanus/core';
 import type { KernelChoice } from '@elanus/kernels';
-import { warmReads } from '@elanus/query-node';
-import { localWorld, memoryWorld, type OpenWorld } from '@elanus/runtime';
+import { memoryWorld, systemProc, systemRng } from '@elanus/runtime';
 import { startEmbedded } from './embedded.ts';
 
 /** How to open a database; options of no use for the way chosen are refused. */
@@ -21,14 +18,8 @@ export interface ElanusOptions extends ConnectOptions {
   readonly token?: string | undefined;
 }
 
-/** A database open in this process, and how many handles stand on it. */
-interface Shared {
-  readonly database: Promise<Database>;
-  handles: number;
-}
-
-/** Open folders by real path: opening one twice gives the same database. */
-const openFolders = new Map<string, Shared>();
+/** Keys of writes are made of it: the platform's own takes 3 ms to load. */
+const RNG = systemRng();
 
 /**
  * Opens a database. `':memory:'` lives and dies with the process; a path is a folder of files, made
@@ -38,7 +29,8 @@ const openFolders = new Map<string, Shared>();
  * log_corrupt, file_corrupt; invalid_argument
  */
 export async function elanus(where: string, options: ElanusOptions = {}): Promise<Db> {
-  return connect(await openDatabase(where, options), options);
+  const platform = { ...defaultPlatform(), random: RNG.bytes };
+  return connect(await openDatabase(where, options), { platform, ...options });
 }
 
 /** The database behind a client: what a server serves, too. @throws as `elanus` */
@@ -49,11 +41,14 @@ export async function openDatabase(where: string, options: ElanusOptions = {}): 
       hint: "Give a folder, ':memory:' or the URL of a server.",
     });
   }
-  if (/^https?:\/\//.test(where)) return httpTransport(where, { token: options.token });
+  if (/^https?:\/\//.test(where)) {
+    const { httpTransport } = await import('./open-server.ts');
+    return httpTransport(where, { token: options.token });
+  }
+  const memoryBytes = memoryBudget(options.memory);
+  const kernels = kernelChoice(systemProc.setting('ELANUS_KERNELS'));
   if (where === ':memory:') {
     const world = await memoryWorld();
-    const kernels = kernelChoice(world.proc.setting('ELANUS_KERNELS'));
-    const memoryBytes = memoryBudget(options.memory);
     return startEmbedded({ world, durability: 'process', kernels, memoryBytes });
   }
   if (/^[a-z]+:\/\//.test(where)) {
@@ -63,84 +58,9 @@ export async function openDatabase(where: string, options: ElanusOptions = {}): 
       hint: 'Servers are reached by http:// or https://.',
     });
   }
-  return openFolder(resolve(where), options);
-}
-
-/** The database of a folder, shared by all who open it here; the last to close closes it. */
-async function openFolder(path: string, options: ElanusOptions): Promise<Database> {
-  const key = realPath(path);
-  let shared = openFolders.get(key);
-  if (shared === undefined) {
-    shared = { database: startFolder(path, options), handles: 0 };
-    openFolders.set(key, shared);
-  }
-  const own = shared;
-  own.handles++;
-  try {
-    return closedOnce(await own.database, () => release(key, own));
-  } catch (error) {
-    if (openFolders.get(key) === own) openFolders.delete(key);
-    throw error;
-  }
-}
-
-async function startFolder(path: string, options: ElanusOptions): Promise<Database> {
-  const memoryBytes = memoryBudget(options.memory);
+  const { openFolder } = await import('./open-folder.ts');
   const { durability = 'power' } = options;
-  let warming: Promise<void> | undefined;
-  const world = await localWorld(path, {
-    durability,
-    onPools: ({ pools, proc }) => {
-      if (hasObjects(path)) warming = warm(proc, pools.search);
-    },
-  });
-  const kernels = kernelChoice(world.proc.setting('ELANUS_KERNELS'));
-  const database = await startEmbedded({ world, durability, kernels, memoryBytes });
-  await warming;
-  return database;
-}
-
-/** Reads over what is there will need a thread: it starts while all the rest is opened. */
-async function warm(proc: OpenWorld['proc'], pools: OpenWorld['pools']['search']): Promise<void> {
-  try {
-    await warmReads(kernelChoice(proc.setting('ELANUS_KERNELS')), pools);
-  } catch {
-    // What is wrong with it is told by the first read that needs it.
-  }
-}
-
-/** Whether a folder holds segments, by a look at it. */
-function hasObjects(path: string): boolean {
-  try {
-    return readdirSync(join(path, 'objects')).some((name) => !name.startsWith('.'));
-  } catch {
-    return false;
-  }
-}
-
-async function release(key: string, shared: Shared): Promise<void> {
-  shared.handles--;
-  if (shared.handles > 0) return;
-  if (openFolders.get(key) === shared) openFolders.delete(key);
-  await (await shared.database).close();
-}
-
-/**
- * The database as one handle sees it: closing it twice counts once, and it is then closed for it.
- */
-function closedOnce(database: Database, onClose: () => Promise<void>): Database {
-  let closing: Promise<void> | undefined;
-  const close = (): Promise<void> => {
-    closing ??= onClose();
-    return closing;
-  };
-  return new Proxy(database, {
-    get: (target, name) => {
-      if (name === 'close') return close;
-      if (closing === undefined) return Reflect.get(target, name) as unknown;
-      return () => Promise.reject(new ElanusError('handle_closed', {}));
-    },
-  });
+  return openFolder(where, { durability, memoryBytes, kernels });
 }
 
 function memoryBudget(memory: number | undefined): number | undefined {
@@ -150,14 +70,6 @@ function memoryBudget(memory: number | undefined): number | undefined {
     got: String(memory),
     hint: 'It is a number of bytes.',
   });
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch {
-    return path;
-  }
 }
 
 const KERNELS: ReadonlySet<string> = new Set<KernelChoice>([

@@ -1,24 +1,27 @@
-import { crc32 as zlibCrc32 } from 'node:zlib';
-import { loadAddon } from './native.ts';
+import { loadAddon, loadZlibCrc32 } from './native.ts';
 
 /** Below this the call into the addon costs more than it saves. */
-const NATIVE_BYTES_MIN = 512;
+const NATIVE_BYTES_MIN = 128;
 /** One native call stays well below 10 ms. */
 const NATIVE_BYTES_MAX = 16 * 1024 * 1024;
+/** From here on zlib is worth the 3 ms that loading it takes. */
+const ZLIB_BYTES_MIN = 4096;
 
 type Sum = (bytes: Uint8Array, seed: number) => number;
 
 const addon = loadAddon();
 const native: Sum | undefined = addon?.hasCrc32 === true ? addon.crc32 : undefined;
+let zlib: Sum | undefined;
 
 /**
  * CRC-32 (IEEE, as zlib's) of bytes, continued from `seed`: the sum of what came before them. By
  * carry-less multiplication where the addon and the machine have it (10 to 20 GB/s from cache), by
- * `node:zlib` elsewhere (about 3 GB/s).
+ * `node:zlib` elsewhere (about 3 GB/s), and a byte at a time where there is little.
  */
 export function crc32(bytes: Uint8Array, seed = 0): number {
   const { length } = bytes;
-  if (native === undefined || length < NATIVE_BYTES_MIN) return zlibCrc32(bytes, seed);
+  if (native === undefined) return portable(bytes, seed);
+  if (length < NATIVE_BYTES_MIN) return bytewise(bytes, seed);
   if (length <= NATIVE_BYTES_MAX) return native(bytes, seed);
   let sum = seed;
   for (let at = 0; at < length; at += NATIVE_BYTES_MAX) {
@@ -27,7 +30,31 @@ export function crc32(bytes: Uint8Array, seed = 0): number {
   return sum;
 }
 
+/** zlib once much was asked for; until then nobody waits for it to load. */
+function portable(bytes: Uint8Array, seed: number): number {
+  if (zlib === undefined) {
+    if (bytes.length < ZLIB_BYTES_MIN) return bytewise(bytes, seed);
+    zlib = loadZlibCrc32();
+  }
+  return zlib(bytes, seed);
+}
+
+function bytewise(bytes: Uint8Array, seed: number): number {
+  let sum = ~seed;
+  for (let at = 0; at < bytes.length; at++) {
+    sum = (BYTE_SUMS[(sum ^ (bytes[at] ?? 0)) & 0xff] ?? 0) ^ (sum >>> 8);
+  }
+  return ~sum >>> 0;
+}
+
 const POLYNOMIAL = 0xedb88320;
+
+/** CRC of each byte by itself. */
+const BYTE_SUMS: Int32Array = new Int32Array(256).map((_, byte) => {
+  let sum = byte;
+  for (let bit = 0; bit < 8; bit++) sum = (sum & 1) === 1 ? (sum >>> 1) ^ POLYNOMIAL : sum >>> 1;
+  return sum;
+});
 
 /** Product of two polynomials over GF(2), modulo the CRC's; bit 31 is x^0, as in a CRC-32. */
 function multiply(a: number, b: number): number {

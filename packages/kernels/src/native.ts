@@ -53,11 +53,18 @@ const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const BIT_METRIC_CODE = { hamming: 0, jaccard: 1, tanimoto: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;
 
+let found: { readonly addon: NativeAddon | undefined } | undefined;
+
 /**
- * Loads the addon of this platform: the one built beside `src`, `dist` or a bundle, else that of
- * the platform's optional package. Undefined where there is none. Throws never.
+ * The addon of this platform: the one built beside `src`, `dist` or a bundle, else that of the
+ * platform's optional package. Undefined where there is none; looked for once. Throws never.
  */
 export function loadAddon(): NativeAddon | undefined {
+  found ??= { addon: findAddon() };
+  return found.addon;
+}
+
+function findAddon(): NativeAddon | undefined {
   const name = `kernels-${process.platform}-${process.arch}`;
   const load = createRequire(import.meta.url);
   for (const place of [`../build/${name}.node`, `@elanus/${name}`]) {
@@ -69,6 +76,11 @@ export function loadAddon(): NativeAddon | undefined {
     }
   }
   return undefined;
+}
+
+/** zlib's CRC-32, for where there is no addon. Loading it takes 3 ms. */
+export function loadZlibCrc32(): NativeAddon['crc32'] {
+  return process.getBuiltinModule('node:zlib').crc32;
 }
 
 function allocate(addon: NativeAddon, bytes: number): RowMemory {

@@ -1,5 +1,5 @@
 import { systemClock } from '../clock/system.ts';
-import { localWorld } from '../open-world.ts';
+import { localWorld } from '../local-world.ts';
 
 /** Opens a folder, uses every part once and leaves it open: the process must end by itself. */
 const world = await localWorld(process.argv[2] ?? '');

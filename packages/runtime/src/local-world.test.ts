@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { localWorld, memoryWorld } from './open-world.ts';
+import { localWorld } from './local-world.ts';
+import { memoryWorld } from './memory-world.ts';
 import type { OpenWorld } from './world.ts';
 
 let folder = '';
