@@ -59,9 +59,11 @@ async function bundleNode() {
     'cli/main': join(source, 'src/cli/main.ts'),
   });
   const threads = threadEntries();
-  // Imports them all, so that whatever they are made of is shared, and lies at the top.
-  const imports = Object.values(threads).map((path) => `import ${JSON.stringify(path)};\n`);
-  await bundlePart(threads, { contents: imports.join(''), resolveDir: root });
+  // One that has them all, so that whatever they are made of is shared, and lies at the top.
+  const all = Object.values(threads).map(
+    (path, i) => `export * as thread${i} from ${JSON.stringify(path)};\n`,
+  );
+  await bundlePart(threads, { contents: all.join(''), resolveDir: root });
   rmSync(join(target, 'dist', 'stdin.js'));
 }
 

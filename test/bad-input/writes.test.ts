@@ -3,7 +3,7 @@
 // a restart in between where the result has to survive one.
 import { connect } from '@elanus/client';
 import { flushShard, invoke } from '@elanus/protocol';
-import { localWorld } from '@elanus/runtime';
+import { localWorld } from '@elanus/runtime/local';
 import { collection, elanus, ElanusError, isElanusError, t, type Db } from 'elanus';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startEmbedded } from '../../packages/elanus/src/embedded.ts';

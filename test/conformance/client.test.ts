@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect, httpTransport } from '../../packages/client/src/index.ts';
+import { httpTransport } from '../../packages/client/src/http.ts';
+import { connect } from '../../packages/client/src/index.ts';
 import { openDatabase } from '../../packages/elanus/src/open.ts';
 import { serve } from '../../packages/elanus/src/serve.ts';
 import { clientIndexSuite } from './client-index-suite.ts';

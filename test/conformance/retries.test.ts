@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Database } from '../../packages/api/src/index.ts';
 import type { Db } from '../../packages/client/src/index.ts';
-import { connect, httpTransport, t } from '../../packages/client/src/index.ts';
+import { httpTransport } from '../../packages/client/src/http.ts';
+import { connect, t } from '../../packages/client/src/index.ts';
 import { ElanusError } from '../../packages/core/src/index.ts';
 import { openDatabase } from '../../packages/elanus/src/open.ts';
 import { serve } from '../../packages/elanus/src/serve.ts';

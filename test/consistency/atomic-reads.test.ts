@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, t } from '@elanus/client';
 import { flushShard, invoke } from '@elanus/protocol';
-import { localWorld } from '@elanus/runtime';
+import { localWorld } from '@elanus/runtime/local';
 import { expect, test } from 'vitest';
 import { startEmbedded } from '../../packages/elanus/src/embedded.ts';
 

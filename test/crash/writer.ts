@@ -3,7 +3,7 @@
 import { writeSync } from 'node:fs';
 import { collection, connect, t } from '@elanus/client';
 import { flushShard, invoke } from '@elanus/protocol';
-import { localWorld } from '@elanus/runtime';
+import { localWorld } from '@elanus/runtime/local';
 import { startEmbedded } from '../../packages/elanus/src/embedded.ts';
 import { randomOperation, type Operation } from './operation.ts';
 

@@ -32,7 +32,8 @@ import {
   metaKeys,
 } from '@elanus/protocol';
 import type { MessageHeader, MessageKind } from '@elanus/protocol';
-import { fileObjectStore, localLogStore, memoryFs } from '@elanus/storage';
+import { memoryFs } from '@elanus/storage';
+import { fileObjectStore, localLogStore } from '@elanus/storage/local';
 import { IdempotencyWindow } from '../../packages/streaming-node/src/shard/idempotency.ts';
 import {
   decodeRecovery,

@@ -4,7 +4,7 @@
  */
 import { connect, type Db } from '@elanus/client';
 import { flushShard, invoke } from '@elanus/protocol';
-import { localWorld } from '@elanus/runtime';
+import { localWorld } from '@elanus/runtime/local';
 import { collection, t } from 'elanus';
 import { startEmbedded } from '../../packages/elanus/src/embedded.ts';
 

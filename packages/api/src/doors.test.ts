@@ -10,7 +10,8 @@ import type { ClientSubject } from '../../../test/conformance/client-kit.ts';
 import { codeOf, detailsOf, docsOf, tenRows } from '../../../test/conformance/client-kit.ts';
 import { clientRowsSuite } from '../../../test/conformance/client-rows-suite.ts';
 import { clientSuite } from '../../../test/conformance/client-suite.ts';
-import { connect, httpTransport } from '@elanus/client';
+import { connect } from '@elanus/client';
+import { httpTransport } from '@elanus/client/http';
 
 interface Served {
   readonly url: string;

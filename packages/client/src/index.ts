@@ -23,8 +23,6 @@ export type {
 export type { ArrowTable, ArrowVector } from './columns.ts';
 export type { AlterChange, ConnectOptions, Db } from './db.ts';
 export { connect } from './db.ts';
-export type { HttpOptions } from './http.ts';
-export { httpTransport } from './http.ts';
 export type {
   ColumnsOf,
   Filter,

@@ -27,7 +27,6 @@ export type {
   Filter,
   FilterObject,
   HitOf,
-  HttpOptions,
   Insert,
   InsertOf,
   InsertOptions,
@@ -51,7 +50,8 @@ export {
   connect,
   ElanusError,
   expr,
-  httpTransport,
   isElanusError,
   t,
 } from '@elanus/client';
+export type { HttpOptions } from '@elanus/client/http';
+export { httpTransport } from '@elanus/client/http';

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { connect, t, type Db } from '@elanus/client';
 import { makeIdempotencyKey } from '@elanus/core';
 import { describeNode, describeShards, flushShard, invoke } from '@elanus/protocol';
-import { localWorld, type OpenWorld } from '@elanus/runtime';
+import { type OpenWorld } from '@elanus/runtime';
+import { localWorld } from '@elanus/runtime/local';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startEmbedded } from './embedded.ts';
 

@@ -4,7 +4,8 @@ import type { Database } from '@elanus/api';
 import { ElanusError } from '@elanus/core';
 import type { KernelChoice } from '@elanus/kernels';
 import { warmReads } from '@elanus/query-node';
-import { localWorld, type WorldPools } from '@elanus/runtime';
+import { type WorldPools } from '@elanus/runtime';
+import { localWorld } from '@elanus/runtime/local';
 import { startEmbedded, type EmbeddedOptions } from './embedded.ts';
 
 /** What a folder is opened with. */

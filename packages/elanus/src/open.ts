@@ -42,7 +42,7 @@ export async function openDatabase(where: string, options: ElanusOptions = {}): 
     });
   }
   if (/^https?:\/\//.test(where)) {
-    const { httpTransport } = await import('./open-server.ts');
+    const { httpTransport } = await import('@elanus/client/http');
     return httpTransport(where, { token: options.token });
   }
   const memoryBytes = memoryBudget(options.memory);

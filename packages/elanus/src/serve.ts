@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { ElanusError } from '@elanus/core';
 import { openDatabase } from './open.ts';
 import { VERSION } from './version.ts';
@@ -42,6 +41,7 @@ export async function serve(where: string, options: ServeOptions = {}): Promise<
   }
   const { host, port, token, cors, durability } = options;
   const { checkHttpOptions, startHttpServer } = await import('@elanus/proxy/http');
+  const { randomUUID } = await import('node:crypto');
   checkHttpOptions({ host, token, cors });
   const database = await openDatabase(where, { durability });
   try {

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import { collection, connect, t, type Collection, type Db } from '@elanus/client';
 import { halfToNumber } from '@elanus/core';
 import { describeShards, flushShard, invoke } from '@elanus/protocol';
-import { localWorld, type OpenWorld } from '@elanus/runtime';
+import { type OpenWorld } from '@elanus/runtime';
+import { localWorld } from '@elanus/runtime/local';
 import { afterAll, describe, expect, test } from 'vitest';
 import { startEmbedded } from './embedded.ts';
 

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, t, type Db } from '@elanus/client';
 import { flushShard, invoke } from '@elanus/protocol';
-import { localWorld, type OpenWorld } from '@elanus/runtime';
+import { type OpenWorld } from '@elanus/runtime';
+import { localWorld } from '@elanus/runtime/local';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { startEmbedded } from './embedded.ts';
 

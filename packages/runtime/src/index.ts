@@ -2,8 +2,6 @@ export type { Actor, ActorOptions, ActorRef } from './actor/actor.ts';
 export { startActor } from './actor/actor.ts';
 export { memoryBus } from './bus/memory.ts';
 export { systemClock } from './clock/system.ts';
-export type { LocalWorldOptions } from './local-world.ts';
-export { localWorld } from './local-world.ts';
 export type { MemoryWorldOptions } from './memory-world.ts';
 export { memoryWorld } from './memory-world.ts';
 export { inlinePool } from './pool/inline.ts';

@@ -6,8 +6,8 @@ import {
   lockFolder,
   makeRootFolder,
   nodeFs,
-} from '@elanus/storage';
-import type { Durability } from '@elanus/storage';
+} from '@elanus/storage/local';
+import type { Durability } from '@elanus/storage/local';
 import { memoryBus } from './bus/memory.ts';
 import { systemClock } from './clock/system.ts';
 import { Ends } from './ends.ts';

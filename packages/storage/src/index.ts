@@ -1,18 +1,8 @@
 export type { FsCall, FsFault, MemoryFs, MemoryFsOptions } from './fs/memory.ts';
 export { memoryFs } from './fs/memory.ts';
-export { makeRootFolder, nodeFs } from './fs/node.ts';
-export type { LocalLogOptions } from './log/local.ts';
-export { localLogStore } from './log/local.ts';
-export type { Durability } from './log/local-stream.ts';
 export type { LogFault, MemoryLogContent, MemoryLogOptions } from './log/memory.ts';
 export { memoryLogContent, memoryLogStore } from './log/memory.ts';
-export type { FolderLock } from './meta/folder-lock.ts';
-export { LOCK_FILE, lockFolder } from './meta/folder-lock.ts';
-export type { LocalMetaOptions } from './meta/local.ts';
-export { localMetaStore } from './meta/local.ts';
 export type { MemoryMetaContent, MemoryMetaOptions, MetaFault } from './meta/memory.ts';
 export { memoryMetaContent, memoryMetaStore } from './meta/memory.ts';
-export type { FileObjectOptions } from './object/files.ts';
-export { fileObjectStore } from './object/files.ts';
 export type { MemoryObjectContent, MemoryObjectOptions } from './object/memory.ts';
 export { memoryObjectContent, memoryObjectStore } from './object/memory.ts';

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect, httpTransport, type Collection, type Db } from '@elanus/client';
+import { connect, type Collection, type Db } from '@elanus/client';
+import { httpTransport } from '@elanus/client/http';
 import { ElanusError } from '@elanus/core';
 import { note } from './terminal.ts';
 

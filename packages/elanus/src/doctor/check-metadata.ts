@@ -11,7 +11,7 @@ import {
   type SegmentRecord,
 } from '@elanus/protocol';
 import { systemClock } from '@elanus/runtime';
-import { localMetaStore } from '@elanus/storage';
+import { localMetaStore } from '@elanus/storage/local';
 import type { Findings } from './findings.ts';
 
 /** What the metadata says is there. */

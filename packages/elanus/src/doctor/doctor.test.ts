@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { t } from '@elanus/client';
 import { isElanusError } from '@elanus/core';
-import { localLogStore, nodeFs } from '@elanus/storage';
+import { localLogStore, nodeFs } from '@elanus/storage/local';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { elanus } from '../open.ts';
 import { examine } from './doctor.ts';

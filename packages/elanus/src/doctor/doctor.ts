@@ -14,7 +14,7 @@ import {
   localMetaStore,
   lockFolder,
   nodeFs,
-} from '@elanus/storage';
+} from '@elanus/storage/local';
 import { checkLog } from './check-log.ts';
 import { checkMetadata } from './check-metadata.ts';
 import { checkObjects } from './check-objects.ts';
