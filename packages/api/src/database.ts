@@ -1,4 +1,5 @@
 import type {
+  Awaitable,
   BytesColumn,
   CollectionSchema,
   ColumnBatch,
@@ -332,7 +333,8 @@ export interface Database {
   ): Promise<IdBlock>;
   write(request: WriteRequest, call?: Call): Promise<WriteResult>;
   delete(request: DeleteRequest, call?: Call): Promise<WriteResult>;
-  search(request: SearchRequest, call?: Call): Promise<SearchResult>;
+  /** Answered in the turn of the call where nothing has to be waited for. */
+  search(request: SearchRequest, call?: Call): Awaitable<SearchResult>;
   query(request: QueryRequest, call?: Call): Promise<RowsResult>;
   get(request: GetRequest, call?: Call): Promise<GetResult>;
   count(request: CountRequest, call?: Call): Promise<CountResult>;

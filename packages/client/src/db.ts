@@ -100,7 +100,7 @@ export function connect(database: Database, options: ConnectOptions = {}): Db {
 
 type Send<T> = Parameters<typeof withRetries<T>>[2];
 
-function call<T>(
+async function call<T>(
   context: HandleContext,
   options: CallSettings | undefined,
   send: Send<T>,

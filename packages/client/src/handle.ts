@@ -12,8 +12,8 @@ import type {
   WriteResult,
 } from '@elanus/api';
 import { decodeKeys, decodeRows, encodeKeys, fieldColumn, searchField } from '@elanus/api';
-import type { CollectionSchema, Column, ColumnBatch, Consistency, FieldId } from '@elanus/core';
-import type { IndexChoice } from '@elanus/core';
+import type { Awaitable, CollectionSchema, Column, ColumnBatch, Consistency } from '@elanus/core';
+import type { FieldId, IndexChoice } from '@elanus/core';
 import { ElanusError, LIMITS, assert, isElanusError, isVectorColumn } from '@elanus/core';
 import { primaryField, storedFields } from '@elanus/core';
 import type { Collection, Scan } from './collection.ts';
@@ -102,11 +102,20 @@ export function createHandle(
   return typed as unknown as Collection;
 }
 
-function run<T>(
+async function run<T>(
   handle: Handle,
   options: RetrySettings,
-  send: (call: Call) => Promise<T>,
+  send: (call: Call) => Awaitable<T>,
 ): Promise<T> {
+  return begin(handle, options, send);
+}
+
+/** The same, in this turn where everything is there. */
+function begin<T>(
+  handle: Handle,
+  options: RetrySettings,
+  send: (call: Call) => Awaitable<T>,
+): Awaitable<T> {
   const { platform, settings } = handle.context;
   const timeoutMs = options.timeoutMs ?? settings.timeoutMs;
   const signal = options.signal ?? settings.signal;
@@ -443,7 +452,9 @@ function queries(handle: Handle, options: Options): SearchRequest['queries'] {
 async function search(handle: Handle, options: Options): Promise<unknown> {
   const request = searchRequest(handle, options);
   const { database } = handle.context;
-  const result = await run(handle, options, (call) => database.search(request, call));
+  const answer = begin(handle, options, (call) => database.search(request, call));
+  // Waiting is a step of its own even for what is there.
+  const result = answer instanceof Promise ? await answer : answer;
   note(handle, result.timestamp);
   if (result.schemaVersion !== handle.schema.version) await refresh(handle, options);
   const hits = hitsOf(handle, result, options);

@@ -1,5 +1,5 @@
 import type { Call } from '@elanus/api';
-import { ElanusError, isElanusError } from '@elanus/core';
+import { ElanusError, isElanusError, type Awaitable } from '@elanus/core';
 import type { Platform } from './platform.ts';
 
 /** Deadline of a call that names none. */
@@ -27,16 +27,17 @@ export interface RetrySettings extends CallSettings {
 
 /**
  * Runs a request until it succeeds, fails for good, or its time is over. Safe for writes because
- * every write carries an idempotency key: sent twice it has one effect.
+ * every write carries an idempotency key: sent twice it has one effect. What is answered at once
+ * is returned as it is, and what is refused at once is thrown.
  *
  * @throws the last failure; deadline_exceeded when time is over before the first answer, or while a
  * write is under way; invalid_argument.
  */
-export async function withRetries<T>(
+export function withRetries<T>(
   platform: Platform,
   settings: RetrySettings,
-  send: (call: Call) => Promise<T>,
-): Promise<T> {
+  send: (call: Call) => Awaitable<T>,
+): Awaitable<T> {
   const timeoutMs = settings.timeoutMs ?? TIMEOUT_MS;
   const { signal, writes = false } = settings;
   if (typeof timeoutMs !== 'number' || Number.isNaN(timeoutMs)) {
@@ -50,23 +51,44 @@ export async function withRetries<T>(
   const wholeMs = Math.min(timeoutMs, TIMER_MS_MAX);
   const deadline = platform.nowMs() + wholeMs;
   if (signal?.aborted === true) throw new ElanusError('cancelled', {}, { cause: signal.reason });
-  let last: unknown;
+  if (wholeMs <= 0) throw new ElanusError('deadline_exceeded', { timeoutMs });
+  const again = (error: unknown): Promise<T> =>
+    sendAgain(error, { platform, signal, writes, deadline, send });
+  try {
+    const first = send({ signal, timeoutMs: wholeMs });
+    return first instanceof Promise ? first.catch(again) : first;
+  } catch (error) {
+    return again(error);
+  }
+}
+
+interface Sending<T> {
+  readonly platform: Platform;
+  readonly signal: AbortSignal | undefined;
+  readonly writes: boolean;
+  readonly deadline: number;
+  readonly send: (call: Call) => Awaitable<T>;
+}
+
+/** Sends again, until it succeeds or there is no sense or no time in it; `first` is what failed. */
+async function sendAgain<T>(first: unknown, sending: Sending<T>): Promise<T> {
+  const { platform, signal, writes, deadline, send } = sending;
+  let last = first;
   for (let attempt = 0; ; attempt++) {
-    const left = attempt === 0 ? wholeMs : deadline - platform.nowMs();
-    if (left <= 0) throw last ?? new ElanusError('deadline_exceeded', { timeoutMs });
+    const delay = delayAfter(last, attempt, platform);
+    if (delay === undefined || platform.nowMs() + delay >= deadline) throw last;
+    await platform.sleep(delay, signal).catch((cause: unknown) => {
+      throw new ElanusError('cancelled', {}, { cause });
+    });
+    const left = deadline - platform.nowMs();
+    if (left <= 0) throw last;
     try {
       return await send({ signal, timeoutMs: left });
     } catch (error) {
       // What went wrong before says more than that time was over while reading again. A write that
       // was sent again may have happened: what the attempt before said holds no more.
-      const late = last !== undefined && isElanusError(error, 'deadline_exceeded');
-      if (late) throw writes ? error : last;
+      if (isElanusError(error, 'deadline_exceeded')) throw writes ? error : last;
       last = error;
-      const delay = delayAfter(error, attempt, platform);
-      if (delay === undefined || platform.nowMs() + delay >= deadline) throw error;
-      await platform.sleep(delay, signal).catch((cause: unknown) => {
-        throw new ElanusError('cancelled', {}, { cause });
-      });
     }
   }
 }

@@ -1,4 +1,6 @@
 export { assert, assertNever } from './assert.ts';
+export type { Awaitable } from './awaitable.ts';
+export { andFinally, andThen } from './awaitable.ts';
 export { concatColumns, nullColumn, sliceBatch, sliceColumn, takeBatch } from './batch.ts';
 export { takeColumn, zeroVectors } from './batch.ts';
 export type { Bitset } from './bitset.ts';
@@ -47,7 +49,7 @@ export { timestampFromMs, timestampMs } from './timestamp.ts';
 export type { DenseArray, DenseType, VectorShape, VectorType } from './vector-type.ts';
 export { denseArray, denseBytes, denseWidth, isDenseArray, VECTOR_TYPES } from './vector-type.ts';
 export { vectorMetrics, vectorShape } from './vector-type.ts';
-export type { Bus, BusAnswer, BusMessage, CallOptions } from './ports/bus.ts';
+export type { Bus, BusAnswer, BusCaller, BusMessage, CallOptions } from './ports/bus.ts';
 export type { Clock } from './ports/clock.ts';
 export type { FileHandle, FileStat, Fs } from './ports/fs.ts';
 export type { FrozenBytes, LogAppend, LogAppendOutcome } from './ports/log-store.ts';

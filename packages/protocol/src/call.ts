@@ -1,4 +1,5 @@
-import type { Bus, BusMessage, CallOptions } from '@elanus/core';
+import { andThen } from '@elanus/core';
+import type { Awaitable, Bus, BusCaller, BusMessage, CallOptions } from '@elanus/core';
 
 declare const types: unique symbol;
 
@@ -10,6 +11,12 @@ export interface Call<Request, Reply> {
   readonly subject: string;
   readonly [types]?: (request: Request) => Reply;
 }
+
+/** The header that a call is made with. */
+export type RequestOf<C> = C extends Call<infer Request, unknown> ? Request : never;
+
+/** The header that a call is answered with. */
+export type ReplyOf<C> = C extends Call<never, infer Reply> ? Reply : never;
 
 /** A header with its bodies. */
 export interface Parcel<Header> {
@@ -24,25 +31,40 @@ export function defineCall<Request, Reply>(subject: string): Call<Request, Reply
   return { subject: `elanus.local.${subject}` };
 }
 
-/** Makes a call. @throws what the callee throws, `unavailable`, `deadline_exceeded`, `cancelled` */
-export async function invoke<Request, Reply>(
+/**
+ * Makes a call; answered in this turn where the bus does so, and then it throws what went wrong.
+ *
+ * @throws what the callee throws, `unavailable`, `deadline_exceeded`, `cancelled`
+ */
+export function invoke<Request, Reply>(
+  bus: Bus,
+  call: Call<Request, Reply>,
+  request: Parcel<Request> & { readonly options?: CallOptions | undefined },
+): Awaitable<Required<Parcel<Reply>>> {
+  const { header, bodies = NONE, options } = request;
+  return andThen(bus.request(call.subject, { header, bodies }, options), parcelOf<Reply>);
+}
+
+/** Makes a call to be waited for later, or never: whatever goes wrong is the promise's. */
+export async function sendCall<Request, Reply>(
   bus: Bus,
   call: Call<Request, Reply>,
   request: Parcel<Request> & { readonly options?: CallOptions | undefined },
 ): Promise<Required<Parcel<Reply>>> {
-  const { header, bodies = NONE, options } = request;
-  const reply = await bus.request(call.subject, { header, bodies }, options);
-  return { header: reply.header as Reply, bodies: reply.bodies ?? NONE };
+  return invoke(bus, call, request);
+}
+
+function parcelOf<Header>(message: BusMessage): Required<Parcel<Header>> {
+  const { header, bodies = NONE } = message;
+  return { header: header as Header, bodies };
 }
 
 /** Answers a call until the returned function is called. */
 export function serveCall<Request, Reply>(
   bus: Bus,
   call: Call<Request, Reply>,
-  answer: (request: Required<Parcel<Request>>, signal: AbortSignal) => Promise<Parcel<Reply>>,
+  answer: (request: Required<Parcel<Request>>, caller: BusCaller) => Awaitable<Parcel<Reply>>,
 ): () => void {
   // No step of its own: each would be one more promise on the way of every call.
-  return bus.serve(call.subject, (message: BusMessage, signal) =>
-    answer({ header: message.header as Request, bodies: message.bodies ?? NONE }, signal),
-  );
+  return bus.serve(call.subject, (message, caller) => answer(parcelOf(message), caller));
 }

@@ -1,5 +1,5 @@
-export type { Call, Parcel } from './call.ts';
-export { defineCall, invoke, serveCall } from './call.ts';
+export type { Call, Parcel, ReplyOf, RequestOf } from './call.ts';
+export { defineCall, invoke, sendCall, serveCall } from './call.ts';
 export type { Message, MessageHeader, MessageKind } from './message.ts';
 export { MESSAGE_VERSION, decodeMessage, encodeHeader } from './message.ts';
 export type {

@@ -11,6 +11,7 @@ import {
   LIMITS,
   timestampFromMs,
   TIMESTAMP_MAX,
+  type Awaitable,
   type Bus,
   type CallOptions,
   type Clock,
@@ -64,8 +65,8 @@ export class Access {
     to: Call<Request, Reply>,
     request: Parcel<Request>,
     call: ApiCall | undefined,
-  ): Promise<Required<Parcel<Reply>>> {
-    if (this.#closed) return Promise.reject(new ElanusError('handle_closed', {}));
+  ): Awaitable<Required<Parcel<Reply>>> {
+    if (this.#closed) throw new ElanusError('handle_closed', {});
     const turned = this.reads.pass();
     if (turned !== undefined) return turned.then(() => this.#send(to, request, call));
     return this.#send(to, request, call);
@@ -75,7 +76,7 @@ export class Access {
     to: Call<Request, Reply>,
     request: Parcel<Request>,
     call: ApiCall | undefined,
-  ): Promise<Required<Parcel<Reply>>> {
+  ): Awaitable<Required<Parcel<Reply>>> {
     const { signal, timeoutMs = TIMEOUT_MS } = call ?? {};
     const options: CallOptions = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
     const { header, bodies = [] } = request;

@@ -13,7 +13,13 @@ import type {
   Health,
   SetIndexRequest,
 } from '@elanus/api';
-import { didYouMean, ElanusError, LIMITS, type CollectionSchema } from '@elanus/core';
+import {
+  didYouMean,
+  ElanusError,
+  LIMITS,
+  type Awaitable,
+  type CollectionSchema,
+} from '@elanus/core';
 import {
   aliasCollection,
   alterCollection,
@@ -48,26 +54,33 @@ export function createProxy(options: ProxyOptions): Database {
   const reads = new Reads(access);
   const writes = new Writes(access);
   /** A cached name may stand for what was dropped or changed: look again, once. */
-  const fresh = async <T>(run: () => Promise<T>): Promise<T> => {
-    try {
-      return await run();
-    } catch (error) {
+  const fresh = <T>(run: () => Awaitable<T>): Awaitable<T> => {
+    const again = (error: unknown): Awaitable<T> => {
       if (!isStale(error)) throw error;
       access.forget();
       return run();
+    };
+    try {
+      const result = run();
+      return result instanceof Promise ? result.catch(again) : result;
+    } catch (error) {
+      return again(error);
     }
   };
   type Run<T> = (call: Call | undefined) => Promise<T>;
-  const read = <T>(call: Call | undefined, run: Run<T>): Promise<T> =>
-    access.reads.run(call, (left) => fresh(() => run(left)));
-  const write = <T>(call: Call | undefined, run: Run<T>): Promise<T> =>
+  const begin = <T>(
+    call: Call | undefined,
+    run: (call: Call | undefined) => Awaitable<T>,
+  ): Awaitable<T> => access.reads.run(call, (left) => fresh(() => run(left)));
+  const read = async <T>(call: Call | undefined, run: Run<T>): Promise<T> => begin(call, run);
+  const write = async <T>(call: Call | undefined, run: Run<T>): Promise<T> =>
     access.writes.run(call, (left) => fresh(() => run(left)));
   let closing: Promise<void> | undefined;
   return {
     ...catalogMethods(access),
     write: (request, call) => write(call, (left) => writes.write(request, left)),
     delete: (request, call) => write(call, (left) => writes.delete(request, left)),
-    search: (request, call) => read(call, (left) => reads.search(request, left)),
+    search: (request, call) => begin(call, (left) => reads.search(request, left)),
     query: (request, call) => read(call, (left) => reads.query(request, left)),
     get: (request, call) => read(call, (left) => reads.get(request, left)),
     count: (request, call) => read(call, (left) => reads.count(request, left)),

@@ -16,6 +16,7 @@ import type {
 } from '@elanus/api';
 import { checkVectors } from '@elanus/api';
 import {
+  andThen,
   assert,
   columnOf,
   columnRows,
@@ -32,6 +33,7 @@ import {
   takeColumn,
   vectorFields,
   vectorShape,
+  type Awaitable,
   type Column,
   type CollectionSchema,
   type ColumnBatch,
@@ -48,11 +50,15 @@ import {
   searchShard,
   selectShard,
   unpackRows,
+  type Parcel,
   type ReadDemand,
+  type ReplyOf,
+  type RequestOf,
   type ShardExplain,
 } from '@elanus/protocol';
 import type { Access } from './access.ts';
 import { concatBatches, keyAt, mergeByKey, mergeShardHits } from './merge-rows.ts';
+import type { ShardHits } from './merge-rows.ts';
 import { decodePageToken, encodePageToken } from './page-token.ts';
 import { readProjection, type Columns } from './projection.ts';
 import { readRequestFilter } from './request-filter.ts';
@@ -68,6 +74,23 @@ interface Searched {
   readonly explains: readonly ShardExplain[];
 }
 
+/** A search as it was asked. */
+interface AskedSearch {
+  readonly request: SearchRequest;
+  readonly call: Call | undefined;
+  readonly explain: boolean;
+}
+
+/** A search with what its names stand for. */
+interface ReadySearch extends AskedSearch {
+  readonly schema: CollectionSchema;
+  readonly field: Field;
+  readonly demand: ReadDemand;
+}
+
+type SearchHeader = RequestOf<typeof searchShard>;
+type ShardAnswer = Required<Parcel<ReplyOf<typeof searchShard>>>;
+
 /** See the file's header. */
 export class Reads {
   readonly #access: Access;
@@ -77,8 +100,8 @@ export class Reads {
   }
 
   /** Nearest rows. */
-  async search(request: SearchRequest, call: Call | undefined): Promise<SearchResult> {
-    return (await this.#search(request, call, false)).result;
+  search(request: SearchRequest, call: Call | undefined): Awaitable<SearchResult> {
+    return andThen(this.#search(request, call, false), ({ result }) => result);
   }
 
   /** Runs the search and tells how it went. */
@@ -183,21 +206,27 @@ export class Reads {
     return { ...result, next: encodePageToken({ at, after, question }) };
   }
 
-  async #search(
-    request: SearchRequest,
-    call: Call | undefined,
-    explain: boolean,
-  ): Promise<Searched> {
-    const { limit, offset } = request;
-    this.#access.checkWindow(limit, offset);
+  #search(request: SearchRequest, call: Call | undefined, explain: boolean): Awaitable<Searched> {
+    this.#access.checkWindow(request.limit, request.offset);
     const known = this.#access.freshSchema(request.collection);
-    const schema = known ?? (await this.#access.schema(request.collection, call));
-    const field = vectorField(schema, request.field);
-    const demand = this.#access.demand(request);
-    const queries =
-      request.queries.kind === 'vectors'
-        ? request.queries.column
-        : await this.#storedVectors({ keys: request.queries.keys, schema, field, demand }, call);
+    const schema = known ?? this.#access.schema(request.collection, call);
+    return andThen(schema, (found) => this.#searchIn(found, { request, call, explain }));
+  }
+
+  #searchIn(schema: CollectionSchema, asked: AskedSearch): Awaitable<Searched> {
+    const { queries } = asked.request;
+    const field = vectorField(schema, asked.request.field);
+    const demand = this.#access.demand(asked.request);
+    if (queries.kind === 'vectors') {
+      return this.#searchFor(queries.column, { ...asked, schema, field, demand });
+    }
+    const stored = this.#storedVectors({ keys: queries.keys, schema, field, demand }, asked.call);
+    return stored.then((found) => this.#searchFor(found, { ...asked, schema, field, demand }));
+  }
+
+  #searchFor(queries: VectorColumn | SparseColumn, asked: ReadySearch): Awaitable<Searched> {
+    const { request, explain, schema, field, demand } = asked;
+    const { limit, offset } = request;
     const nq = columnRows(queries);
     checkQueries(field, queries);
     const packed = packVectors(queries);
@@ -223,30 +252,36 @@ export class Reads {
       shard: 0,
       demand,
     };
-    const parts = [];
-    const explains: ShardExplain[] = [];
-    let at = demand.at;
-    for (let shard = 0; shard < schema.shards; shard++) {
-      // The others are asked at the instant of the first.
-      const asked = shard === 0 ? header : { ...header, shard, demand: atInstant(demand, at) };
-      const sent = { header: asked, bodies: packed.bodies };
-      const reply = await this.#access.call(searchShard, sent, call);
-      const [counts, scores, , , ...rows] = reply.bodies;
-      parts.push({
-        counts: counts as Uint32Array,
-        scores: compact(counts as Uint32Array, scores as Float32Array, offset + limit),
-        columns: unpackRows(reply.header.rows, rows),
+    const replies = this.#askShards({ header, bodies: packed.bodies }, asked);
+    return andThen(replies, (answers) => {
+      const parts = answers.map((answer) => hitsOf(answer, offset + limit));
+      const keyField = primaryField(schema).id;
+      const want = { nq, metric: header.metric, keyField, offset, limit };
+      const { counts, scores, columns: rows } = mergeShardHits(parts, want);
+      const timestamp = answers[answers.length - 1]?.header.at ?? 0n;
+      const result = { schemaVersion: schema.version, counts, scores, rows, timestamp };
+      const told = explain ? answers.map((answer) => answer.header.explain) : [];
+      return { result, filter, explains: told.filter((one) => one !== undefined) };
+    });
+  }
+
+  /** Every shard's answer; the others are asked at the instant of the first. */
+  #askShards(
+    { header, bodies }: Required<Parcel<SearchHeader>>,
+    { call, schema }: ReadySearch,
+  ): Awaitable<readonly ShardAnswer[]> {
+    const answers: ShardAnswer[] = [];
+    const ask = (shard: number): Awaitable<readonly ShardAnswer[]> => {
+      const at = answers[0]?.header.at ?? header.demand.at;
+      const demand = atInstant(header.demand, at);
+      const own = shard === 0 ? header : { ...header, shard, demand };
+      const reply = this.#access.call(searchShard, { header: own, bodies }, call);
+      return andThen(reply, (answer) => {
+        answers.push(answer);
+        return answers.length === schema.shards ? answers : ask(shard + 1);
       });
-      at = reply.header.at;
-      if (reply.header.explain !== undefined) explains.push(reply.header.explain);
-    }
-    const keyField = primaryField(schema).id;
-    const want = { nq, metric: header.metric, keyField, offset, limit };
-    const merged = mergeShardHits(parts, want);
-    const { counts, scores, columns: rows } = merged;
-    const timestamp = at ?? 0n;
-    const result = { schemaVersion: schema.version, counts, scores, rows, timestamp };
-    return { result, filter, explains };
+    };
+    return ask(0);
   }
 
   /** The vectors of stored rows. @throws key_not_found */
@@ -483,6 +518,16 @@ function boundsOf(request: SearchRequest): { min: number; max: number } | undefi
     });
   }
   return { min, max };
+}
+
+/** A shard's hits, as the bodies of its answer have them. */
+function hitsOf({ header, bodies }: ShardAnswer, limit: number): ShardHits {
+  const [counts, scores, ...rows] = bodies;
+  return {
+    counts: counts as Uint32Array,
+    scores: compact(counts as Uint32Array, scores as Float32Array, limit),
+    columns: unpackRows(header.rows, rows),
+  };
 }
 
 /** The scores of the hits only, one behind the other. */

@@ -39,7 +39,7 @@ it('answers all, in order, a few in each turn of the loop', async () => {
     }
   })();
   await Promise.all(
-    Array.from({ length: 500 }, (_, i) =>
+    Array.from({ length: 500 }, async (_, i) =>
       turns.run(undefined, () => {
         begun.push(i);
         return Promise.resolve();
@@ -62,7 +62,7 @@ it('has no more under way than it may', async () => {
     await turn();
     underWay--;
   };
-  await Promise.all(Array.from({ length: 40 }, () => turns.run(undefined, one)));
+  await Promise.all(Array.from({ length: 40 }, async () => turns.run(undefined, one)));
   expect(most).toBe(3);
 });
 

@@ -6,7 +6,7 @@
  * well, ahead of those who wait.
  */
 import type { Call } from '@elanus/api';
-import { ElanusError, LIMITS, type Clock } from '@elanus/core';
+import { andFinally, ElanusError, LIMITS, type Awaitable, type Clock } from '@elanus/core';
 
 /** What calls of one turn may take together, in milliseconds; then the next turn's begin. */
 const TURN_MS = 0.5;
@@ -54,16 +54,21 @@ export class Turns {
    * @throws ElanusError cancelled, deadline_exceeded (writes: exhausted) while it waits; exhausted
    * when too many do
    */
-  async run<T>(call: Call | undefined, run: (call: Call | undefined) => Promise<T>): Promise<T> {
+  run<T>(call: Call | undefined, run: (call: Call | undefined) => Awaitable<T>): Awaitable<T> {
     const entered = this.#enter(call);
-    const left = entered === undefined ? call : await entered;
+    if (entered === undefined) return this.#go(call, run);
+    return entered.then((left) => this.#go(left, run));
+  }
+
+  #go<T>(call: Call | undefined, run: (call: Call | undefined) => Awaitable<T>): Awaitable<T> {
     this.#underWay++;
-    try {
-      return await run(left);
-    } finally {
-      this.#underWay--;
-      if (this.#line.size > 0) this.#isOpen(this.#clock.monoMs());
-    }
+    return andFinally(
+      () => run(call),
+      () => {
+        this.#underWay--;
+        if (this.#line.size > 0) this.#isOpen(this.#clock.monoMs());
+      },
+    );
   }
 
   /**

@@ -215,7 +215,7 @@ export class Writes {
   ): Promise<void> {
     const { collectionId, version: schemaVersion } = schema;
     const key = primaryField(schema).id;
-    await allOrFirst(parts, ({ shard, batch }) => {
+    await allOrFirst(parts, async ({ shard, batch }) => {
       const columns = new Map([[key, columnOf(batch, key)]]);
       const bodies = [encodeColumns({ rowCount: batch.rowCount, columns })];
       const header = { collectionId, shard, schemaVersion, idempotencyKey };

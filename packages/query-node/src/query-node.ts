@@ -3,6 +3,7 @@
  * loaded, which rows are visible and which are deleted is said by the caller.
  */
 import {
+  andThen,
   assert,
   fieldId,
   primaryField,
@@ -39,6 +40,7 @@ import {
   parseKey,
   ReadRunner,
   retrieveRows,
+  type Searched,
   type SegmentRead,
 } from '@elanus/segment';
 import { loadSegmentFiles, type LoadedSegment } from './load.ts';
@@ -187,7 +189,7 @@ class SegmentHost {
   }
 
   #serveSearch(): () => void {
-    return serveCall(this.#world.bus, searchSealed, async ({ header, bodies }, signal) => {
+    return serveCall(this.#world.bus, searchSealed, ({ header, bodies }, caller) => {
       const { refs, schema, metric, nq, limit, bounds, effort, want } = header;
       const { vectors: queries, rest: deletes } = unpackVectors(header.vectors, bodies);
       const key = keyOf(schema);
@@ -195,7 +197,7 @@ class SegmentHost {
       const reads = readsOf(this.#held, refs, deletes);
       const { kept, pruned } = pruneReads(reads, this.#held, filter);
       this.#scalars.used(kept, filter);
-      const { output, where } = await this.#runner.search(
+      const searched = this.#runner.search(
         {
           reads: kept,
           field: fieldId(header.field),
@@ -209,21 +211,14 @@ class SegmentHost {
           bounds,
           effort,
         },
-        signal,
+        caller,
       );
-      const { counts, scores, segments, rows } = output.hits;
-      const packed = packKeys(output.hits.keys);
-      const plans = pruned.length === 0 ? output.plans : [...output.plans, ...pruned.map(skipped)];
-      const fields = want && packRows(fieldsOfHits(kept, output.hits, want));
-      return {
-        header: { keys: packed.text, fields: fields?.head, where, plans },
-        bodies: [counts, scores, segments, rows, ...packed.bodies, ...(fields?.bodies ?? [])],
-      };
+      return andThen(searched, (found) => packSearch(found, { kept, pruned, want }));
     });
   }
 
   #serveSelect(): () => void {
-    return serveCall(this.#world.bus, selectSealed, async ({ header, bodies }, signal) => {
+    return serveCall(this.#world.bus, selectSealed, async ({ header, bodies }, caller) => {
       const { refs, schema, limit } = header;
       const key = keyOf(schema);
       const filter = filterOf(header.filter, schema);
@@ -238,7 +233,7 @@ class SegmentHost {
           after: parseKey(header.after, key.kind),
           limit,
         },
-        signal,
+        caller,
       );
       const packed = packKeys(selection.keys);
       return {
@@ -249,12 +244,13 @@ class SegmentHost {
   }
 
   #serveCount(): () => void {
-    return serveCall(this.#world.bus, countSealed, async ({ header, bodies }, signal) => {
+    return serveCall(this.#world.bus, countSealed, ({ header, bodies }, caller) => {
       const filter = filterOf(header.filter, header.schema);
       const all = readsOf(this.#held, header.refs, bodies);
       const { kept: reads } = pruneReads(all, this.#held, filter);
       this.#scalars.used(reads, filter);
-      return { header: { count: await this.#runner.count({ reads, filter }, signal) } };
+      const counted = this.#runner.count({ reads, filter }, caller);
+      return andThen(counted, (count) => ({ header: { count } }));
     });
   }
 
@@ -266,9 +262,29 @@ class SegmentHost {
       assert(read !== undefined && rows instanceof Uint32Array, 'one segment, its rows');
       const batch = retrieveRows({ view: read.view, rows }, header.fields, header.withTimestamp);
       const packed = packRows(batch);
-      return Promise.resolve({ header: { rows: packed.head }, bodies: packed.bodies });
+      return { header: { rows: packed.head }, bodies: packed.bodies };
     });
   }
+}
+
+/** What a search found as a reply, with the fields of its hits where they are wanted. */
+function packSearch(
+  { output, where }: Searched,
+  of: {
+    readonly kept: readonly SegmentRead[];
+    readonly pruned: readonly SegmentRead[];
+    readonly want: WantedFields | undefined;
+  },
+) {
+  const { kept, pruned, want } = of;
+  const { counts, scores, segments, rows, keys } = output.hits;
+  const packed = packKeys(keys);
+  const plans = pruned.length === 0 ? output.plans : [...output.plans, ...pruned.map(skipped)];
+  const fields = want && packRows(fieldsOfHits(kept, output.hits, want));
+  return {
+    header: { keys: packed.text, fields: fields?.head, where, plans },
+    bodies: [counts, scores, segments, rows, ...packed.bodies, ...(fields?.bodies ?? [])],
+  };
 }
 
 /** The fields of hits, in their order. */

@@ -13,7 +13,7 @@ export type { KeySpan } from './key-table.ts';
 export { KeyTable } from './key-table.ts';
 export type { PackedKeys } from './packed-keys.ts';
 export { packKeys, parseKey, unpackKeys } from './packed-keys.ts';
-export type { Where } from './read-runner.ts';
+export type { Searched, Where } from './read-runner.ts';
 export { ReadRunner } from './read-runner.ts';
 export type { SegmentRead } from './read-set.ts';
 export { allowedInSegment, allowedRows, visibleInChunk } from './read-set.ts';

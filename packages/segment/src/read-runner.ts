@@ -2,7 +2,7 @@
  * Where a read runs: short ones on the caller's thread, when nothing waits, because waking a thread
  * costs more than they do; the others on the search pools.
  */
-import type { Pool } from '@elanus/core';
+import type { Awaitable, BusCaller, Pool } from '@elanus/core';
 import { isLookup } from '@elanus/expr';
 import type { ScalarColumn, ScalarIndex } from '@elanus/index';
 import { loadKernels, type KernelChoice, type Kernels } from '@elanus/kernels';
@@ -37,6 +37,12 @@ const INLINE_SELECT_ROWS_MAX = 1_000;
 /** Which way was taken. */
 export type Where = 'inline' | 'pool';
 
+/** What a search found, and where. */
+export interface Searched {
+  readonly output: SearchOutput;
+  readonly where: Where;
+}
+
 /** Runs reads over segments; see the file's header. */
 export class ReadRunner {
   readonly kernels: Kernels;
@@ -60,35 +66,32 @@ export class ReadRunner {
     await this.#run('count', { reads: [], filter: undefined }, undefined);
   }
 
-  /** Searches; see `searchSegments`. */
-  async search(
-    task: SearchTask,
-    signal?: AbortSignal,
-  ): Promise<{ readonly output: SearchOutput; readonly where: Where }> {
+  /** Searches; see `searchSegments`. Short ones are answered in this turn. */
+  search(task: SearchTask, caller?: BusCaller): Awaitable<Searched> {
     const short = workOf(task) <= INLINE_WORK_MAX && task.limit * task.nq <= 1_000;
     const filtered = filteredRows(task) > INLINE_FILTER_ROWS_MAX;
     if (short && !filtered) return { output: searchSegments(this.kernels, task), where: 'inline' };
     const { filter, keyField, field } = task;
     const reads = narrowReads(task.reads, { filter, keyField, vectors: field });
-    const output = (await this.#run('search', { ...task, reads }, signal)) as SearchOutput;
-    return { output, where: 'pool' };
+    const output = this.#run('search', { ...task, reads }, caller?.signal);
+    return output.then((found) => ({ output: found as SearchOutput, where: 'pool' }));
   }
 
   /** Selects rows by key; see `selectRows`. */
-  async select(task: SelectTask, signal?: AbortSignal): Promise<Selection> {
+  select(task: SelectTask, caller?: BusCaller): Awaitable<Selection> {
     if (rowsOf(task) <= INLINE_SELECT_ROWS_MAX) return selectRows(task);
     const { filter, keyField } = task;
     const reads = narrowReads(task.reads, { filter, keyField, vectors: undefined });
-    return (await this.#run('select', { ...task, reads }, signal)) as Selection;
+    return this.#run('select', { ...task, reads }, caller?.signal) as Promise<Selection>;
   }
 
   /** Counts rows; see `countRows`. */
-  async count(task: Pick<SelectTask, 'reads' | 'filter'>, signal?: AbortSignal): Promise<number> {
+  count(task: Pick<SelectTask, 'reads' | 'filter'>, caller?: BusCaller): Awaitable<number> {
     if (filteredRows(task) <= INLINE_FILTER_ROWS_MAX) return countRows(task);
     const { filter } = task;
     const needs = { filter, keyField: undefined, vectors: undefined };
     const reads = narrowReads(task.reads, needs);
-    return (await this.#run('count', { filter, reads }, signal)) as number;
+    return this.#run('count', { filter, reads }, caller?.signal) as Promise<number>;
   }
 
   /** Builds the index of a scalar column of a sealed segment, on a thread. */

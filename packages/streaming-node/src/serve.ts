@@ -1,5 +1,6 @@
 /** The calls a streaming node answers: decodes a call, finds the shard, encodes the answer. */
 import {
+  andThen,
   assert,
   columnOf,
   columnRows,
@@ -28,6 +29,7 @@ import {
   unpackVectors,
 } from '@elanus/protocol';
 import { keyIn, parseKey } from '@elanus/segment';
+import type { ShardHits } from './delegator/reads.ts';
 import type { Shard } from './shard/shard.ts';
 import type { Channel } from './streaming-node.ts';
 
@@ -48,7 +50,7 @@ export function serveShards(bus: Bus, channel: Channel): (() => void)[] {
 
 function serveWrites(bus: Bus, channel: Channel): (() => void)[] {
   return [
-    serveCall(bus, appendWrite, async ({ header, bodies }, signal) => {
+    serveCall(bus, appendWrite, async ({ header, bodies }, { signal }) => {
       const parts = framesOf(bodies, header.chunks);
       const { kind, schemaVersion, idempotencyKey, onConflict, asOf } = header;
       const result = await channel
@@ -68,13 +70,13 @@ function serveWrites(bus: Bus, channel: Channel): (() => void)[] {
 
 function serveReads(bus: Bus, channel: Channel): (() => void)[] {
   return [
-    serveCall(bus, searchShard, async ({ header, bodies }, signal) => {
+    serveCall(bus, searchShard, ({ header, bodies }, caller) => {
       const shard = channel.shard(header);
       const { vectors: queries } = unpackVectors(header.vectors, bodies);
       const { demand, metric, nq, limit, filter, bounds, effort, withTimestamp } = header;
       const fields = fieldsOf(shard, header.fields);
       const field = fieldId(header.field);
-      const { at, hits, columns, explain } = await shard.reads.search(
+      const found = shard.reads.search(
         {
           demand,
           field,
@@ -89,16 +91,11 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
           withTimestamp,
           explain: header.explain,
         },
-        signal,
+        caller,
       );
-      const { counts, scores, segments, rows } = hits;
-      const packed = packRows(columns);
-      return {
-        header: { at, rows: packed.head, explain },
-        bodies: [counts, scores, segments, rows, ...packed.bodies],
-      };
+      return andThen(found, packHits);
     }),
-    serveCall(bus, selectShard, async ({ header, bodies }, signal) => {
+    serveCall(bus, selectShard, async ({ header, bodies }, caller) => {
       const shard = channel.shard(header);
       const { demand, filter, limit, withTimestamp } = header;
       const want = { demand, fields: fieldsOf(shard, header.fields), withTimestamp };
@@ -108,14 +105,25 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
       }
       const after = parseKey(header.after, shard.state.keyKind);
       const select = { ...want, filter, after, limit };
-      const { at, columns } = await shard.reads.select(select, signal);
+      const { at, columns } = await shard.reads.select(select, caller);
       return { header: { at, found: [] }, bodies: [encodeColumns(columns)] };
     }),
-    serveCall(bus, countShard, async ({ header }, signal) => {
+    serveCall(bus, countShard, ({ header }, caller) => {
       const { demand, filter } = header;
-      return { header: await channel.shard(header).reads.count(demand, filter, signal) };
+      const counted = channel.shard(header).reads.count(demand, filter, caller);
+      return andThen(counted, (reply) => ({ header: reply }));
     }),
   ];
+}
+
+/** Hits as a reply. */
+function packHits({ at, hits, columns, explain }: ShardHits) {
+  const { counts, scores } = hits;
+  const packed = packRows(columns);
+  return {
+    header: { at, rows: packed.head, explain },
+    bodies: [counts, scores, ...packed.bodies],
+  };
 }
 
 function serveControl(bus: Bus, channel: Channel): (() => void)[] {

@@ -54,8 +54,8 @@ export interface ReadDemand {
 export type FilterText = string | undefined;
 
 /**
- * Searches a shard. Bodies: [queries (see vectors.ts)]. Reply bodies: counts u32, scores f32,
- * segments f64, rows u32, then the hits' key and selected fields (`rows`; see rows.ts).
+ * Searches a shard. Bodies: [queries (see vectors.ts)]. Reply bodies: counts u32, scores f32, then
+ * the hits' key and selected fields (`rows`; see rows.ts).
  */
 export const searchShard = defineCall<
   ShardAddress & {

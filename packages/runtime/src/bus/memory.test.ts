@@ -1,5 +1,5 @@
 import { ElanusError } from '@elanus/core';
-import type { BusMessage } from '@elanus/core';
+import type { Bus, BusCaller, BusMessage } from '@elanus/core';
 import { expect, test } from 'vitest';
 import { systemClock } from '../clock/system.ts';
 import { memoryBus } from './memory.ts';
@@ -7,11 +7,16 @@ import { memoryBus } from './memory.ts';
 const hello: BusMessage = { header: { say: 'hello' } };
 const never = (): Promise<BusMessage> => new Promise(() => undefined);
 
+/** Requests as every bus takes them: answered in this turn or later is one. */
+function askOn(bus: Bus): (...request: Parameters<Bus['request']>) => Promise<BusMessage> {
+  return async (...request) => bus.request(...request);
+}
+
 test('a request reaches its handler and the reply comes back, by reference', async () => {
   const bus = memoryBus(systemClock);
   const body = new Uint8Array([1, 2, 3]);
   bus.serve('a.b', async (message) => ({ header: message.header, bodies: message.bodies ?? [] }));
-  const reply = await bus.request('a.b', { header: 7, bodies: [body] });
+  const reply = await askOn(bus)('a.b', { header: 7, bodies: [body] });
   expect(reply.header).toBe(7);
   expect(reply.bodies?.[0]).toBe(body);
 });
@@ -23,13 +28,13 @@ test('the handler starts in the turn of the call', () => {
     started = true;
     return message;
   });
-  void bus.request('a', hello);
+  void askOn(bus)('a', hello);
   expect(started).toBe(true);
 });
 
 test('nobody serves', async () => {
   const bus = memoryBus(systemClock);
-  await expect(bus.request('a', hello)).rejects.toMatchObject({
+  await expect(askOn(bus)('a', hello)).rejects.toMatchObject({
     code: 'unavailable',
     details: { what: 'a' },
   });
@@ -39,10 +44,10 @@ test('a handler that left is not asked any more', async () => {
   const bus = memoryBus(systemClock);
   const stop = bus.serve('a', async (message) => message);
   stop();
-  await expect(bus.request('a', hello)).rejects.toMatchObject({ code: 'unavailable' });
+  await expect(askOn(bus)('a', hello)).rejects.toMatchObject({ code: 'unavailable' });
   bus.serve('a', async () => ({ header: 'second' }));
   stop();
-  expect((await bus.request('a', hello)).header).toBe('second');
+  expect((await askOn(bus)('a', hello)).header).toBe('second');
 });
 
 test('two handlers on one subject are a bug', () => {
@@ -55,24 +60,24 @@ test('typed errors pass through', async () => {
   const bus = memoryBus(systemClock);
   const refusal = new ElanusError('wrong_type', { field: 'year' });
   bus.serve('a', () => Promise.reject(refusal));
-  await expect(bus.request('a', hello)).rejects.toBe(refusal);
+  await expect(askOn(bus)('a', hello)).rejects.toBe(refusal);
 });
 
 test('other errors are internal, with their cause', async () => {
   const bus = memoryBus(systemClock);
   const cause = new TypeError('undefined is not a function');
   bus.serve('a', () => Promise.reject(cause));
-  await expect(bus.request('a', hello)).rejects.toMatchObject({ code: 'internal', cause });
+  await expect(askOn(bus)('a', hello)).rejects.toMatchObject({ code: 'internal', cause });
 });
 
 test('at the deadline the caller is told and the handler’s signal fires', async () => {
   const bus = memoryBus(systemClock);
   let seen: AbortSignal | undefined;
-  bus.serve('a', (_message, signal) => {
+  bus.serve('a', (_message, { signal }) => {
     seen = signal;
     return never();
   });
-  await expect(bus.request('a', hello, { timeoutMs: 10 })).rejects.toMatchObject({
+  await expect(askOn(bus)('a', hello, { timeoutMs: 10 })).rejects.toMatchObject({
     code: 'deadline_exceeded',
     details: { timeoutMs: 10 },
   });
@@ -86,7 +91,7 @@ test('a handler that throws fails like one that rejects', async () => {
   bus.serve('a', () => {
     throw cause;
   });
-  await expect(bus.request('a', hello)).rejects.toMatchObject({ code: 'internal', cause });
+  await expect(askOn(bus)('a', hello)).rejects.toMatchObject({ code: 'internal', cause });
 });
 
 test('a call answered in its turn has no timer; others count from their beginning', async () => {
@@ -103,8 +108,8 @@ test('a call answered in its turn has no timer; others count from their beginnin
   const bus = memoryBus(clock);
   bus.serve('now', async (message) => message);
   bus.serve('never', never);
-  void bus.request('never', hello, { timeoutMs: 100 });
-  await bus.request('now', hello, { timeoutMs: 100 });
+  void askOn(bus)('never', hello, { timeoutMs: 100 });
+  await askOn(bus)('now', hello, { timeoutMs: 100 });
   expect(timers).toEqual([]);
   now = 35;
   await systemClock.turn();
@@ -115,11 +120,11 @@ test('without a deadline the handler has the signal of its caller', async () => 
   const bus = memoryBus(systemClock);
   const caller = new AbortController();
   let seen: AbortSignal | undefined;
-  bus.serve('a', (_message, signal) => {
+  bus.serve('a', (_message, { signal }) => {
     seen = signal;
     return never();
   });
-  const sent = bus.request('a', hello, { signal: caller.signal });
+  const sent = askOn(bus)('a', hello, { signal: caller.signal });
   expect(seen).toBe(caller.signal);
   await systemClock.turn();
   caller.abort();
@@ -130,11 +135,11 @@ test('an abort reaches both sides', async () => {
   const bus = memoryBus(systemClock);
   const caller = new AbortController();
   let seen: AbortSignal | undefined;
-  bus.serve('a', (_message, signal) => {
+  bus.serve('a', (_message, { signal }) => {
     seen = signal;
     return never();
   });
-  const sent = bus.request('a', hello, { signal: caller.signal });
+  const sent = askOn(bus)('a', hello, { signal: caller.signal });
   caller.abort();
   await expect(sent).rejects.toMatchObject({ code: 'cancelled' });
   expect(seen?.aborted).toBe(true);
@@ -147,7 +152,7 @@ test('a signal that fired before: the handler is not asked', async () => {
     asked = true;
     return never();
   });
-  const sent = bus.request('a', hello, { signal: AbortSignal.abort() });
+  const sent = askOn(bus)('a', hello, { signal: AbortSignal.abort() });
   await expect(sent).rejects.toMatchObject({ code: 'cancelled' });
   expect(asked).toBe(false);
 });
@@ -156,13 +161,57 @@ test('a handler that fails after the caller left is no unhandled rejection', asy
   const bus = memoryBus(systemClock);
   bus.serve(
     'a',
-    (_message, signal) =>
+    (_message, { signal }) =>
       new Promise((_resolve, reject) => {
         signal.addEventListener('abort', () => reject(new Error('given up')));
       }),
   );
-  await expect(bus.request('a', hello, { timeoutMs: 5 })).rejects.toMatchObject({
+  await expect(askOn(bus)('a', hello, { timeoutMs: 5 })).rejects.toMatchObject({
     code: 'deadline_exceeded',
   });
   await systemClock.turn();
+});
+
+test('what a handler has at once is there in the same turn, and so is a failure', () => {
+  const bus = memoryBus(systemClock);
+  bus.serve('a', (message) => message);
+  expect(bus.request('a', hello, { timeoutMs: 10 })).toBe(hello);
+  const refusal = new ElanusError('wrong_type', { field: 'year' });
+  bus.serve('b', () => {
+    throw refusal;
+  });
+  expect(() => bus.request('b', hello)).toThrow(refusal);
+  expect(() => bus.request('c', hello)).toThrow(/c/);
+});
+
+test('a signal that is asked for late tells what happened before', async () => {
+  const bus = memoryBus(systemClock);
+  let seen: BusCaller | undefined;
+  bus.serve('a', (_message, caller) => {
+    seen = caller;
+    return never();
+  });
+  const refused = { code: 'deadline_exceeded' };
+  await expect(askOn(bus)('a', hello, { timeoutMs: 5 })).rejects.toMatchObject(refused);
+  expect(seen?.signal.aborted).toBe(true);
+  expect(seen?.signal.reason).toMatchObject(refused);
+});
+
+test('a call within a call ends with it', async () => {
+  const bus = memoryBus(systemClock);
+  let seen: AbortSignal | undefined;
+  let inner: Promise<BusMessage> | undefined;
+  bus.serve('outer', (message, caller) => {
+    inner = askOn(bus)('inner', message, { parent: caller });
+    inner.catch(() => undefined);
+    return inner;
+  });
+  bus.serve('inner', (_message, { signal }) => {
+    seen = signal;
+    return never();
+  });
+  const asked = askOn(bus)('outer', hello, { timeoutMs: 5 });
+  await expect(asked).rejects.toMatchObject({ code: 'deadline_exceeded' });
+  await expect(inner).rejects.toMatchObject({ code: 'cancelled' });
+  expect(seen?.aborted).toBe(true);
 });

@@ -1,5 +1,6 @@
 import { ElanusError, assert, isElanusError } from '@elanus/core';
-import type { Bus, BusAnswer, BusMessage, CallOptions, Clock } from '@elanus/core';
+import type { Awaitable, Bus, BusAnswer, BusCaller, BusMessage } from '@elanus/core';
+import type { CallOptions, Clock } from '@elanus/core';
 
 /** A handler's failure as callers see it: ours as it is, anything else is a bug behind the bus. */
 function asElanusError(error: unknown): unknown {
@@ -8,16 +9,52 @@ function asElanusError(error: unknown): unknown {
   return new ElanusError('internal', { why }, { cause: error });
 }
 
-/** A call under way. */
-interface Call {
-  readonly signal: AbortSignal | undefined;
+/** A call, as its handler sees the caller and the bus watches it. */
+class Call implements BusCaller {
+  /** Whose signal ends the call. */
+  readonly caller: BusCaller | CallOptions | undefined;
   readonly timeoutMs: number | undefined;
   readonly begunMs: number;
-  /** Tells the caller why it gets no answer, and the handler that nobody waits for one. */
-  readonly giveUp: (error: ElanusError) => void;
   /** Ends its timer and stops listening; undefined while nobody watches. */
   leave: (() => void) | undefined;
-  over: boolean;
+  over = false;
+  #own: AbortController | undefined;
+  #why: ElanusError | undefined;
+
+  constructor(options: CallOptions, clock: Clock) {
+    const { timeoutMs } = options;
+    this.caller = options.signal === undefined ? options.parent : options;
+    this.timeoutMs = timeoutMs;
+    this.begunMs = timeoutMs === undefined ? 0 : clock.monoMs();
+  }
+
+  get signal(): AbortSignal {
+    // Without a deadline only the caller's signal can end the call: the handler has it as it is.
+    const signal = this.timeoutMs === undefined ? this.caller?.signal : undefined;
+    if (signal !== undefined) return signal;
+    if (this.#own === undefined) {
+      this.#own = new AbortController();
+      if (this.#why !== undefined) this.#own.abort(this.#why);
+    }
+    return this.#own.signal;
+  }
+
+  /** Tells the handler that nobody waits for its answer. */
+  giveUp(why: ElanusError): void {
+    this.#why = why;
+    this.#own?.abort(why);
+  }
+
+  end(): void {
+    this.over = true;
+    this.leave?.();
+  }
+}
+
+/** A call that was not answered in its turn, with what tells its caller that it never will be. */
+interface Watched {
+  readonly call: Call;
+  readonly reject: (error: ElanusError) => void;
 }
 
 class MemoryBus implements Bus {
@@ -27,66 +64,66 @@ class MemoryBus implements Bus {
    * Calls that began in this turn. Most are answered before it ends: a timer and a listener for
    * each would cost more than the rest of the way. Those that are not are watched from then on.
    */
-  #young: Call[] = [];
+  #young: Watched[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  request(subject: string, message: BusMessage, options: CallOptions = {}): Promise<BusMessage> {
+  request(subject: string, message: BusMessage, options: CallOptions = {}): Awaitable<BusMessage> {
     const handler = this.#handlers.get(subject);
-    const { signal, timeoutMs } = options;
-    if (handler === undefined) {
-      return Promise.reject(new ElanusError('unavailable', { what: subject }));
+    if (handler === undefined) throw new ElanusError('unavailable', { what: subject });
+    if (options.signal?.aborted === true) throw new ElanusError('cancelled', {});
+    const call = new Call(options, this.#clock);
+    let answer: Awaitable<BusMessage>;
+    try {
+      answer = handler(message, call);
+    } catch (error) {
+      throw asElanusError(error);
     }
-    if (signal?.aborted) return Promise.reject(new ElanusError('cancelled', {}));
-    // Without a deadline only the caller's signal can end the call: the handler has it as it is.
-    const timed = timeoutMs !== undefined;
-    const own = timed || signal === undefined ? new AbortController() : undefined;
+    return answer instanceof Promise ? this.#later(call, answer) : answer;
+  }
+
+  #later(call: Call, answer: Promise<BusMessage>): Promise<BusMessage> {
     return new Promise((resolve, reject) => {
-      const call: Call = {
-        signal,
-        timeoutMs,
-        begunMs: timed ? this.#clock.monoMs() : 0,
-        giveUp: (error) => {
-          end(call);
-          reject(error);
-          own?.abort(error);
-        },
-        leave: undefined,
-        over: false,
-      };
-      answerOf(handler, message, own?.signal ?? (signal as AbortSignal)).then(
+      answer.then(
         (reply) => {
-          end(call);
+          call.end();
           resolve(reply);
         },
         (error: unknown) => {
-          end(call);
+          call.end();
           reject(asElanusError(error) as Error);
         },
       );
-      if (timed || signal !== undefined) this.#watchLater(call);
+      if (call.timeoutMs === undefined && call.caller === undefined) return;
+      this.#watchLater({ call, reject });
     });
   }
 
-  #watchLater(call: Call): void {
-    if (this.#young.push(call) > 1) return;
+  #watchLater(one: Watched): void {
+    if (this.#young.push(one) > 1) return;
     void this.#clock.turn().then(() => {
       const young = this.#young;
       this.#young = [];
-      for (const one of young) if (!one.over) this.#watch(one);
+      for (const watched of young) if (!watched.call.over) this.#watch(watched);
     });
   }
 
-  #watch(call: Call): void {
-    const { signal, timeoutMs, begunMs, giveUp } = call;
+  #watch({ call, reject }: Watched): void {
+    const { timeoutMs, begunMs } = call;
+    const caller = call.caller?.signal;
+    const giveUp = (why: ElanusError): void => {
+      call.end();
+      reject(why);
+      call.giveUp(why);
+    };
     const onAbort = (): void => giveUp(new ElanusError('cancelled', {}));
-    if (signal?.aborted === true) {
+    if (caller?.aborted === true) {
       onAbort();
       return;
     }
-    signal?.addEventListener('abort', onAbort, { once: true });
+    caller?.addEventListener('abort', onAbort, { once: true });
     let stopTimer: (() => void) | undefined;
     if (timeoutMs !== undefined) {
       const leftMs = Math.max(0, timeoutMs - (this.#clock.monoMs() - begunMs));
@@ -96,7 +133,7 @@ class MemoryBus implements Bus {
     }
     call.leave = () => {
       stopTimer?.();
-      signal?.removeEventListener('abort', onAbort);
+      caller?.removeEventListener('abort', onAbort);
     };
   }
 
@@ -109,28 +146,10 @@ class MemoryBus implements Bus {
   }
 }
 
-function end(call: Call): void {
-  call.over = true;
-  call.leave?.();
-}
-
-/** What a handler answers; one that throws fails like one that rejects. */
-function answerOf(
-  handler: BusAnswer,
-  message: BusMessage,
-  signal: AbortSignal,
-): Promise<BusMessage> {
-  try {
-    return handler(message, signal);
-  } catch (error) {
-    return Promise.reject(error as Error);
-  }
-}
-
 /**
- * The bus within one process: messages travel by reference, a handler starts in the caller's turn.
- * A caller that gives up (deadline, abort) is answered in the next turn at the latest; the
- * handler's signal tells it.
+ * The bus within one process: messages travel by reference, a handler starts in the caller's turn,
+ * and an answer that it has at once is the caller's in the same turn. A caller that gives up
+ * (deadline, abort) is answered in the next turn at the latest; the handler's signal tells it.
  */
 export function memoryBus(clock: Clock): Bus {
   return new MemoryBus(clock);

@@ -5,14 +5,18 @@
  * Invariants: R4 (a read is one prefix of the log), R5, R6; nothing pinned is released.
  */
 import {
+  andFinally,
+  andThen,
   ElanusError,
   isElanusError,
   LIMITS,
   mergeHits,
   timestampFromMs,
   timestampMs,
+  type Awaitable,
   type Bitset,
   type Bus,
+  type BusCaller,
   type Clock,
   type ColumnBatch,
   type Field,
@@ -130,48 +134,71 @@ export class ShardReads {
 
   constructor(context: ReadContext) {
     this.#context = context;
-    const run = (search: ShardSearch, signal: AbortSignal) => this.#search(search, signal);
+    const run = (search: ShardSearch, caller: BusCaller) => this.#search(search, caller);
     const { clock, runner, pool } = context;
     this.#codes = new GrowingCodes({ pool, choice: runner.choice, kernels: runner.kernels });
     this.#batches = new SearchBatches({ run, clock, batchesMax: runner.threads });
   }
 
   /** Best rows per query, with their fields. */
-  search(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
-    return this.#batches.search(search, signal);
+  search(search: ShardSearch, caller: BusCaller): Awaitable<ShardHits> {
+    return this.#batches.search(search, caller);
   }
 
-  #search(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
-    return this.#pinned(search.demand, async (snapshot, waitMs) => {
-      const { clock, state } = this.#context;
-      const nowMs = (): number => (search.explain ? clock.monoMs() : 0);
-      const begun = nowMs();
-      const { parts, plans, where, rows } = await this.#searchAll(snapshot, search, signal);
-      const hits = mergeHits(parts, search.metric);
-      const found = nowMs();
-      const columns =
-        rows ??
-        this.#keysOnly(hits, search) ??
-        (await this.#retrieve(snapshot, listHits(hits), search));
-      if (!search.explain) return { at: snapshot.at, hits, columns, explain: undefined };
-      const [searchMs, retrieveMs] = [found - begun, nowMs() - found];
-      const explain = { shard: state.shard, where, waitMs, searchMs, retrieveMs, segments: plans };
-      return { at: snapshot.at, hits, columns, explain };
+  #search(search: ShardSearch, caller: BusCaller): Awaitable<ShardHits> {
+    return this.#pinned(search.demand, (snapshot, waitMs) => {
+      if (search.explain) return this.#explained(snapshot, waitMs, { search, caller });
+      return andThen(this.#searchAll(snapshot, search, caller), (found) => {
+        const hits = mergeHits(found.parts, search.metric);
+        const columns = this.#columnsOf(snapshot, hits, { search, found });
+        if (columns instanceof Promise)
+          return columns.then((later) => hitsAt(snapshot, hits, later));
+        return hitsAt(snapshot, hits, columns);
+      });
     });
+  }
+
+  /** The same with a look at the clock between its steps. */
+  async #explained(
+    snapshot: Snapshot,
+    waitMs: number,
+    { search, caller }: { readonly search: ShardSearch; readonly caller: BusCaller },
+  ): Promise<ShardHits> {
+    const { clock, state } = this.#context;
+    const begun = clock.monoMs();
+    const found = await this.#searchAll(snapshot, search, caller);
+    const hits = mergeHits(found.parts, search.metric);
+    const searchMs = clock.monoMs() - begun;
+    const columns = await this.#columnsOf(snapshot, hits, { search, found });
+    const retrieveMs = clock.monoMs() - begun - searchMs;
+    const { plans: segments, where } = found;
+    const explain = { shard: state.shard, where, waitMs, searchMs, retrieveMs, segments };
+    return { at: snapshot.at, hits, columns, explain };
+  }
+
+  /** The fields of hits: come with them, keys alone, or read where the rows lie. */
+  #columnsOf(
+    snapshot: Snapshot,
+    hits: Hits,
+    { search, found }: { readonly search: ShardSearch; readonly found: Found },
+  ): Awaitable<ColumnBatch> {
+    return (
+      found.rows ?? this.#keysOnly(hits, search) ?? this.#retrieve(snapshot, listHits(hits), search)
+    );
   }
 
   /** Rows that pass, by ascending key, with their fields. */
   select(
     select: ShardSelect,
-    signal: AbortSignal,
-  ): Promise<{ readonly at: Timestamp; readonly columns: ColumnBatch }> {
+    caller: BusCaller,
+  ): Awaitable<{ readonly at: Timestamp; readonly columns: ColumnBatch }> {
     return this.#pinned(select.demand, async (snapshot) => {
       const { state, runner, bus } = this.#context;
       const { after, limit } = select;
       const base = { keyField: state.keyField.id, keyKind: state.keyKind, after, limit };
       const filter = this.#filter(select.filter);
       const parts: Selection[] = [];
-      parts.push(await runner.select({ ...base, reads: snapshot.growing, filter }, signal));
+      parts.push(await runner.select({ ...base, reads: snapshot.growing, filter }, caller));
       if (snapshot.refs.length > 0) {
         const { header, bodies } = await invoke(bus, selectSealed, {
           header: {
@@ -182,7 +209,7 @@ export class ShardReads {
             limit,
           },
           bodies: snapshot.deletes,
-          options: { signal },
+          options: { parent: caller },
         });
         const [segments, rows, keys] = bodies;
         parts.push({
@@ -200,7 +227,7 @@ export class ShardReads {
   get(
     keys: readonly (bigint | string)[],
     select: Omit<ShardSelect, 'filter' | 'after' | 'limit'>,
-  ): Promise<{
+  ): Awaitable<{
     readonly at: Timestamp;
     readonly found: readonly number[];
     readonly columns: ColumnBatch;
@@ -232,17 +259,17 @@ export class ShardReads {
   count(
     demand: ReadDemand,
     text: string | undefined,
-    signal: AbortSignal,
-  ): Promise<{ readonly at: Timestamp; readonly count: number }> {
+    caller: BusCaller,
+  ): Awaitable<{ readonly at: Timestamp; readonly count: number }> {
     return this.#pinned(demand, async (snapshot) => {
       const { state, runner, bus } = this.#context;
       const filter = this.#filter(text);
-      const here = await runner.count({ reads: snapshot.growing, filter }, signal);
+      const here = await runner.count({ reads: snapshot.growing, filter }, caller);
       if (snapshot.refs.length === 0) return { at: snapshot.at, count: here };
       const { header } = await invoke(bus, countSealed, {
         header: { refs: snapshot.refs, schema: state.schema, filter: text },
         bodies: snapshot.deletes,
-        options: { signal },
+        options: { parent: caller },
       });
       return { at: snapshot.at, count: here + header.count };
     });
@@ -260,28 +287,35 @@ export class ShardReads {
    * Waits for what the read demands, takes a snapshot and keeps it pinned. A segment that moved
    * meanwhile is looked for once more.
    */
-  async #pinned<T>(
-    demand: ReadDemand,
-    read: (snapshot: Snapshot, waitMs: number) => Promise<T>,
-  ): Promise<T> {
-    const { clock, distribution, wal } = this.#context;
-    let at = wal.serviceTs;
-    let waitMs = 0;
+  #pinned<T>(demand: ReadDemand, read: ReadSnapshot<T>): Awaitable<T> {
+    const { clock, wal } = this.#context;
+    const at = wal.serviceTs;
     // Mostly everything demanded is there: no step, no clock.
-    if (demand.at !== undefined || demand.guarantee > at) {
-      const begun = clock.monoMs();
-      at = await this.#instant(demand);
-      waitMs = clock.monoMs() - begun;
-    }
-    for (let attempt = 0; ; attempt++) {
-      const pin = distribution.pin();
-      try {
-        return await read(this.#snapshot(at), waitMs);
-      } catch (error) {
-        if (attempt > 0 || !isElanusError(error, 'shard_recovering')) throw error;
-      } finally {
-        pin.unpin();
-      }
+    if (demand.at === undefined && demand.guarantee <= at) return this.#readAt(at, 0, read);
+    const begun = clock.monoMs();
+    return this.#instant(demand).then((instant) => {
+      return this.#readAt(instant, clock.monoMs() - begun, read);
+    });
+  }
+
+  /** Reads at an instant that has come. */
+  #readAt<T>(at: Timestamp, waitMs: number, read: ReadSnapshot<T>): Awaitable<T> {
+    const once = (): Awaitable<T> => {
+      const pin = this.#context.distribution.pin();
+      return andFinally(
+        () => read(this.#snapshot(at), waitMs),
+        () => pin.unpin(),
+      );
+    };
+    const again = (error: unknown): Awaitable<T> => {
+      if (!isElanusError(error, 'shard_recovering')) throw error;
+      return once();
+    };
+    try {
+      const result = once();
+      return result instanceof Promise ? result.catch(again) : result;
+    } catch (error) {
+      return again(error);
     }
   }
 
@@ -351,22 +385,24 @@ export class ShardReads {
   }
 
   /** Growing rows and sealed ones at once; whichever there is none of costs nothing. */
-  #searchAll(snapshot: Snapshot, search: ShardSearch, signal: AbortSignal): Promise<Found> {
-    if (snapshot.refs.length === 0) return this.#searchGrowing(snapshot, search, signal);
-    const sealed = this.#searchSealed(snapshot, search, signal);
+  #searchAll(snapshot: Snapshot, search: ShardSearch, caller: BusCaller): Awaitable<Found> {
+    if (snapshot.refs.length === 0) return this.#searchGrowing(snapshot, search, caller);
+    const sealed = this.#searchSealed(snapshot, search, caller);
     if (snapshot.growing.length === 0) return sealed;
-    return Promise.all([this.#searchGrowing(snapshot, search, signal), sealed]).then(bothFound);
+    if (sealed instanceof Promise) {
+      // A promise whatever happens: both are waited for, whichever fails.
+      const here = (async () => this.#searchGrowing(snapshot, search, caller))();
+      return Promise.all([here, sealed]).then(bothFound);
+    }
+    const here = this.#searchGrowing(snapshot, search, caller);
+    return andThen(here, (found) => bothFound([found, sealed]));
   }
 
-  async #searchGrowing(
-    snapshot: Snapshot,
-    search: ShardSearch,
-    signal: AbortSignal,
-  ): Promise<Found> {
+  #searchGrowing(snapshot: Snapshot, search: ShardSearch, caller: BusCaller): Awaitable<Found> {
     const { state, runner } = this.#context;
     const { field, metric, queries, nq, limit, bounds, effort } = search;
     const key = { keyField: state.keyField.id, keyKind: state.keyKind };
-    const { output, where } = await runner.search(
+    const searched = runner.search(
       {
         reads: snapshot.growing,
         field,
@@ -379,18 +415,16 @@ export class ShardReads {
         ...key,
         filter: this.#filter(search.filter),
       },
-      signal,
+      caller,
     );
-    if (where === 'pool') this.#codes.kick(() => state.open.map(({ rows }) => rows));
-    const plans = search.explain ? plansOf(output.plans, 'growing') : [];
-    return { parts: [output.hits], plans, where };
+    return andThen(searched, ({ output, where }) => {
+      if (where === 'pool') this.#codes.kick(() => state.open.map(({ rows }) => rows));
+      const plans = search.explain ? plansOf(output.plans, 'growing') : [];
+      return { parts: [output.hits], plans, where };
+    });
   }
 
-  async #searchSealed(
-    snapshot: Snapshot,
-    search: ShardSearch,
-    signal: AbortSignal,
-  ): Promise<Found> {
+  #searchSealed(snapshot: Snapshot, search: ShardSearch, caller: BusCaller): Awaitable<Found> {
     const { field, metric, queries, nq, limit, bounds, effort, filter } = search;
     const { schema } = this.#context.state;
     const { refs, deletes } = snapshot;
@@ -409,25 +443,27 @@ export class ShardReads {
       // Hits of growing rows could push these out: then fields are read when the hits are known.
       want: snapshot.growing.length > 0 || this.#wantsKeys(search) ? undefined : wantOf(search),
     };
-    const { header, bodies } = await invoke(this.#context.bus, searchSealed, {
+    const reply = invoke(this.#context.bus, searchSealed, {
       header: asked,
       bodies: deletes.length === 0 ? packed.bodies : [...packed.bodies, ...deletes],
-      options: { signal },
+      options: { parent: caller },
     });
-    const [counts, scores, segments, rows, ...rest] = bodies;
-    const keys = header.keys === undefined ? rest.shift() : undefined;
-    const hits: Hits = {
-      nq,
-      limit,
-      counts: counts as Uint32Array,
-      scores: scores as Float32Array,
-      segments: segments as Float64Array,
-      rows: rows as Uint32Array,
-      keys: unpackKeys(header.keys, keys),
-    };
-    const plans = search.explain ? plansOf(header.plans, 'flushed') : [];
-    const fields = header.fields && unpackRows(header.fields, rest);
-    return { parts: [hits], plans, where: header.where, rows: fields };
+    return andThen(reply, ({ header, bodies }) => {
+      const [counts, scores, segments, rows, ...rest] = bodies;
+      const keys = header.keys === undefined ? rest.shift() : undefined;
+      const hits: Hits = {
+        nq,
+        limit,
+        counts: counts as Uint32Array,
+        scores: scores as Float32Array,
+        segments: segments as Float64Array,
+        rows: rows as Uint32Array,
+        keys: unpackKeys(header.keys, keys),
+      };
+      const plans = search.explain ? plansOf(header.plans, 'flushed') : [];
+      const fields = header.fields && unpackRows(header.fields, rest);
+      return { parts: [hits], plans, where: header.where, rows: fields };
+    });
   }
 
   /** Whether nothing is wanted but keys that hits carry as numbers. */
@@ -455,34 +491,45 @@ export class ShardReads {
   /**
    * Fields of rows anywhere in the shard, in the order listed: grouped by segment, then put back.
    */
-  async #retrieve(snapshot: Snapshot, list: RowList, want: WantedFields): Promise<ColumnBatch> {
+  #retrieve(snapshot: Snapshot, list: RowList, want: WantedFields): Awaitable<ColumnBatch> {
     const { groups, order } = groupRows(list);
     if (groups.length === 0) return noRows(want.fields, want.withTimestamp);
     const parts: ColumnBatch[] = [];
-    for (const group of groups) parts.push(await this.#retrieveFrom(snapshot, group, want));
-    return joinGroups(parts, order);
+    const from = (first: number): Awaitable<ColumnBatch> => {
+      for (let at = first; at < groups.length; at++) {
+        const part = this.#retrieveFrom(snapshot, groups[at] as RowGroup, want);
+        if (part instanceof Promise) {
+          return part.then((later) => {
+            parts.push(later);
+            return from(at + 1);
+          });
+        }
+        parts.push(part);
+      }
+      return joinGroups(parts, order);
+    };
+    return from(0);
   }
 
-  async #retrieveFrom(
-    snapshot: Snapshot,
-    from: RowGroups['groups'][number],
-    want: WantedFields,
-  ): Promise<ColumnBatch> {
+  #retrieveFrom(snapshot: Snapshot, from: RowGroup, want: WantedFields): Awaitable<ColumnBatch> {
     const { fields, withTimestamp } = want;
     const read = snapshot.growing.find(({ view }) => view.segmentId === from.segmentId);
     if (read !== undefined) {
       return retrieveRows({ view: read.view, rows: from.rows }, fields, withTimestamp);
     }
-    const { header, bodies } = await invoke(this.#context.bus, retrieveSealed, {
+    const reply = invoke(this.#context.bus, retrieveSealed, {
       header: { segmentId: from.segmentId, fields, withTimestamp },
       bodies: [from.rows],
     });
-    return unpackRows(header.rows, bodies);
+    return andThen(reply, ({ header, bodies }) => unpackRows(header.rows, bodies));
   }
 }
 
 /** A demanded instant may be this far ahead of our clock: clocks of clients differ. */
 const AHEAD_MS_MAX = 1_000;
+
+type ReadSnapshot<T> = (snapshot: Snapshot, waitMs: number) => Awaitable<T>;
+type RowGroup = RowGroups['groups'][number];
 
 interface Found {
   readonly parts: readonly Hits[];
@@ -490,6 +537,10 @@ interface Found {
   readonly rows?: ColumnBatch | undefined;
   readonly plans: ShardExplain['segments'];
   readonly where: 'inline' | 'pool';
+}
+
+function hitsAt({ at }: Snapshot, hits: Hits, columns: ColumnBatch): ShardHits {
+  return { at, hits, columns, explain: undefined };
 }
 
 function keyBatch(field: FieldId, values: BigInt64Array): ColumnBatch {

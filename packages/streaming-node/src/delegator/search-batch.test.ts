@@ -1,14 +1,14 @@
-import { emptyHits, fieldId, isElanusError } from '@elanus/core';
+import { emptyHits, fieldId, isElanusError, type BusCaller } from '@elanus/core';
 import { systemClock } from '@elanus/runtime';
 import { beforeEach, expect, it } from 'vitest';
 import type { ShardHits, ShardSearch } from './reads.ts';
 import { SearchBatches } from './search-batch.ts';
 
-const never = new AbortController().signal;
+const never = new AbortController();
 
 interface Run {
   readonly search: ShardSearch;
-  readonly signal: AbortSignal;
+  readonly caller: BusCaller;
   readonly finish: (error?: Error) => void;
 }
 
@@ -39,16 +39,21 @@ function answer(search: ShardSearch): ShardHits {
 beforeEach(() => {
   runs = [];
   batches = new SearchBatches({
-    run: (search, signal) =>
+    run: (search, caller) =>
       new Promise((resolve, reject) => {
         const finish = (error?: Error): void =>
           error === undefined ? resolve(answer(search)) : reject(error);
-        runs.push({ search, signal, finish });
+        runs.push({ search, caller, finish });
       }),
     clock: systemClock,
     batchesMax: 1,
   });
 });
+
+/** A search as its caller sees it: answered in this turn or later is one. */
+async function search(asked: ShardSearch, caller: BusCaller): Promise<ShardHits> {
+  return batches.search(asked, caller);
+}
 
 const searchOf = (id: number, more: Partial<ShardSearch> = {}): ShardSearch => ({
   demand: { guarantee: BigInt(id), at: undefined },
@@ -77,9 +82,9 @@ function check(found: ShardHits, id: number): void {
 }
 
 it('one alone starts at once; those that come meanwhile go together', async () => {
-  const first = batches.search(searchOf(7), never);
+  const first = search(searchOf(7), never);
   expect(runs).toHaveLength(1);
-  const others = [8, 9, 10, 11].map((id) => batches.search(searchOf(id), never));
+  const others = [8, 9, 10, 11].map((id) => search(searchOf(id), never));
   expect(runs).toHaveLength(1);
   runs[0]?.finish();
   check(await first, 7);
@@ -93,11 +98,11 @@ it('one alone starts at once; those that come meanwhile go together', async () =
 
 it('joins only what asks alike, the longest waiting first', async () => {
   const all = [
-    batches.search(searchOf(0), never),
-    batches.search(searchOf(1, { filter: 'a > 1' }), never),
-    batches.search(searchOf(2), never),
-    batches.search(searchOf(3, { filter: 'a > 1' }), never),
-    batches.search(searchOf(4, { limit: 5 }), never),
+    search(searchOf(0), never),
+    search(searchOf(1, { filter: 'a > 1' }), never),
+    search(searchOf(2), never),
+    search(searchOf(3, { filter: 'a > 1' }), never),
+    search(searchOf(4, { limit: 5 }), never),
   ];
   for (let i = 0; i < 4; i++) {
     runs[i]?.finish();
@@ -114,7 +119,7 @@ it('joins only what asks alike, the longest waiting first', async () => {
 });
 
 it('a batch has at most 16 queries', async () => {
-  const all = Array.from({ length: 40 }, (_, id) => batches.search(searchOf(id), never));
+  const all = Array.from({ length: 40 }, (_, id) => search(searchOf(id), never));
   for (let i = 0; i < 4; i++) {
     runs[i]?.finish();
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -124,9 +129,9 @@ it('a batch has at most 16 queries', async () => {
 });
 
 it('one that leaves is answered at once; a batch that all have left is stopped', async () => {
-  void batches.search(searchOf(0), never);
+  void search(searchOf(0), never);
   const [a, b, c] = [new AbortController(), new AbortController(), new AbortController()];
-  const left = [a, b, c].map(({ signal }, id) => batches.search(searchOf(id), signal));
+  const left = [a, b, c].map((caller, id) => search(searchOf(id), caller));
   const cancelled = left.map((one) =>
     one.then(
       () => false,
@@ -140,20 +145,38 @@ it('one that leaves is answered at once; a batch that all have left is stopped',
   expect(runs[1]?.search.nq).toBe(2);
   b.abort();
   expect(await cancelled[1]).toBe(true);
-  expect(runs[1]?.signal.aborted).toBe(false);
+  expect(runs[1]?.caller.signal.aborted).toBe(false);
   c.abort();
   expect(await cancelled[2]).toBe(true);
-  expect(runs[1]?.signal.aborted).toBe(true);
+  expect(runs[1]?.caller.signal.aborted).toBe(true);
 });
 
 it('a failure is told to all of the batch, and the next goes on', async () => {
-  void batches.search(searchOf(0), never);
-  const failing = [1, 2].map((id) => batches.search(searchOf(id), never));
+  void search(searchOf(0), never);
+  const failing = [1, 2].map((id) => search(searchOf(id), never));
   runs[0]?.finish();
   await new Promise((resolve) => setImmediate(resolve));
-  const later = batches.search(searchOf(3), never);
+  const later = search(searchOf(3), never);
   runs[1]?.finish(new Error('torn'));
   for (const one of failing) await expect(one).rejects.toThrow('torn');
   runs[2]?.finish();
   check(await later, 3);
+});
+
+it('one that is answered at once makes nobody wait, and leaves room when it fails', async () => {
+  let answered = 0;
+  const atOnce = new SearchBatches({
+    run: (search) => {
+      if (search.limit === 5) throw new Error('torn');
+      answered++;
+      return answer(search);
+    },
+    clock: systemClock,
+    batchesMax: 1,
+  });
+  const all = [1, 2, 3].map((id) => atOnce.search(searchOf(id), never));
+  expect(answered).toBe(3);
+  all.forEach((found, i) => check(found as ShardHits, i + 1));
+  expect(() => atOnce.search(searchOf(4, { limit: 5 }), never)).toThrow('torn');
+  check(atOnce.search(searchOf(6), never) as ShardHits, 6);
 });

@@ -8,11 +8,14 @@
  * One that is aborted leaves at once; a batch is stopped when all of it has left.
  */
 import {
+  andFinally,
   assert,
   concatColumns,
   ElanusError,
   isVectorColumn,
   sliceBatch,
+  type Awaitable,
+  type BusCaller,
   type Clock,
 } from '@elanus/core';
 import type { ShardHits, ShardSearch } from './reads.ts';
@@ -37,7 +40,7 @@ interface Waiting {
   onLeave: (() => void) | undefined;
 }
 
-type Run = (search: ShardSearch, signal: AbortSignal) => Promise<ShardHits>;
+type Run = (search: ShardSearch, caller: BusCaller) => Awaitable<ShardHits>;
 
 /** See the file's header. */
 export class SearchBatches {
@@ -58,12 +61,20 @@ export class SearchBatches {
     this.#batchesMax = options.batchesMax;
   }
 
-  /** Answers one search. @throws what the search throws; cancelled */
-  search(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
-    if (signal.aborted) return Promise.reject(new ElanusError('cancelled', {}));
+  /** Answers one search; at once when it needs no thread. @throws what it throws; cancelled */
+  search(search: ShardSearch, caller: BusCaller): Awaitable<ShardHits> {
     if (this.#running < this.#batchesMax && this.#waiting.size === 0) {
-      return this.#alone(search, signal);
+      this.#running++;
+      return andFinally(
+        () => this.#run(search, caller),
+        () => this.#ended(),
+      );
     }
+    return this.#wait(search, caller.signal);
+  }
+
+  #wait(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
+    if (signal.aborted) return Promise.reject(new ElanusError('cancelled', {}));
     return new Promise((resolve, reject) => {
       const shape = shapeOf(search);
       const waiting: Waiting = {
@@ -83,15 +94,6 @@ export class SearchBatches {
       };
       signal.addEventListener('abort', leave, { once: true });
     });
-  }
-
-  async #alone(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
-    this.#running++;
-    try {
-      return await this.#run(search, signal);
-    } finally {
-      this.#ended();
-    }
   }
 
   #ended(): void {
@@ -129,8 +131,11 @@ export class SearchBatches {
       };
     }
     try {
-      const found = await this.#run(joined(batch), stop.signal).finally(() => this.#ended());
-      await this.#answer(batch, found);
+      const found = andFinally(
+        () => this.#run(joined(batch), stop),
+        () => this.#ended(),
+      );
+      await this.#answer(batch, await found);
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }

@@ -20,6 +20,7 @@ import {
   invoke,
   loadSegment,
   releaseSegment,
+  sendCall,
   type SegmentRecord,
 } from '@elanus/protocol';
 import { DeleteLog, keyIn } from '@elanus/segment';
@@ -140,7 +141,7 @@ export class BuildAdoption {
     }
     distribution.replaced(() => {
       for (const { segmentId } of inputs) {
-        void invoke(bus, releaseSegment, { header: { segmentId } }).catch(() => undefined);
+        void sendCall(bus, releaseSegment, { header: { segmentId } }).catch(() => undefined);
       }
     });
   }

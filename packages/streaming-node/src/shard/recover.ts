@@ -6,7 +6,7 @@
 import { assert, hasBit, type Bus, type Clock, type ObjectStore } from '@elanus/core';
 import { decodeDeltaLog, decodeKeys, decodeManifest } from '@elanus/format';
 import type { Kernels } from '@elanus/kernels';
-import { invoke, loadSegment, type SegmentRecord, type ShardAssignment } from '@elanus/protocol';
+import { loadSegment, sendCall, type SegmentRecord, type ShardAssignment } from '@elanus/protocol';
 import { DeleteLog, keyIn } from '@elanus/segment';
 import { decodeRecovery } from './recovery-file.ts';
 import { ShardState, type FlushedSegment } from './state.ts';
@@ -55,7 +55,7 @@ async function recoverSegment(
   const { segmentId } = record;
   const header = { record, fields: state.schema.fields };
   // Keys are put in place here while a query node loads the rows.
-  const loading = invoke(context.bus, loadSegment, { header });
+  const loading = sendCall(context.bus, loadSegment, { header });
   loading.catch(() => undefined);
   const deletes = await readDeletes(context, record);
   await recoverKeys(context, state, { record, deletes });

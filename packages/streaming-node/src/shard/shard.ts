@@ -3,7 +3,7 @@
  * state by `apply`, become files by the flusher, and are read by the delegator.
  */
 import { LIMITS, type Bus, type Clock, type ObjectStore, type Pool, type Rng } from '@elanus/core';
-import { invoke, reportIndexLost, type SegmentRecord, type ShardStatus } from '@elanus/protocol';
+import { reportIndexLost, sendCall, type SegmentRecord, type ShardStatus } from '@elanus/protocol';
 import type { GrowingSegment, ReadRunner } from '@elanus/segment';
 import { Distribution } from '../delegator/distribution.ts';
 import { ShardReads } from '../delegator/reads.ts';
@@ -74,7 +74,7 @@ export class Shard {
     const { collectionId, shard, segmentId, manifest } = record;
     const header = { pchannel, term, collectionId, shard, segmentId, manifest };
     // Refused or lost: the next opening sees the damage again.
-    void invoke(bus, reportIndexLost, { header }).catch(() => undefined);
+    void sendCall(bus, reportIndexLost, { header }).catch(() => undefined);
   }
 
   /** Folds a record in and starts what follows from it. */
