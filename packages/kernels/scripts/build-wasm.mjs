@@ -55,7 +55,7 @@ rmSync(folder, { recursive: true });
 const version = spawnSync('clang', ['--version'], { encoding: 'utf8' })
   .stdout.split('\n')[0]
   .trim();
-const lines = binary.toString('base64').match(/.{1,90}/g);
+const lines = binary.toString('base64').match(/.{1,98}/g);
 writeFileSync(
   target,
   `/**
@@ -67,9 +67,9 @@ writeFileSync(
  * Sources: ${sources}
  */
 export const wasmBinary = (): string =>
-  [
-${lines.map((line) => `    '${line}',`).join('\n')}
-  ].join('');
+  '\\
+${lines.join('\\\n')}\\
+';
 `,
 );
 process.stdout.write(`kernels: ${binary.length} bytes of WebAssembly written\n`);

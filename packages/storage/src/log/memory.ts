@@ -45,6 +45,10 @@ function concat(parts: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
+function unanswered(): LogAppendOutcome {
+  return { kind: 'unknown', cause: new ElanusError('unavailable', { what: 'log' }) };
+}
+
 /** One handle on a stream's entries. */
 class MemoryLogStream implements LogStream {
   readonly name: string;
@@ -75,14 +79,13 @@ class MemoryLogStream implements LogStream {
       return { kind: 'unknown', cause: closedError('log') };
     }
     const fault = this.#fault?.(this.name, append);
-    const cause = new ElanusError('unavailable', { what: 'log' });
-    if (fault === 'lost') return { kind: 'unknown', cause };
+    if (fault === 'lost') return unanswered();
     const expected = append.expectedLastSeq;
     if (expected !== undefined && expected !== this.#lastSeq) return { kind: 'mismatch' };
     const { subject, parts, frozen } = append;
     this.#data.entries.push({ subject, parts: [concat(parts), ...(frozen?.chunks ?? [])] });
     const seq = this.#lastSeq;
-    return fault === 'applied' ? { kind: 'unknown', cause } : { kind: 'ok', seq };
+    return fault === 'applied' ? unanswered() : { kind: 'ok', seq };
   }
 
   scan(range: { readonly fromSeq: number; readonly toSeq?: number }): AsyncIterable<LogEntry> {

@@ -48,6 +48,10 @@ const copy = (entry: Stored): MetaEntry => ({
   modRevision: entry.modRevision,
 });
 
+function unanswered(): MetaTxnOutcome {
+  return { kind: 'unknown', cause: new ElanusError('unavailable', { what: 'metadata' }) };
+}
+
 class MemoryMetaStore implements MetaStore {
   readonly #options: MemoryMetaOptions;
   readonly #data: MemoryMetaContent;
@@ -93,16 +97,12 @@ class MemoryMetaStore implements MetaStore {
       if ('put' in op && op.leaseId !== undefined) this.#leases.check(op.leaseId);
     }
     const fault = this.#options.fault?.(txn);
-    const unknown = {
-      kind: 'unknown',
-      cause: new ElanusError('unavailable', { what: 'metadata' }),
-    };
-    if (fault === 'lost') return unknown as MetaTxnOutcome;
+    if (fault === 'lost') return unanswered();
     for (const compare of txn.compare) {
       if (!compareHolds(compare, this.#data.entries.get(compare.key))) return { kind: 'conflict' };
     }
     this.#apply(txn);
-    if (fault === 'applied') return unknown as MetaTxnOutcome;
+    if (fault === 'applied') return unanswered();
     return { kind: 'ok', revision: this.#data.revision };
   }
 
