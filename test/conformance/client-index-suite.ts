@@ -66,6 +66,25 @@ export function clientIndexSuite(name: string, open: OpenSubject): void {
       expect((await again.describe()).indexes[0]?.choice).toEqual({ kind: 'flat_sq8' });
     });
 
+    test.each(['hnsw_flat', 'hnsw_bf16'] as const)('%s: a graph over numbers', async (kind) => {
+      const made = pointsOf(freshName(), { kind, m: 8, efConstruction: 64 });
+      const points = await subject.db.collection(made);
+      const { id, vec } = columns();
+      await points.insert({ id, vec });
+      const index = async () => (await points.describe()).indexes[0];
+      await expect.poll(async () => (await index())?.indexedRows, WAIT).toBe(ROWS);
+      expect((await index())?.choice).toEqual({ kind, m: 8, efConstruction: 64 });
+      const name = kind.toUpperCase();
+      const params = { m: 8, efConstruction: 64 };
+      expect((await index())?.parts).toMatchObject([{ kind: name, params, rows: ROWS }]);
+      const search = { vector: vec.slice(80, 88), limit: 10 };
+      const exact = await points.search({ ...search, recall: 1 });
+      expect(exact[0]).toMatchObject({ id: 10, score: 0 });
+      expect(await points.search({ ...search, params: { ef: 400 } })).toEqual(exact);
+      const plan = await points.explain({ ...search, params: { ef: 40 } });
+      expect(plan.segments).toMatchObject([{ index: name, strategy: 'graph' }]);
+    });
+
     test.each(['ivf_flat', 'ivf_sq8'] as const)('%s: lists, as many as asked', async (kind) => {
       const made = pointsOf(freshName(), { kind, nlist: 32 });
       const points = await subject.db.collection(made);
@@ -143,6 +162,12 @@ export function clientIndexSuite(name: string, open: OpenSubject): void {
       ['too many lists', { kind: 'ivf_sq8', nlist: 65_537 }, { code: 'limit_out_of_range' }],
       ['half a list', { kind: 'ivf_sq8', nlist: 2.5 }, { code: 'limit_out_of_range' }],
       ['lists of a graph', { kind: 'hnsw', nlist: 8 }, { argument: 'index.nlist' }],
+      ['too many links of rows', { kind: 'hnsw_flat', m: 65 }, { code: 'limit_out_of_range' }],
+      [
+        'm above efConstruction over bfloat16',
+        { kind: 'hnsw_bf16', m: 32, efConstruction: 16 },
+        { code: 'limit_out_of_range' },
+      ],
       ['a search parameter', { kind: 'ivf_flat', nprobe: 8 }, { argument: 'index.nprobe' }],
       ['a parameter of another kind', { kind: 'flat', m: 8 }, { argument: 'index.m' }],
       ['no recall', { kind: 'auto', recall: 0 }, { argument: 'index.recall' }],

@@ -279,6 +279,11 @@ export function clientVectorsSuite(name: string, open: OpenSubject): void {
         () => t.vector(16, { type: 'binary', index: { kind: 'hnsw' } }),
         'invalid_argument',
       ],
+      [
+        'bfloat16 of float16',
+        () => t.vector(16, { type: 'float16', index: { kind: 'hnsw_bf16' } }),
+        'invalid_argument',
+      ],
     ];
     test.each(noFields)('no field: %s', async (_name, field, code) => {
       const make = async () =>

@@ -74,7 +74,7 @@ function checkParameter(
 
 /** What two parameters say of each other. */
 function checkTogether(name: string, choice: IndexChoice): IndexChoice {
-  if (choice.kind !== 'hnsw') return choice;
+  if (!('m' in choice || 'efConstruction' in choice)) return choice;
   const { m, efConstruction } = { m: 16, efConstruction: 200, ...choice };
   if ((efConstruction ?? 200) >= (m ?? 16)) return choice;
   throw new ElanusError('limit_out_of_range', {

@@ -15,6 +15,12 @@ export interface IndexKindRow {
   readonly params: Readonly<Record<string, IndexParameter>>;
 }
 
+/** Of graphs, whatever their nodes hold. */
+const GRAPH = {
+  m: { min: 2, max: 64, default: 16 },
+  efConstruction: { min: 2, max: 2048, default: 200 },
+} as const;
+
 /** Lists are for large segments: 65,536 of them is the most that a file holds. */
 const LISTS = { nlist: { min: 1, max: 65_536 } } as const;
 
@@ -28,13 +34,9 @@ export const INDEX_KINDS = {
   auto: { types: VECTOR_TYPES, params: {} },
   flat: { types: VECTOR_TYPES, params: {} },
   flat_sq8: { types: NUMBERS, params: {} },
-  hnsw: {
-    types: NUMBERS,
-    params: {
-      m: { min: 2, max: 64, default: 16 },
-      efConstruction: { min: 2, max: 2048, default: 200 },
-    },
-  },
+  hnsw: { types: NUMBERS, params: GRAPH },
+  hnsw_flat: { types: NUMBERS, params: GRAPH },
+  hnsw_bf16: { types: ['float32'], params: GRAPH },
   ivf_flat: { types: NUMBERS, params: LISTS },
   ivf_sq8: { types: NUMBERS, params: LISTS },
   sparse_inverted: { types: ['sparse'], params: {} },

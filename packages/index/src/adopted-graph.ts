@@ -73,7 +73,7 @@ export function* adoptSteps(
   assert(adopted.levels.length === rowCount, 'a level of each row');
   if (!isWorthGraph(source)) return { ...graph, nodes: 0 };
   const shape = { ...graph, nodes: rowCount };
-  const view = graphOf(file, { ...header, graph: shape });
+  const view = graphOf(file, { ...header, graph: shape }, source.column);
   assert(view !== undefined, 'a graph of at least one row');
   const crew = createCrew(rowCount, graph.degree);
   const order = writeAdoptedOrder(adopted, { degree: graph.degree, seed }, crew.order);

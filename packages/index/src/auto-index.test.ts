@@ -33,6 +33,15 @@ const table: readonly [string, number, number, number, IndexChoice | undefined, 
   ['memory for codes only', 1_000_000, 16, 90 * 2 ** 20, undefined, coded],
   ['memory for nothing', 1_000_000, 16, 0, undefined, flat],
   ['a named kind, whatever there is', 100, 4, 0, { kind: 'hnsw', m: 8 }, hnsw(8, 200)],
+  [
+    'a graph over the rows',
+    1e5,
+    768,
+    0,
+    { kind: 'hnsw_flat', m: 8 },
+    { ...hnsw(8, 200), kind: 'HNSW_FLAT' },
+  ],
+  ['a rounded one', 1e5, 768, 0, { kind: 'hnsw_bf16' }, { ...hnsw(16, 200), kind: 'HNSW_BF16' }],
   ['another', 1e6, 768, GB, { kind: 'flat_sq8', recall: 0.9 }, coded],
 ];
 
@@ -46,6 +55,16 @@ test('lists: as many as asked for, twice the root of the rows otherwise', () => 
   // No list without a row, and a choice that can be built over no rows at all.
   expect(lists(250, some)).toEqual({ kind: 'IVF_SQ8', params: { nlist: 250 } });
   expect(lists(0, some)).toEqual({ kind: 'IVF_SQ8', params: { nlist: 1 } });
+});
+
+test('a build of a graph is given room for what its nodes hold', () => {
+  const shape = { metric: 'l2', dim: 768, rowCount: 100_000 } as const;
+  const params = { m: 16, efConstruction: 200 };
+  const [flat = 0, coded = 0, rounded = 0] = (['HNSW_FLAT', 'HNSW', 'HNSW_BF16'] as const).map(
+    (kind) => buildBytes({ kind, params }, shape),
+  );
+  expect(Math.round((coded - flat) / shape.rowCount)).toBe(768 + 4);
+  expect(Math.round((rounded - flat) / shape.rowCount)).toBe(768 * 2);
 });
 
 test('a build of lists is given room for the codes and the sample besides its file', () => {

@@ -4,7 +4,7 @@ import { sq8Stride } from '@elanus/kernels';
 
 import { graphShape } from './hnsw-build.ts';
 import type { IndexParams } from './build.ts';
-import { indexLayout, isListKind } from './index-file.ts';
+import { indexLayout, isGraphKind, isListKind } from './index-file.ts';
 import { codedKind, listBuildBytes, listCount } from './ivf-build.ts';
 import { RECALL_DEFAULT } from './recall-curve.ts';
 import type { IndexKind } from './vector-index.ts';
@@ -96,19 +96,19 @@ export function buildBytes(
 ): number {
   const { kind } = spec;
   const { metric, dim, rowCount } = shape;
-  const graph = kind === 'HNSW' ? graphShape(builderParams(spec), rowCount) : undefined;
+  const graph = isGraphKind(kind) ? graphShape(builderParams(spec), rowCount) : undefined;
   const lists = isListKind(kind) ? listCount(builderParams(spec), rowCount) : undefined;
   const { bytes } = indexLayout({ kind, metric, dim, rowCount, graph, lists });
   if (lists !== undefined) {
     const coded = indexLayout({ kind: codedKind(kind), metric, dim, rowCount }).bytes;
     return bytes + coded + listBuildBytes({ count: lists, dim, rowCount });
   }
-  return kind === 'HNSW' ? bytes + rowCount * BUILD_ROW_BYTES + BUILD_BYTES : bytes;
+  return isGraphKind(kind) ? bytes + rowCount * BUILD_ROW_BYTES + BUILD_BYTES : bytes;
 }
 
 /** The parameters as the builder of the kind takes them. */
 export function builderParams({ kind, params }: IndexSpec): IndexParams | undefined {
   if (isListKind(kind)) return { nlist: params['nlist'] };
-  if (kind !== 'HNSW') return undefined;
+  if (!isGraphKind(kind)) return undefined;
   return { M: params['m'], efConstruction: params['efConstruction'] };
 }

@@ -3,18 +3,20 @@ import type { FloatMetric, Metric } from '@elanus/core';
 import { createTopK, decodeElements, elementsOf, rowsPerCall, trainSq8 } from '@elanus/kernels';
 import type { Kernels, RowMemory, TopK } from '@elanus/kernels';
 
+import { roundSteps } from './bfloat16-rows.ts';
 import { adoptSteps } from './adopted-graph.ts';
 import type { AdoptedLinks } from './adopted-graph.ts';
 import { binaryMetric, floatMetric, numberColumn, rowOf } from './column.ts';
 import type { IndexColumn, NumberColumn } from './column.ts';
-import { codedRows, encodePiece, encodeRows, writeFacts } from './coded-rows.ts';
+import { codedRows, encodePiece, encodeRows, normsOf, writeFacts } from './coded-rows.ts';
 import type { CodedRows } from './coded-rows.ts';
 import { lead } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { flatSteps } from './flat.ts';
 import { graphShape, graphSteps } from './hnsw-build.ts';
 import type { HnswParams } from './hnsw-build.ts';
-import { allocateIndex, indexLayout, isListKind, sealSteps } from './index-file.ts';
+import { allocateIndex, indexLayout, isGraphKind } from './index-file.ts';
+import { isListKind, sealSteps } from './index-file.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
 import { codedKind, ivfBuildSteps, listCount, listStepCount } from './ivf-build.ts';
 import type { IvfParams } from './ivf-build.ts';
@@ -33,13 +35,13 @@ export interface IndexPlan {
   readonly kind: IndexKind;
   readonly metric: Metric;
   readonly column: IndexColumn;
-  /** HNSW and IVF only. */
+  /** Graphs and IVF only. */
   readonly params?: IndexParams | undefined;
   /** Memory of the file, when it was reserved before: see `prepareBuild`. */
   readonly file?: IndexFile | undefined;
-  /** HNSW: threads that help. */
+  /** Graphs: threads that help. */
   readonly crew?: Crew | undefined;
-  /** HNSW: links that are kept instead of made, see hnswlib-file.ts. */
+  /** Graphs: links that are kept instead of made, see hnswlib-file.ts. */
   readonly adopted?: AdoptedLinks | undefined;
 }
 
@@ -177,7 +179,8 @@ function* encodeSteps(plan: NumberPlan, coded: CodedRows): Generator<undefined, 
     }
     return;
   }
-  writeFacts(crew, coded.source, 0);
+  const { source } = coded;
+  writeFacts(crew, { coded: source, candidatesOfTen: source.candidatesOfTen }, 0);
   const stage = { kind: 'encode', roundStart: 0, level: 0, layer: 0, nodes: 0, count } as const;
   yield* lead(crew, stage, (_, piece) => {
     encodePiece(coded, piece);
@@ -192,6 +195,9 @@ function checkKind({ kind, metric, column }: IndexPlan): void {
   if (bits !== (kind === 'BIN_FLAT') || sparse !== (kind === 'SPARSE_INVERTED')) {
     throw new RangeError(`kind: ${kind} is not for such rows`);
   }
+  if (kind === 'HNSW_BF16' && (column.element ?? 'float32') !== 'float32') {
+    throw new RangeError('kind: HNSW_BF16 is for rows of float32');
+  }
   if (sparse && metric !== 'ip') throw new RangeError('metric: sparse rows have inner products');
   if (bits) binaryMetric(metric);
   else floatMetric(metric);
@@ -202,7 +208,7 @@ function firstHeader(plan: IndexPlan): IndexHeader {
   const { kind, metric, params } = plan;
   const { dim, rowCount, element } = plan.column;
   checkKind(plan);
-  const graph = kind === 'HNSW' ? graphShape(params, rowCount) : undefined;
+  const graph = isGraphKind(kind) ? graphShape(params, rowCount) : undefined;
   const lists = isListKind(kind) ? listCount(params, rowCount) : undefined;
   return { kind, metric, dim, rowCount, element, graph, lists, ...NO_CODES };
 }
@@ -263,6 +269,22 @@ function* listSteps(
   return done;
 }
 
+/** Codes of all rows, and what was measured of them. */
+function* codedSteps(
+  plan: NumberPlan,
+  file: IndexFile,
+  header: IndexHeader,
+): Generator<undefined, Sq8Source, undefined> {
+  const { kernels, metric, column } = plan;
+  const grid = trainSq8(sampleOf(plan, normsOf(file, header)), metric !== 'l2');
+  yield;
+  const rows = codedRows({ kernels, metric, column }, file, { ...header, grid });
+  yield* encodeSteps(plan, rows);
+  const { norms } = rows.source;
+  const coded = { ...rows.source, typicalNorm: norms === undefined ? 1 : typicalNorm(norms) };
+  return { ...coded, candidatesOfTen: yield* calibrate(coded) };
+}
+
 /** Writes everything but header and checksums; gives what was measured on the way. */
 function* numberSteps(
   plan: NumberPlan,
@@ -270,33 +292,27 @@ function* numberSteps(
   memory: RowMemory,
 ): Generator<undefined, IndexHeader, undefined> {
   const { kernels, kind, metric, column } = plan;
-  const { rowCount } = column;
-  let header = first;
-  const layout = indexLayout(header);
-  const room = { memory, bytes: layout.bytes };
-  const at = memory.byteOffset + layout.sections.inverseNorms.offset;
-  const inverseNorms =
-    metric === 'cosine' ? new Float32Array(memory.buffer, at, rowCount) : undefined;
+  const file = { memory, bytes: indexLayout(first).bytes };
+  const inverseNorms = normsOf(file, first);
   if (inverseNorms !== undefined) yield* inverseNormSteps(plan, inverseNorms);
-  if (kind !== 'FLAT' && rowCount > 0) {
-    const grid = trainSq8(sampleOf(plan, inverseNorms), metric !== 'l2');
-    yield;
-    const rows = codedRows({ kernels, metric, column }, room, { ...header, grid });
-    const coded = rows.source;
-    yield* encodeSteps(plan, rows);
-    const norm = coded.norms === undefined ? 1 : typicalNorm(coded.norms);
-    const candidatesOfTen = yield* calibrate({ ...coded, typicalNorm: norm });
-    header = { ...header, grid, typicalNorm: norm, candidatesOfTen };
-    if (kind === 'HNSW') {
-      const source = { ...coded, typicalNorm: norm, candidatesOfTen };
-      const { crew, params, adopted } = plan;
-      const task = { source, file: room, header, seed: params?.seed ?? 1, crew };
-      const steps = adopted === undefined ? graphSteps(task) : adoptSteps(task, adopted);
-      header = { ...header, graph: yield* steps };
-    }
-  }
-  return header;
+  if (kind === 'FLAT' || column.rowCount === 0) return first;
+  const uncoded = kind === 'HNSW_FLAT' || kind === 'HNSW_BF16';
+  if (kind === 'HNSW_BF16') yield* roundSteps(column, file, first);
+  const coded = uncoded ? undefined : yield* codedSteps(plan, file, first);
+  const few = kind === 'HNSW_FLAT' ? CALIBRATION_LIMIT : CANDIDATES_MIN;
+  const candidatesOfTen = coded?.candidatesOfTen ?? few;
+  const { grid, typicalNorm } = coded ?? first;
+  const header = { ...first, grid, typicalNorm, candidatesOfTen };
+  if (!isGraphKind(kind)) return header;
+  const source = { kernels, metric, column, inverseNorms, coded, candidatesOfTen };
+  const { crew, params, adopted } = plan;
+  const task = { source, file, header, seed: params?.seed ?? 1, crew };
+  const steps = adopted === undefined ? graphSteps(task) : adoptSteps(task, adopted);
+  return { ...header, graph: yield* steps };
 }
+
+/** Kinds that train a grid and measure its codes. */
+const CODED_KINDS: readonly IndexKind[] = ['FLAT_SQ8', 'HNSW', 'IVF_SQ8'];
 
 /** About how many steps a build takes. */
 function stepsOf(plan: IndexPlan): number {
@@ -306,10 +322,9 @@ function stepsOf(plan: IndexPlan): number {
   const norms = plan.metric === 'cosine' ? calls : 0;
   const sealed = indexLayout(firstHeader(plan)).blocks;
   // Encoding takes sixteen steps per call; calibration two passes of all its queries.
-  const coded =
-    plan.kind === 'FLAT' || plan.kind === 'BIN_FLAT' ? 0 : calls * (16 + 2 * CALIBRATION_QUERIES);
+  const coded = CODED_KINDS.includes(plan.kind) ? calls * (16 + 2 * CALIBRATION_QUERIES) : 0;
   // A step links eight rows or merges the links of 32 targets: see crew.ts.
-  const linked = plan.kind === 'HNSW' ? rowCount * 0.56 : 0;
+  const linked = isGraphKind(plan.kind) ? rowCount * 0.56 : 0;
   const lists = isListKind(plan.kind) ? listCount(plan.params, rowCount) : 0;
   const listed = lists > 0 ? listStepCount({ count: lists, dim, rowCount }) : 0;
   return Math.max(1, norms + coded + linked + listed + sealed);

@@ -5,8 +5,8 @@ import type { Crew, Stage, Work } from './crew.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
 import { indexLayout } from './index-file.ts';
 import { sq8Source } from './open.ts';
-import { sq8Steps } from './sq8-search.ts';
-import type { Sq8Source } from './sq8-search.ts';
+import { scanSteps } from './sq8-search.ts';
+import type { ScanSource, Sq8Source } from './sq8-search.ts';
 import type { FlatSource } from './flat.ts';
 import { rowOf } from './column.ts';
 import type { NumberColumn } from './column.ts';
@@ -39,20 +39,20 @@ export function codedRows(
   header: IndexHeader,
 ): CodedRows {
   const { memory } = file;
-  const { sections } = indexLayout(header);
-  const { inverseNorms, innerTerms } = sections;
-  const at = (section: { readonly offset: number }): number => memory.byteOffset + section.offset;
-  const cosine = header.metric === 'cosine';
-  const norms = cosine
-    ? new Float32Array(memory.buffer, at(inverseNorms), header.rowCount)
-    : undefined;
+  const { innerTerms } = indexLayout(header).sections;
+  const at = memory.byteOffset + innerTerms.offset;
   return {
-    source: sq8Source({ ...flat, inverseNorms: norms }, file, header),
+    source: sq8Source({ ...flat, inverseNorms: normsOf(file, header) }, file, header),
     innerTerms:
-      innerTerms.bytes > 0
-        ? new Uint32Array(memory.buffer, at(innerTerms), header.rowCount)
-        : undefined,
+      innerTerms.bytes > 0 ? new Uint32Array(memory.buffer, at, header.rowCount) : undefined,
   };
+}
+
+/** The inverse norms in a file; undefined when its metric needs none. */
+export function normsOf({ memory }: IndexFile, header: IndexHeader): Float32Array | undefined {
+  if (header.metric !== 'cosine') return undefined;
+  const { offset } = indexLayout(header).sections.inverseNorms;
+  return new Float32Array(memory.buffer, memory.byteOffset + offset, header.rowCount);
 }
 
 /** Encodes one piece. */
@@ -65,10 +65,15 @@ export function encodePiece({ source, innerTerms }: CodedRows, piece: number): v
   kernels.encodeSq8({ ...shape, ...grid, from, to });
 }
 
-/** Tells helpers what the leader measured so far. */
-export function writeFacts(crew: Crew, source: Sq8Source, limit: number): void {
-  const { grid, typicalNorm, candidatesOfTen } = source;
-  crew.facts.set([grid.low, grid.step, typicalNorm, candidatesOfTen, limit]);
+/** Tells helpers what the leader measured so far; `coded` is absent where there are no codes. */
+export function writeFacts(
+  crew: Crew,
+  source: Pick<ScanSource, 'coded' | 'candidatesOfTen'>,
+  limit: number,
+): void {
+  const { coded, candidatesOfTen } = source;
+  const { low, step } = coded?.grid ?? { low: 0, step: 1 };
+  crew.facts.set([low, step, coded?.typicalNorm ?? 1, candidatesOfTen, limit]);
 }
 
 /** What the leader measured. */
@@ -109,7 +114,7 @@ export function truthOf(
 }
 
 /** Rows `[from, to)` of those that are linked last, as queries. */
-export function heldQueries(source: Sq8Source, held: Uint32Array): Float32Array {
+export function heldQueries(source: FlatSource, held: Uint32Array): Float32Array {
   const { dim } = source.column;
   const queries = new Float32Array(held.length * dim);
   for (const [i, row] of held.entries()) {
@@ -122,8 +127,8 @@ export function heldQueries(source: Sq8Source, held: Uint32Array): Float32Array 
  * Finds true neighbours: positions of the stage are the rows that are linked last. A scan takes
  * many steps; a piece is told done with the last of them.
  */
-export function truthWork(crew: Crew, sourceOf: () => Sq8Source): Work {
-  let running: ReturnType<typeof sq8Steps> | undefined;
+export function truthWork(crew: Crew, sourceOf: () => ScanSource): Work {
+  let running: ReturnType<typeof scanSteps> | undefined;
   return (stage, from, to) => {
     running ??= truthSteps(crew, sourceOf(), { stage, from, to });
     if (running.next().done !== true) return from;
@@ -134,14 +139,14 @@ export function truthWork(crew: Crew, sourceOf: () => Sq8Source): Work {
 
 function truthSteps(
   crew: Crew,
-  source: Sq8Source,
+  source: ScanSource,
   piece: { readonly stage: Stage; readonly from: number; readonly to: number },
-): ReturnType<typeof sq8Steps> {
+): ReturnType<typeof scanSteps> {
   const { stage, from, to } = piece;
   const { limit, candidatesOfTen } = readFacts(crew);
   const first = stage.nodes - stage.count;
   const queries = heldQueries(source, crew.order.subarray(first + from, first + to));
   const candidates = candidatesOfTen * TRUTH_WIDTH + 4 * limit;
   const top = truthOf(crew, limit, { from, to });
-  return sq8Steps(source, { queries, allowed: crew.known, candidates, top });
+  return scanSteps(source, { queries, allowed: crew.known, candidates, top });
 }

@@ -45,28 +45,30 @@ function start(task: BuildTask, helps: boolean): Promise<unknown> {
   });
 }
 
-function taskOf(metric: Metric = 'cosine'): BuildTask {
+function taskOf(metric: Metric = 'cosine', kind: BuildTask['kind'] = 'HNSW'): BuildTask {
   const control = new Int32Array(new SharedArrayBuffer(8));
-  return { kernels: 'auto', kind: 'HNSW', metric, column: columnOf(), control };
+  return { kernels: 'auto', kind, metric, column: columnOf(), control };
 }
 
-test.each(['cosine', 'ip'] as const)(
-  'a file does not depend on its threads, %s',
-  async (metric) => {
-    const alone = build(taskOf(metric));
-    expect(alone).toBeDefined();
-    if (alone === undefined) return;
-    const bytes = Buffer.from(bytesOf(alone.memory, alone.bytes));
-    for (const helpers of [1, 3]) {
-      const task = sharedTask(taskOf(metric));
-      const helping = Array.from({ length: helpers }, () => start(task, true));
-      const built = (await start(task, false)) as typeof alone;
-      await Promise.all(helping);
-      expect(built.bytes).toBe(alone.bytes);
-      expect(Buffer.from(bytesOf(built.memory, built.bytes)).equals(bytes)).toBe(true);
-    }
-  },
-);
+test.each([
+  ['cosine', 'HNSW'],
+  ['ip', 'HNSW'],
+  ['cosine', 'HNSW_FLAT'],
+  ['l2', 'HNSW_BF16'],
+] as const)('a file does not depend on its threads, %s, %s', async (metric, kind) => {
+  const alone = build(taskOf(metric, kind));
+  expect(alone).toBeDefined();
+  if (alone === undefined) return;
+  const bytes = Buffer.from(bytesOf(alone.memory, alone.bytes));
+  for (const helpers of [1, 3]) {
+    const task = sharedTask(taskOf(metric, kind));
+    const helping = Array.from({ length: helpers }, () => start(task, true));
+    const built = (await start(task, false)) as typeof alone;
+    await Promise.all(helping);
+    expect(built.bytes).toBe(alone.bytes);
+    expect(Buffer.from(bytesOf(built.memory, built.bytes)).equals(bytes)).toBe(true);
+  }
+});
 
 /** Kinds of stages, as the control words name them: see crew.ts. */
 const SHARED_KINDS = { 3: 'encode', 4: 'truth' } as const;

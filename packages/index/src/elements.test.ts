@@ -106,7 +106,8 @@ describe.each(availableIsas())('%s: an index over a narrower column', (isa) => {
     const { narrow, wide, queries } = twins(kernels, element, { rows: 1200, dim: 19 });
     const allowed = createBitset(1200);
     for (let row = 0; row < 1200; row += 3) setBit(allowed, row);
-    for (const kind of ['FLAT', 'FLAT_SQ8', 'HNSW', 'IVF_FLAT', 'IVF_SQ8'] as const) {
+    const kinds = ['FLAT', 'FLAT_SQ8', 'HNSW', 'HNSW_FLAT', 'IVF_FLAT', 'IVF_SQ8'] as const;
+    for (const kind of kinds) {
       for (const metric of METRICS) {
         const [own, twin] = [narrow, wide].map((column) => {
           const file = build({ kernels, kind, metric, column });
@@ -178,7 +179,7 @@ test('neighbours are found over narrower columns as over float32', () => {
   for (const element of ELEMENTS) {
     const { narrow, queries } = twins(kernels, element, { rows: 8000, dim: 48 });
     const exact = topOf(flatIndex({ kernels, metric: 'l2', column: narrow }), { queries }, 10);
-    for (const kind of ['FLAT_SQ8', 'HNSW'] as const) {
+    for (const kind of ['FLAT_SQ8', 'HNSW', 'HNSW_FLAT'] as const) {
       const file = build({ kernels, kind, metric: 'l2', column: narrow });
       const index = openIndex({ kernels, column: narrow, image: { ...file, path: kind } });
       const work = index.search({ queries, top: createTopK(3, 10), recall: 0.9 });

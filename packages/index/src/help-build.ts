@@ -3,12 +3,14 @@ import type { GraphView } from '@elanus/kernels';
 
 import type { IndexPlan } from './build.ts';
 import { floatMetric, numberColumn } from './column.ts';
-import { codedRows, encodePiece, readFacts, truthWork } from './coded-rows.ts';
+import { codedRows, encodePiece, normsOf, readFacts, truthWork } from './coded-rows.ts';
 import type { CodedRows } from './coded-rows.ts';
 import type { Work } from './crew.ts';
 import { workOf } from './graph-build.ts';
 import { graphShape } from './hnsw-build.ts';
-import { graphOf, NO_CODES } from './open.ts';
+import type { IndexHeader } from './index-file.ts';
+import { graphOf, NO_CODES, scanSource } from './open.ts';
+import type { ScanSource } from './sq8-search.ts';
 
 /**
  * What a thread that helps a build does. It sees the same memory as the leader; what the leader
@@ -20,20 +22,26 @@ export function helperWork(plan: IndexPlan): Work {
   assert(file !== undefined && crew !== undefined, 'a task that is shared');
   const shape = graphShape(plan.params, column.rowCount);
   const { dim, rowCount } = column;
+  const numbers = numberColumn(column);
   const known = new Map<number, Work>();
   const workFor = (nodes: number): Work => {
     const header = { kind, metric, dim, rowCount, ...NO_CODES, graph: { ...shape, nodes } };
-    const graph: GraphView | undefined = graphOf(file, header);
+    const graph: GraphView | undefined = graphOf(file, header, numbers);
     assert(graph !== undefined, 'a stage of a graph');
     return workOf({ kernels, graph, efConstruction: shape.efConstruction, crew });
   };
-  const flat = { kernels, metric: floatMetric(metric), column: numberColumn(column) };
+  const flat = { kernels, metric: floatMetric(metric), column: numbers };
   /** Made when it is needed: the leader measures what it says before that. */
-  const coded = (): CodedRows => {
+  const measured = (): IndexHeader => {
     const rows = { kind, metric, dim, rowCount, graph: { ...shape, nodes: rowCount } };
-    return codedRows(flat, file, { ...rows, ...readFacts(crew) });
+    return { ...rows, ...readFacts(crew) };
   };
-  const truth = truthWork(crew, () => coded().source);
+  const coded = (): CodedRows => codedRows(flat, file, measured());
+  const scanned = (): ScanSource => {
+    const header = measured();
+    return scanSource({ ...flat, inverseNorms: normsOf(file, header) }, file, header);
+  };
+  const truth = truthWork(crew, scanned);
   return (stage, from, to) => {
     if (stage.kind === 'truth') return truth(stage, from, to);
     if (stage.kind === 'encode') {

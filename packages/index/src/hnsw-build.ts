@@ -11,13 +11,13 @@ import { findTwins, writeOrder } from './graph-order.ts';
 import type { LinkOrder } from './graph-order.ts';
 import { hnswSteps, penalty, ScratchShelf } from './hnsw-search.ts';
 import type { HnswSource } from './hnsw-search.ts';
-import { codeStride, GRAPH_ROWS_MAX, indexLayout } from './index-file.ts';
+import { GRAPH_ROWS_MAX, indexLayout } from './index-file.ts';
 import type { GraphShape, IndexFile, IndexHeader } from './index-file.ts';
 import { graphOf } from './open.ts';
 import { CURVE_EFS, CURVE_END, CURVE_LIMITS, WidthMemo, writeCurve } from './recall-curve.ts';
 import type { CurvePoint } from './recall-curve.ts';
-import { sq8Steps } from './sq8-search.ts';
-import type { Sq8Source } from './sq8-search.ts';
+import { scanSteps } from './sq8-search.ts';
+import type { ScanSource } from './sq8-search.ts';
 
 /** Parameters of a graph; the defaults are those of Milvus and hnswlib. */
 export interface HnswParams {
@@ -49,7 +49,7 @@ export function heldOutRows(nodes: number): number {
 }
 
 /** Whether codes tell enough for walks by them. */
-export function isWorthGraph({ column, candidatesOfTen }: Sq8Source): boolean {
+export function isWorthGraph({ column, candidatesOfTen }: ScanSource): boolean {
   const { rowCount } = column;
   return rowCount > 0 && candidatesOfTen <= rowCount * CANDIDATES_SHARE_MAX;
 }
@@ -75,9 +75,9 @@ export function graphShape(params: HnswParams | undefined, nodes: number): Graph
   return { degree, nodes: Math.min(nodes, GRAPH_ROWS_MAX), efConstruction };
 }
 
-/** What a graph is added to: coded rows, in a file that has room for it. */
+/** What a graph is added to: rows, in a file that has room for it and holds their codes. */
 export interface GraphTask {
-  readonly source: Sq8Source;
+  readonly source: ScanSource;
   readonly file: IndexFile;
   /** With all rows as nodes; the real number is known when twins are. */
   readonly header: IndexHeader;
@@ -92,18 +92,18 @@ export function* graphSteps(task: GraphTask): Generator<undefined, GraphShape, u
   assert(graph !== undefined, 'a header of a graph');
   const { rowCount } = header;
   const few = { ...graph, nodes: 0 };
-  if (!isWorthGraph(source)) return few;
-  const stride = codeStride(header);
-  const codes = bytesOf(source.codes, rowCount * stride);
-  const first = yield* findTwins({ codes, rowCount, stride });
+  const { column } = source;
+  const vectors = graphOf(file, header, column);
+  if (vectors === undefined || !isWorthGraph(source)) return few;
+  const first = yield* findTwins({ codes: vectorBytes(vectors), rowCount, stride: vectors.stride });
   const crew = task.crew ?? createCrew(rowCount, graph.degree);
   const nodes = first.reduce((count, twin, row) => count + (twin === row ? 1 : 0), 0);
-  if (source.column.dim <= COARSE_DIM && nodes * 2 < rowCount) return few;
+  if (column.dim <= COARSE_DIM && nodes * 2 < rowCount) return few;
   const heldOut = heldOutRows(nodes);
   const order = writeOrder({ first, degree: graph.degree, seed: task.seed, heldOut }, crew.order);
   yield;
   const shape = { ...graph, nodes: order.nodes };
-  const view = graphOf(file, { ...header, graph: shape });
+  const view = graphOf(file, { ...header, graph: shape }, column);
   assert(view !== undefined, 'a graph of at least one row');
   const { efConstruction } = graph;
   const build: GraphBuild = { kernels: source.kernels, graph: view, efConstruction, crew };
@@ -120,8 +120,13 @@ export function* graphSteps(task: GraphTask): Generator<undefined, GraphShape, u
   return shape;
 }
 
+/** The vectors of all nodes. */
+function vectorBytes({ vectors, memory, codes, rowCount, stride }: GraphView): Uint8Array {
+  return vectors ? bytesOf(vectors, rowCount * stride) : bytesOf(memory, rowCount * stride, codes);
+}
+
 /** A graph, and the rows that it knows as others' twins. */
-export interface Measured extends Sq8Source {
+export interface Measured extends ScanSource {
   readonly graph: GraphView;
   readonly first: Uint32Array;
 }
@@ -226,7 +231,7 @@ function* measureFiltered(
     const allowed = crew.known.map((word, at) => word & randomWord(at, percent));
     const truth = createTopK(nq, limit);
     const candidates = source.candidatesOfTen * TRUTH_WIDTH;
-    yield* sq8Steps(source, { queries, allowed, candidates, top: truth });
+    yield* scanSteps(source, { queries, allowed, candidates, top: truth });
     sortTopK(truth, source.metric);
     for (const ef of CURVE_EFS) {
       if (ef < FILTERED_EF_MIN) continue;

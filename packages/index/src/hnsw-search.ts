@@ -1,5 +1,6 @@
 import {
   createGraphScratch,
+  elementBytes,
   ENTRIES_MAX,
   graphScratchBytes,
   OUTCOME,
@@ -10,20 +11,20 @@ import type { GraphMode, GraphView, SearchGraph, TopK } from '@elanus/kernels';
 
 import { RECALL_DEFAULT } from './recall-curve.ts';
 import type { FilteredCurve, RecallCurve, Width, WidthMemo } from './recall-curve.ts';
-import { allowedRows, alone, candidatesFor, cutsBestSide, sq8Steps } from './sq8-search.ts';
-import type { Sq8Source } from './sq8-search.ts';
+import { allowedRows, alone, candidatesFor, cutsBestSide, scanSteps } from './sq8-search.ts';
+import type { ScanSource } from './sq8-search.ts';
 import type { NumberSearch, SearchWork } from './vector-index.ts';
 
 /**
- * Search of an HNSW index: a walk of the graph finds candidates by their codes, exact scores
- * decide. A scan of the codes answers instead where it costs less (few rows, a strict filter) or
+ * Search of an HNSW index: a walk of the graph finds candidates by their codes or numbers, exact
+ * scores decide. A scan answers instead where it costs less (few rows, a strict filter) or
  * where a walk could lose rows: parts of the rows, bounds that cut off the best side, a query
  * outside the grid, fewer candidates than results. So there are never fewer than min(limit,
  * allowed) results.
  */
 
 /** What a walk reads, besides codes and column. */
-export interface HnswSource extends Sq8Source {
+export interface HnswSource extends ScanSource {
   /** Undefined when codes tell so little on this data that no graph was built. */
   readonly graph: GraphView | undefined;
   /** Of walks through all rows. */
@@ -54,6 +55,8 @@ const FILTERED_INNER_WIDTH = 3;
 const AROUND = 0.15;
 /** Results of a walk that stands still without bounds: what range searches keep at most. */
 const RANGE_CAPACITY = 8192;
+/** Of walks over numbers, which lie on none. */
+const NO_GRID = { low: 0, step: 1 } as const;
 /** Nodes that a two-hop walk begins with (native/graph.h), and room. */
 const SEED_ROOM = 16;
 
@@ -99,9 +102,25 @@ export class ScratchShelf {
   }
 }
 
-/** Cost of a row, in rows of a scan. */
-function costIn(ns: { readonly row: number; readonly byte: number }, stride: number): number {
-  return (ns.row + ns.byte * stride) / (SCAN_NS.row + SCAN_NS.byte * stride);
+/** What rows cost, in rows of a scan. */
+interface Costs {
+  /** Of a scan of some rows. */
+  readonly scattered: number;
+  /** Of a walk. */
+  readonly walked: number;
+  /** A candidate that is scored exactly. */
+  readonly exact: number;
+}
+
+function costsOf({ coded, column }: ScanSource, graph: GraphView): Costs {
+  const { dim, element = 'float32' } = column;
+  const stride = coded?.stride ?? dim * elementBytes(element);
+  const scanned = SCAN_NS.row + SCAN_NS.byte * stride;
+  return {
+    scattered: (SCATTERED_NS.row + SCATTERED_NS.byte * stride) / scanned,
+    walked: (WALK_NS.row + WALK_NS.byte * graph.stride) / scanned,
+    exact: coded === undefined ? 1 : EXACT_COST,
+  };
 }
 
 /** Distances that a filtered walk is likely to take, in those of an unfiltered one. */
@@ -144,26 +163,26 @@ function widthUnfiltered(source: HnswSource, args: NumberSearch): Width | undefi
 }
 
 /** How to walk; undefined = scan. */
-function planWalk(source: HnswSource, args: NumberSearch): WalkPlan | undefined {
+function planWalk(source: HnswSource, graph: GraphView, args: NumberSearch): WalkPlan | undefined {
   const { limit } = args.top;
   const rows = allowedRows(source, args);
   const share = rows / source.column.rowCount;
   const width = widthOfSearch(source, args, share);
   if (width === undefined || rows <= limit) return undefined;
-  const walk = costIn(WALK_NS, source.stride);
-  const costOf = (mode: GraphMode): number => penalty(mode, share) * width.distances * walk;
+  const costs = costsOf(source, graph);
+  const costOf = (mode: GraphMode): number => penalty(mode, share) * width.distances * costs.walked;
   const mode = walkMode(share, costOf);
   const scored = args.candidates ?? candidatesFor(source, limit);
   const candidates = Math.max(limit, Math.min(scored, width.ef));
-  const scattered = share < 1 ? costIn(SCATTERED_NS, source.stride) : 1;
-  const scan = rows * scattered + scored * EXACT_COST;
+  const again = source.coded === undefined ? 0 : scored * costs.exact;
+  const scan = rows * (share < 1 ? costs.scattered : 1) + again;
   const free = args.ef === undefined || share < TWO_HOP_SHARE_MIN;
-  if (free && scan <= costOf(mode) + candidates * EXACT_COST) return undefined;
+  if (free && scan <= costOf(mode) + candidates * costs.exact) return undefined;
   const { ef } = width;
   const room = mode === 'all' ? ef : mode === 'test' ? Math.ceil((ef / share) * 2) + 64 : 2 * ef;
   const kept = args.bounds === undefined ? room : Math.max(room, RANGE_CAPACITY);
   const capacity = Math.max(ef, Math.min(ENTRIES_MAX, kept + SEED_ROOM));
-  const patience = Math.min(PATIENCE * costOf(mode), 2 * scan) / walk;
+  const patience = Math.min(PATIENCE * costOf(mode), 2 * scan) / costs.walked;
   const distancesMax = mode === 'all' ? 0xffffffff : Math.ceil(Math.max(1000, patience));
   if (ef > ENTRIES_MAX) return undefined;
   return {
@@ -204,10 +223,10 @@ export function* hnswSteps(
   const { graph, column, kernels } = source;
   const { top, queries } = args;
   if (queries.length !== top.nq * column.dim) throw new RangeError('queries: expected nq x dim');
-  const plan = graph && canWalk(source, args) ? planWalk(source, args) : undefined;
-  if (graph === undefined || plan === undefined) return yield* sq8Steps(source, args);
+  const plan = graph && canWalk(source, args) ? planWalk(source, graph, args) : undefined;
+  if (graph === undefined || plan === undefined) return yield* scanSteps(source, args);
   if (!kernels.canWalk({ graph, capacity: plan.capacity, build: false })) {
-    return yield* sq8Steps(source, args);
+    return yield* scanSteps(source, args);
   }
   const scratch = source.scratches.take(graph, plan.capacity, top.nq);
   try {
@@ -216,7 +235,7 @@ export function* hnswSteps(
     const { outcomes } = scratch;
     const sum = sumOf(plan, top, outcomes);
     if (sum.fallbacks > 0) yield* scanInstead(source, { args, outcomes, sum });
-    return workOf(plan, top, sum);
+    return workOf(source, { plan, top, sum });
   } finally {
     source.scratches.put(scratch);
   }
@@ -245,7 +264,7 @@ function walkOf(
     readonly scratch: Scratch;
   },
 ): SearchGraph {
-  const { metric, column, grid, inverseNorms } = source;
+  const { metric, column, coded, inverseNorms } = source;
   const { args, plan, graph, scratch } = walking;
   const { top, queries, allowed, bounds } = args;
   // Written out: a search of a single query is so short that copying objects would show.
@@ -254,7 +273,7 @@ function walkOf(
     metric,
     dim: column.dim,
     element: column.element,
-    grid,
+    grid: coded?.grid ?? NO_GRID,
     rows: column.rows,
     inverseNorms,
     queries,
@@ -281,16 +300,21 @@ function* scanInstead(
   const { args, outcomes, sum } = walked;
   for (let query = 0; query < args.top.nq; query++) {
     if (!unanswered(outcomes, query, args.top.limit)) continue;
-    const done = yield* sq8Steps(source, alone(args, query, source.column.dim));
+    const done = yield* scanSteps(source, alone(args, query, source.column.dim));
     sum.exactScores += done.exactScores;
     sum.codeScores += done.codeScores;
   }
 }
 
-function workOf(plan: WalkPlan, top: TopK, sum: Sum): SearchWork {
+function workOf(
+  source: HnswSource,
+  done: { readonly plan: WalkPlan; readonly top: TopK; readonly sum: Sum },
+): SearchWork {
+  const { plan, top, sum } = done;
   const name = plan.mode === 'all' ? 'graph' : (`graph-${plan.mode}` as const);
+  const scan = source.coded === undefined ? 'exact' : 'codes';
   return {
-    plan: sum.fallbacks > 0 ? (sum.fallbacks === top.nq ? 'codes' : 'mixed') : name,
+    plan: sum.fallbacks > 0 ? (sum.fallbacks === top.nq ? scan : 'mixed') : name,
     ef: plan.width.ef,
     recall: plan.mode === 'all' ? plan.width.recall : undefined,
     ...sum,

@@ -18,6 +18,8 @@ import { flatIndex, openHandle, openIndex } from './open.ts';
 import type { IndexSearch, VectorIndex } from './vector-index.ts';
 
 const METRICS = ['l2', 'ip', 'cosine'] as const;
+const KINDS = ['HNSW', 'HNSW_FLAT', 'HNSW_BF16'] as const;
+const GRAPHS = KINDS.flatMap((kind) => METRICS.map((metric) => [kind, metric] as const));
 
 function randomOf(seed: number): () => number {
   let state = seed | 1;
@@ -60,15 +62,18 @@ function clustered(kernels: Kernels, shape: { readonly rows: number; readonly di
   return { ...world, queries };
 }
 
-function build(plan: Omit<IndexPlan, 'kind'>): IndexFile {
-  const steps = buildSteps({ ...plan, kind: 'HNSW' });
+/** A build of a graph, over codes unless another kind is named. */
+type GraphPlan = Omit<IndexPlan, 'kind'> & { readonly kind?: (typeof KINDS)[number] };
+
+function build(plan: GraphPlan): IndexFile {
+  const steps = buildSteps({ kind: 'HNSW', ...plan });
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
   }
 }
 
-function open(plan: Omit<IndexPlan, 'kind'>): VectorIndex {
+function open(plan: GraphPlan): VectorIndex {
   return openIndex({ ...plan, image: { ...build(plan), path: 'a graph' } });
 }
 
@@ -105,9 +110,9 @@ function someOf(rowCount: number, pick: (row: number) => boolean): Bitset {
   return set;
 }
 
-describe.each(METRICS)('a graph, %s', (metric) => {
+describe.each(GRAPHS)('a graph, %s, %s', (kind, metric) => {
   const world = clustered(loadKernels(), { rows: 6000, dim: 40 });
-  const index = open({ ...world, metric });
+  const index = open({ ...world, kind, metric });
   const exact = flatIndex({ ...world, metric });
   const { queries } = world;
 
@@ -210,7 +215,8 @@ describe('never fewer than min(limit, allowed) results', () => {
     random: (random) => () => random() - 0.5,
     sorted: () => (row) => row,
   };
-  test.each(Object.keys(shapes))('%s', (name) => {
+  const named = Object.keys(shapes).flatMap((name) => KINDS.map((kind) => [name, kind] as const));
+  test.each(named)('%s, %s', (name, kind) => {
     const kernels = loadKernels();
     for (const dim of [1, 3, 65]) {
       const random = randomOf(11);
@@ -218,7 +224,7 @@ describe('never fewer than min(limit, allowed) results', () => {
       const rowCount = 2000;
       const world = columnOf(kernels, { rows: rowCount, dim }, value);
       for (const metric of METRICS) {
-        const index = open({ ...world, metric });
+        const index = open({ ...world, kind, metric });
         for (const share of [0, 0.003, 0.1, 0.7, 1]) {
           const allowed = someOf(rowCount, () => random() < share);
           const count = countBits(allowed);
@@ -241,11 +247,11 @@ describe('never fewer than min(limit, allowed) results', () => {
     }
   });
 
-  test('an index of no rows, one row, few rows', () => {
+  test.each(KINDS)('an index of no rows, one row, few rows: %s', (kind) => {
     for (const rows of [0, 1, 2, 17, 40]) {
       const world = columnOf(loadKernels(), { rows: Math.max(1, rows), dim: 8 }, (r, i) => r + i);
       const column = { ...world.column, rowCount: rows };
-      const index = open({ ...world, column, metric: 'l2' });
+      const index = open({ ...world, kind, column, metric: 'l2' });
       const top = topOf(index, { queries: new Float32Array(8), ef: 10 }, 5);
       expect(rowsOf(top)).toEqual([0, 1, 2, 3, 4].slice(0, rows));
     }
@@ -306,11 +312,11 @@ test('inner products under filters: what walks cannot reach is scanned', () => {
   }
 });
 
-test('files and results are equal on every instruction set and in WebAssembly', () => {
+test.each(KINDS)('%s: files and results are equal everywhere', (kind) => {
   const made = availableIsas().map((isa) => {
     const world = clustered(loadKernels(isa), { rows: 1500, dim: 45 });
     return METRICS.map((metric) => {
-      const file = build({ ...world, metric, params: { M: 8, efConstruction: 60 } });
+      const file = build({ ...world, kind, metric, params: { M: 8, efConstruction: 60 } });
       const index = openIndex({ ...world, image: { ...file, path: isa } });
       const queries = world.queries.subarray(0, 45 * 5);
       const allowed = someOf(1500, (row) => row % 3 !== 0);
@@ -326,6 +332,52 @@ test('files and results are equal on every instruction set and in WebAssembly', 
   for (const one of made) expect(one).toEqual(made[0]);
 });
 
+describe('graphs over numbers', () => {
+  const world = clustered(loadKernels(), { rows: 6000, dim: 40 });
+  const { queries, column } = world;
+
+  test('a walk over the rows scores no row again, and keeps nothing of them', () => {
+    const index = open({ ...world, kind: 'HNSW_FLAT', metric: 'l2' });
+    const rounded = open({ ...world, kind: 'HNSW_BF16', metric: 'l2' });
+    const coded = open({ ...world, kind: 'HNSW', metric: 'l2' });
+    const lists = (16 * 8 + 8 + 1) * column.rowCount + 4096;
+    expect(index.bytes).toBeLessThan(lists);
+    expect(rounded.bytes).toBeLessThan(lists + 128 * column.rowCount);
+    const truth = topOf(flatIndex({ ...world, metric: 'l2' }), { queries }, 10);
+    const found = [index, rounded, coded].map((one) => topOf(one, { queries, ef: 80 }, 10));
+    const [exact = 0, nearly = 0, codes = 0] = found.map((top) => recall(top, truth));
+    expect(exact).toBeGreaterThanOrEqual(codes - 0.01);
+    expect(nearly).toBeGreaterThanOrEqual(codes - 0.01);
+    const scored = [index, rounded].map((one) => {
+      const work = one.search({ queries, top: createTopK(50, 10), ef: 80 });
+      return work.exactScores;
+    });
+    expect(scored).toEqual([50 * 10, 50 * 30]);
+  });
+
+  test('what rounds away is scanned: rows that bfloat16 cannot tell apart', () => {
+    const random = randomOf(9);
+    const far = columnOf(loadKernels(), { rows: 3000, dim: 16 }, () => 4096 + random());
+    const index = open({ ...far, kind: 'HNSW_BF16', metric: 'l2' });
+    const asked = { queries: far.values.slice(0, 16 * 20), recall: 0.95 };
+    const truth = topOf(flatIndex({ ...far, metric: 'l2' }), asked, 10);
+    expect(recall(topOf(index, asked, 10), truth)).toBeGreaterThan(0.94);
+  });
+
+  test('queries without a direction are scanned', () => {
+    for (const kind of KINDS) {
+      const index = open({ ...world, kind, metric: 'cosine' });
+      const work = index.search({ queries: new Float32Array(40), top: createTopK(1, 5), ef: 40 });
+      expect(work).toMatchObject({ fallbacks: 1 });
+    }
+  });
+
+  test('bfloat16 is of float32 rows', () => {
+    const narrow = { ...world, column: { ...column, element: 'float16' as const } };
+    expect(() => build({ ...narrow, kind: 'HNSW_BF16', metric: 'l2' })).toThrow(RangeError);
+  });
+});
+
 test('parameters out of range are refused', () => {
   const world = clustered(loadKernels(), { rows: 100, dim: 4 });
   for (const params of [
@@ -335,7 +387,9 @@ test('parameters out of range are refused', () => {
     { efConstruction: 3 },
     { efConstruction: 1e6 },
   ]) {
-    expect(() => build({ ...world, metric: 'l2', params })).toThrow(RangeError);
+    for (const kind of KINDS) {
+      expect(() => build({ ...world, kind, metric: 'l2', params })).toThrow(RangeError);
+    }
   }
 });
 

@@ -290,7 +290,7 @@ export function* writeHnswlib(of: HnswlibExport): Generator<Uint8Array, void, un
   }
   const { degree, efConstruction } = shape;
   const asked = { rowCount, degree, dim, efConstruction };
-  const graph = graphOf(file, header);
+  const graph = graphOf(file, header, column);
   if (graph === undefined) {
     if (rowCount > 0) throw new RangeError('index: its rows have no graph');
     yield writeShape({ ...asked, highest: -1, entry: NO_ENTRY }).head;

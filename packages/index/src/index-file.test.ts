@@ -13,7 +13,8 @@ import type { IndexKind } from './vector-index.ts';
 
 const kernels = loadKernels();
 const METRICS = ['l2', 'ip', 'cosine'] as const;
-const KINDS = ['FLAT', 'FLAT_SQ8', 'HNSW'] as const;
+const GRAPHS = ['HNSW', 'HNSW_FLAT', 'HNSW_BF16'] as const;
+const KINDS = ['FLAT', 'FLAT_SQ8', ...GRAPHS] as const;
 
 function columnOf(rowCount: number, dim: number): VectorColumn {
   const rows = kernels.allocate(Math.max(4, rowCount * dim * 4));
@@ -79,6 +80,8 @@ const FILES = [
   { kind: 'FLAT', metric: 'cosine', column: narrowColumn('float16'), element: 'float16' },
   { kind: 'FLAT_SQ8', metric: 'l2', column: narrowColumn('int8'), element: 'int8' },
   { kind: 'HNSW', metric: 'cosine', column: narrowColumn('bfloat16'), element: 'bfloat16' },
+  { kind: 'HNSW_FLAT', metric: 'cosine', column: narrowColumn('int8'), element: 'int8' },
+  { kind: 'HNSW_BF16', metric: 'cosine', column, element: 'float32' },
   { kind: 'IVF_FLAT', metric: 'cosine', column, element: 'float32' },
   { kind: 'IVF_SQ8', metric: 'ip', column: narrowColumn('float16'), element: 'float16' },
   { kind: 'BIN_FLAT', metric: 'jaccard', column: narrowColumn('binary'), element: 'binary' },
@@ -193,10 +196,12 @@ test('a file says which block is damaged', () => {
 test('a graph of nonsense under right checksums answers with rows that there are', () => {
   const random = fc.oneof(fc.nat(299), fc.nat(), fc.constantFrom(0xffffffff, 0x7fffffff, 300));
   const words = fc.array(random, { minLength: 64, maxLength: 64 });
-  const sections = ['links', 'upperRows', 'upperLinks', 'curve', 'terms', 'codes'] as const;
+  const parts = ['links', 'upperRows', 'upperLinks', 'curve', 'terms', 'codes'] as const;
+  const sections = fc.constantFrom(...parts, 'inverseNorms' as const);
+  const kinds = fc.tuple(fc.constantFrom(...GRAPHS), fc.constantFrom(...METRICS));
   fc.assert(
-    fc.property(words, fc.constantFrom(...sections), fc.constantFrom(...METRICS), (some, at, m) => {
-      const bytes = fileOf('HNSW', m);
+    fc.property(words, sections, kinds, (some, at, [kind, m]) => {
+      const bytes = fileOf(kind, m);
       const memory = kernels.allocate(bytes.length);
       bytesOf(memory, bytes.length).set(bytes);
       const image = { memory, bytes: bytes.length, path: 'x.index' };
@@ -230,7 +235,7 @@ test('any layout has aligned sections that do not overlap', () => {
     fc.property(fc.record({ kind, metric, dim, rowCount, nodes, degree }), (drawn) => {
       const linked = Math.floor(drawn.nodes * drawn.rowCount);
       const graph = { degree: drawn.degree, nodes: linked, efConstruction: 100 };
-      const shape = drawn.kind === 'HNSW' ? { ...drawn, graph } : drawn;
+      const shape = drawn.kind.startsWith('HNSW') ? { ...drawn, graph } : drawn;
       const layout = indexLayout(shape);
       let end = INDEX_HEADER_BYTES;
       for (const section of Object.values(layout.sections)) {

@@ -61,6 +61,8 @@ const KINDS: readonly IndexKind[] = [
   'SPARSE_INVERTED',
   'IVF_FLAT',
   'IVF_SQ8',
+  'HNSW_FLAT',
+  'HNSW_BF16',
 ];
 const METRICS: readonly Metric[] = ['l2', 'ip', 'cosine', 'hamming', 'jaccard', 'tanimoto'];
 const ELEMENTS: readonly (ColumnElement | 'sparse')[] = [
@@ -114,6 +116,11 @@ const ABSENT: Section = { offset: 0, bytes: 0 };
 
 /** A section of the file. */
 export type SectionName = (typeof ALL_SECTIONS)[number];
+
+/** Whether a kind has a graph. */
+export function isGraphKind(kind: IndexKind): boolean {
+  return kind === 'HNSW' || kind === 'HNSW_FLAT' || kind === 'HNSW_BF16';
+}
 
 /** Whether a kind is of lists around centroids. */
 export function isListKind(kind: IndexKind): boolean {
@@ -198,9 +205,11 @@ export interface IndexLayout {
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-/** Bytes of a row of codes. */
+/** Bytes of a row of codes, or of numbers as a graph keeps them. */
 export function codeStride(shape: Pick<IndexShape, 'kind' | 'dim'>): number {
-  return shape.kind === 'HNSW' ? graphStride(shape.dim) : sq8Stride(shape.dim);
+  const { kind, dim } = shape;
+  if (kind === 'HNSW_BF16') return aligned(dim * 2);
+  return kind === 'HNSW' ? graphStride(dim) : sq8Stride(dim);
 }
 
 function sectionSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
@@ -229,11 +238,11 @@ function denseSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
     upper += graphCount(nodes, degree, layer);
   }
   return {
-    codes: coded ? rowCount * codeStride(shape) : 0,
+    codes: coded || kind === 'HNSW_BF16' ? rowCount * codeStride(shape) : 0,
     terms: coded ? rowCount * 4 : 0,
     norms: coded && metric === 'ip' ? rowCount * 4 : 0,
     inverseNorms: metric === 'cosine' ? rowCount * 4 : 0,
-    innerTerms: graph && metric === 'ip' ? rowCount * 4 : 0,
+    innerTerms: kind === 'HNSW' && metric === 'ip' ? rowCount * 4 : 0,
     links: nodes > 0 ? rowCount * degree * 8 : 0,
     upperRows: nodes > 0 ? graphCount(nodes, degree, 1) * 4 : 0,
     upperLinks: upper * degree * 4,
@@ -395,7 +404,7 @@ function readShape(image: IndexImage, view: DataView): IndexHeader {
   const candidatesOfTen = view.getUint32(52, true);
   const coded = { grid, typicalNorm, candidatesOfTen };
   const shape = { kind, metric, dim, rowCount: Number(rows), element };
-  if (hasGraph(view) !== (kind === 'HNSW')) refuse(image, 'a graph in a file of another kind', 12);
+  if (hasGraph(view) !== isGraphKind(kind)) refuse(image, 'a graph in a file of another kind', 12);
   if (kind === 'SPARSE_INVERTED') return { ...shape, ...coded, sparse: readSparse(view) };
   if (isListKind(kind))
     return { ...shape, ...coded, lists: readLists(image, view, shape.rowCount) };
@@ -414,7 +423,8 @@ function readElement(
   const bits = element === 'binary';
   const sparse = element === 'sparse';
   const strange = bits !== (kind === 'BIN_FLAT') || sparse !== (kind === 'SPARSE_INVERTED');
-  if (strange) refuse(image, 'a kind that is not for such rows', 20);
+  const rounded = kind === 'HNSW_BF16' && element !== 'float32';
+  if (strange || rounded) refuse(image, 'a kind that is not for such rows', 20);
   if (sparse && metric !== 'ip') refuse(image, 'a metric that is not for such rows', 24);
   const ofBits = metric !== 'l2' && metric !== 'ip' && metric !== 'cosine';
   if (bits !== ofBits) refuse(image, 'a metric that is not for such rows', 24);

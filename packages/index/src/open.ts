@@ -1,10 +1,10 @@
 import { ElanusError } from '@elanus/core';
 import type { Metric } from '@elanus/core';
-import { memoryAt } from '@elanus/kernels';
+import { elementBytes, memoryAt } from '@elanus/kernels';
 import type { GraphView, Kernels } from '@elanus/kernels';
 
 import { binaryMetric, bitColumn, columnNorms, floatMetric, numberColumn } from './column.ts';
-import type { IndexColumn } from './column.ts';
+import type { IndexColumn, NumberColumn } from './column.ts';
 import { bitSteps } from './bin-flat.ts';
 import { flatSteps } from './flat.ts';
 import type { FlatSource } from './flat.ts';
@@ -13,12 +13,13 @@ import { ivfSteps } from './ivf-search.ts';
 import type { IvfSource } from './ivf-search.ts';
 import { hnswSteps, ScratchShelf } from './hnsw-search.ts';
 import type { HnswSource } from './hnsw-search.ts';
-import { codeStride, indexLayout, isListKind, readIndexHeader } from './index-file.ts';
+import { codeStride, indexLayout, isGraphKind, isListKind } from './index-file.ts';
+import { readIndexHeader } from './index-file.ts';
 import { verifySteps } from './index-file.ts';
 import type { IndexFile, IndexHeader, IndexImage, SectionName } from './index-file.ts';
 import { filteredCurves, readCurve, WidthMemo } from './recall-curve.ts';
 import { sq8Steps } from './sq8-search.ts';
-import type { Sq8Source } from './sq8-search.ts';
+import type { ScanSource, Sq8Source } from './sq8-search.ts';
 import { sparseParts } from './sparse-build.ts';
 import { readProbeCurve } from './probe-curve.ts';
 import { sparseView, wordsAt } from './sparse-rows.ts';
@@ -48,33 +49,58 @@ export function sq8Source(flat: FlatSource, file: IndexFile, header: IndexHeader
   };
 }
 
+/** How a kind keeps the vectors of its nodes, and where; HNSW_FLAT leads to the rows themselves. */
+function nodeVectors(
+  header: IndexHeader,
+  { rows, element = 'float32' }: Pick<NumberColumn, 'rows' | 'element'>,
+): Pick<GraphView, 'codec' | 'dim' | 'stride' | 'vectors' | 'terms'> {
+  const { kind, dim, metric } = header;
+  const { innerTerms, terms, inverseNorms } = indexLayout(header).sections;
+  const stride = codeStride(header);
+  if (kind === 'HNSW') return { stride, terms: metric === 'ip' ? innerTerms.offset : terms.offset };
+  const numbers = { dim, terms: inverseNorms.offset };
+  if (kind === 'HNSW_BF16') return { ...numbers, codec: 'bfloat16', stride };
+  return { ...numbers, codec: element, stride: dim * elementBytes(element), vectors: rows };
+}
+
 /** The graph of a file; undefined when it has none. */
-export function graphOf(file: IndexFile, header: IndexHeader): GraphView | undefined {
-  const { graph, metric, rowCount } = header;
+export function graphOf(
+  file: IndexFile,
+  header: IndexHeader,
+  column: Pick<NumberColumn, 'rows' | 'element'>,
+): GraphView | undefined {
+  const { graph, rowCount } = header;
+  const { metric } = header;
   if (graph === undefined || graph.nodes === 0) return undefined;
   const { sections } = indexLayout(header);
   return {
     memory: file.memory,
     rowCount,
     nodes: graph.nodes,
-    stride: codeStride(header),
     degree: graph.degree,
-    inner: metric === 'ip',
+    metric: floatMetric(metric),
     codes: sections.codes.offset,
-    terms: metric === 'ip' ? sections.innerTerms.offset : sections.terms.offset,
     links: sections.links.offset,
     upperRows: sections.upperRows.offset,
     upperLinks: sections.upperLinks.offset,
+    ...nodeVectors(header, column),
   };
+}
+
+/** Where the rows of a graph index and their codes lie, for scans. */
+export function scanSource(flat: FlatSource, file: IndexFile, header: IndexHeader): ScanSource {
+  const { candidatesOfTen } = header;
+  const coded = header.kind === 'HNSW' ? sq8Source(flat, file, header) : undefined;
+  return { ...flat, coded, candidatesOfTen };
 }
 
 /** Where the parts of a graph index lie in its memory. */
 export function hnswSource(flat: FlatSource, file: IndexFile, header: IndexHeader): HnswSource {
-  const graph = graphOf(file, header);
+  const graph = graphOf(file, header, flat.column);
   const { curve } = indexLayout(header).sections;
   const points = graph === undefined ? [] : readCurve(file, curve.offset);
   return {
-    ...sq8Source(flat, file, header),
+    ...scanSource(flat, file, header),
     graph,
     curve: points.filter(({ percent }) => percent === 100),
     filtered: filteredCurves(points),
@@ -167,7 +193,7 @@ function numberSearch(args: {
     const source = ivfSource(flat, file, header);
     return numbersOnly((asked) => ivfSteps(source, asked));
   }
-  if (header.kind === 'HNSW' && file !== undefined) {
+  if (isGraphKind(header.kind) && file !== undefined) {
     const source = hnswSource(flat, file, header);
     return numbersOnly((asked) => hnswSteps(source, asked));
   }

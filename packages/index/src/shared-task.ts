@@ -3,6 +3,7 @@ import { loadKernels } from '@elanus/kernels';
 import { reserveFile } from './build.ts';
 import { createCrew } from './crew.ts';
 import { graphDegree } from './hnsw-build.ts';
+import { isGraphKind } from './index-file.ts';
 import type { BuildTask } from './threads/build.ts';
 
 /**
@@ -13,7 +14,7 @@ import type { BuildTask } from './threads/build.ts';
  */
 export function sharedTask(task: BuildTask): BuildTask {
   const { kind, metric, column, params } = task;
-  if (kind !== 'HNSW') return task;
+  if (!isGraphKind(kind)) return task;
   const file = reserveFile({ kernels: loadKernels(task.kernels), kind, metric, column, params });
   return { ...task, file, crew: createCrew(column.rowCount, graphDegree(params)) };
 }

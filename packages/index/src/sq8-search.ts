@@ -41,8 +41,24 @@ const SHARE_MAX = 1 / 4;
 /** Codes that stay in the second-level cache while several queries pass. */
 const BLOCK_BYTES = 256 * 1024;
 
+/** Rows to scan, with their codes where an index keeps some. */
+export interface ScanSource extends FlatSource {
+  /** Undefined: scans are exact. */
+  readonly coded: Sq8Source | undefined;
+  /** Candidates that hold ten results. */
+  readonly candidatesOfTen: number;
+}
+
+/** A scan by codes, or an exact one where there are none. */
+export function scanSteps(
+  source: ScanSource,
+  args: NumberSearch,
+): Generator<undefined, SearchWork, undefined> {
+  return source.coded ? sq8Steps(source.coded, args) : flatSteps(source, args);
+}
+
 /** Candidates per query for a limit. */
-export function candidatesFor(source: Sq8Source, limit: number): number {
+export function candidatesFor(source: Pick<ScanSource, 'candidatesOfTen'>, limit: number): number {
   const scaled = Math.ceil((source.candidatesOfTen * limit) / 10);
   return Math.max(source.candidatesOfTen, scaled);
 }

@@ -6,7 +6,8 @@ import type { IndexHandle } from './handle.ts';
 /**
  * FLAT: exact, over the rows as they are. FLAT_SQ8: candidates from 8-bit codes, then exact scores
  * of the candidates; a quarter of the memory traffic. HNSW: a graph over the codes leads to the
- * candidates, so that a search looks at a few thousand rows however many there are. BIN_FLAT:
+ * candidates, so that a search looks at a few thousand rows however many there are; HNSW_FLAT: over
+ * the rows as they are, HNSW_BF16: over the rows in bfloat16, then by exact scores. BIN_FLAT:
  * exact, over rows of bits. SPARSE_INVERTED: postings of sparse rows, in blocks that a search
  * leaves out when their best row cannot reach the result. IVF_FLAT: lists of rows around
  * centroids, of which the nearest are searched exactly; IVF_SQ8: by codes, then exactly.
@@ -18,7 +19,9 @@ export type IndexKind =
   | 'BIN_FLAT'
   | 'SPARSE_INVERTED'
   | 'IVF_FLAT'
-  | 'IVF_SQ8';
+  | 'IVF_SQ8'
+  | 'HNSW_FLAT'
+  | 'HNSW_BF16';
 
 /** One search over an index; rows of the result are numbered from `rowBase`. */
 export interface IndexSearch {
@@ -78,7 +81,7 @@ export interface SearchWork {
     | 'lists';
   /** Row scores computed in full, over all queries. */
   readonly exactScores: number;
-  /** Row scores computed from codes, over all queries. */
+  /** Row scores computed from codes or by walks, over all queries. */
   readonly codeScores: number;
   /** Walks: results that each looked for. */
   readonly ef?: number | undefined;

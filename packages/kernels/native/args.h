@@ -14,8 +14,8 @@ namespace {
 constexpr size_t MAX_ARGS = 40;
 constexpr uint64_t MAX_GRAPH_ROWS = 0x7fffffffull;  // ids have 31 bits
 constexpr size_t MAX_ENTRIES = 65536;  // of the pool of a walk: ENTRIES_MAX of src/check.ts
-constexpr size_t GRAPH_NUMBERS = 10;
-constexpr size_t SEARCH_NUMBERS = 27;  // those of the graph, then those of the search
+constexpr size_t GRAPH_NUMBERS = 12;
+constexpr size_t SEARCH_NUMBERS = 29;  // those of the graph, then those of the search
 constexpr size_t MAX_DIM = 32768;
 constexpr uint64_t MAX_ROWS = 0xffffffffull;
 
@@ -192,11 +192,12 @@ struct Args {
     require(((uintptr_t)file + (size_t)at) % 4 == 0, "graph: parts begin at multiples of 4");
     return file + (size_t)at;
   }
-  // A graph: its memory and a record of numbers (src/native.ts). Every link is compared with the
-  // number of nodes when it is followed, so only the places of the parts matter here.
+  // A graph: its memory, a record of numbers (src/native-graph.ts) and the vectors of its nodes
+  // where they lie elsewhere. Every link is compared with the number of nodes when it is followed,
+  // so only the places of the parts matter here.
   Graph graph(size_t i) {
     double n[GRAPH_NUMBERS];
-    numbers(i + 1, n, GRAPH_NUMBERS, "graph: expected a Float64Array of ten numbers");
+    numbers(i + 1, n, GRAPH_NUMBERS, "graph: expected a Float64Array of twelve numbers");
     return graphOf(i, n);
   }
   Graph graphOf(size_t i, const double* n) {
@@ -207,24 +208,47 @@ struct Args {
       require(n[k] >= 0 && n[k] <= 9007199254740991.0, "graph: expected whole numbers");
     if (!ok) return g;
     require(n[0] <= (double)MAX_GRAPH_ROWS && n[1] <= n[0], "graph: too many rows");
-    require(n[2] >= 64 && n[2] <= (double)MAX_DIM, "graph: stride out of range");
     require(n[3] >= 2 && n[3] <= (double)GRAPH_DEGREE_MAX, "graph: degree out of range");
+    g.metric = (uint32_t)wholeOf(n[4], METRIC_COSINE, "graph: metric unknown");
+    g.codec = (uint32_t)wholeOf(n[5], CODEC_NUMBERS + ELEMENT_INT8, "graph: codec unknown");
+    g.dim = wholeOf(n[6], MAX_DIM, "graph: dim out of range");
     if (!ok) return g;
     g.rows = (size_t)n[0];
     g.nodes = (size_t)n[1];
-    g.stride = (size_t)n[2];
     g.degree = (size_t)n[3];
-    g.inner = n[4] > 0;
-    require(g.stride % 64 == 0, "graph: stride out of range");
     size_t upper = graphCount(g.nodes, g.degree, 1), linked = 0;
     for (size_t l = 1; graphCount(g.nodes, g.degree, l) > 0; l++)
       linked += graphCount(g.nodes, g.degree, l);
-    g.codes = part(file, length, n[5], (uint64_t)g.rows * g.stride);
-    g.terms = (uint32_t*)part(file, length, n[6], (uint64_t)g.rows * 4);
-    g.links = (uint32_t*)part(file, length, n[7], (uint64_t)g.rows * g.degree * 8);
-    g.upperRows = (uint32_t*)part(file, length, n[8], (uint64_t)upper * 4);
-    g.upperLinks = (uint32_t*)part(file, length, n[9], (uint64_t)linked * g.degree * 4);
+    g.links = (uint32_t*)part(file, length, n[9], (uint64_t)g.rows * g.degree * 8);
+    g.upperRows = (uint32_t*)part(file, length, n[10], (uint64_t)upper * 4);
+    g.upperLinks = (uint32_t*)part(file, length, n[11], (uint64_t)linked * g.degree * 4);
+    if (g.codec == CODEC_SQ8 || g.metric == METRIC_COSINE)
+      g.terms = (uint32_t*)part(file, length, n[8], (uint64_t)g.rows * 4);
+    if (g.codec == CODEC_SQ8) readCodes(&g, file, length, n);
+    else readVectors(&g, file, length, i, n);
     return g;
+  }
+  void readCodes(Graph* g, uint8_t* file, size_t length, const double* n) {
+    require(n[2] >= 64 && n[2] <= (double)MAX_DIM, "graph: stride out of range");
+    if (!ok) return;
+    g->stride = (size_t)n[2];
+    require(g->stride % 64 == 0, "graph: stride out of range");
+    g->codes = part(file, length, n[7], (uint64_t)g->rows * g->stride);
+  }
+  void readVectors(Graph* g, uint8_t* file, size_t length, size_t i, const double* n) {
+    const size_t each = elementBytes(g->codec - CODEC_NUMBERS);
+    require(g->dim >= 1, "graph: dim out of range");
+    g->stride = wholeOf(n[2], MAX_DIM * 4, "graph: stride out of range");
+    require(g->stride >= g->dim * each && g->stride % each == 0, "graph: stride out of range");
+    if (!ok) return;
+    if (isAbsent(i + 2)) {
+      g->codes = part(file, length, n[7], (uint64_t)g->rows * g->stride);
+      return;
+    }
+    size_t outside = 0;
+    g->codes = bytes(i + 2, &outside, "graph: expected its vectors as a Uint8Array");
+    require((uint64_t)g->rows * g->stride <= outside, "graph: fewer vectors than rows");
+    require((uintptr_t)g->codes % each == 0, "graph: vectors out of place");
   }
   const uint32_t* bitset(size_t i, size_t to, const char* text) {
     if (!ok || isAbsent(i)) return nullptr;

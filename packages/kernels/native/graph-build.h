@@ -10,15 +10,33 @@ namespace {
 // The part of a key that a row decides when it is the query. A row's key to itself is 0 for
 // distances; for inner products the term follows from the sum of the codes alone.
 LANES uint32_t queryTermOf(const Graph& g, uint32_t row, const Prepared* prepared) {
-  if (g.inner) return 255u * (0u - g.terms[row]);
+  if (g.metric == METRIC_IP) return 255u * (0u - g.terms[row]);
   uint32_t dot = (uint32_t)dotOne(g.codes + (size_t)row * g.stride, prepared, g.stride);
   return 2u * dot - g.terms[row];
 }
 
-LANES void askWithRow(Walk& w, uint32_t row) {
+// Makes a row one that others are compared with; gives its part of their keys.
+LANES uint32_t prepareVector(const Graph& g, uint32_t row, uint8_t* to) {
+  if (g.codec != CODEC_SQ8) {
+    loadNumbers(g, row, (float*)to);
+    return g.metric == METRIC_COSINE ? g.terms[row] : 0;
+  }
+  prepareRow(g.codes + (size_t)row * g.stride, g.stride, (Prepared*)to);
+  return queryTermOf(g, row, (const Prepared*)to);
+}
+
+LANES void askWithRow(Walk& w, uint32_t row) { w.term = prepareVector(*w.g, row, w.query); }
+
+// The key of a row for one that was prepared.
+LANES uint32_t keyFor(const Walk& w, uint32_t row, const uint8_t* asked, uint32_t term) {
   const Graph& g = *w.g;
-  prepareRow(g.codes + (size_t)row * g.stride, g.stride, (Prepared*)w.query);
-  w.term = queryTermOf(g, row, w.query);
+  if (g.codec != CODEC_SQ8) {
+    uint32_t key = 0;
+    numberKeys(g, {(const float*)asked, term}, {&row, 1, &key, w.spare});
+    return key;
+  }
+  const uint8_t* codes = g.codes + (size_t)row * g.stride;
+  return g.terms[row] + term - 2u * (uint32_t)dotOne(codes, (const Prepared*)asked, g.stride);
 }
 
 LANES uint32_t rowOf(const Layer& layer, uint32_t id) {
@@ -38,20 +56,13 @@ size_t choose(Walk& w, size_t most, uint32_t* out) {
       const uint32_t next = rowOf(w.layer, idOf(w.pool[i + 1]));
       if (next < g.rows) fetchRow(g, next);
     }
-    const uint8_t* codes = g.codes + (size_t)row * g.stride;
     const uint32_t key = keyOf(w.pool[i]);
     bool apart = true;
-    for (size_t k = 0; apart && k < kept; k++) {
-      uint32_t dot = (uint32_t)dotOne(codes, w.prepared + k * g.stride, g.stride);
-      apart = g.terms[row] + terms[k] - 2u * dot >= key;
-    }
+    for (size_t k = 0; apart && k < kept; k++)
+      apart = keyFor(w, row, w.prepared + k * w.askedBytes, terms[k]) >= key;
     w.distances += (uint32_t)kept;
     if (!apart) continue;
-    Prepared* prepared = w.prepared + kept * g.stride;
-    if (kept + 1 < most) {
-      prepareRow(codes, g.stride, prepared);
-      terms[kept] = queryTermOf(g, row, prepared);
-    }
+    if (kept + 1 < most) terms[kept] = prepareVector(g, row, w.prepared + kept * w.askedBytes);
     out[kept++] = id;
   }
   return kept;

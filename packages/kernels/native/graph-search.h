@@ -26,10 +26,39 @@ LANES void placeBlock(const float* x, size_t n, GridScale g, Prepared* to, float
   placed->squares += squares;
 }
 
+// Keys of rows that just reach the bounds, with room for what bfloat16 rounds away: a row moves by
+// at most a 512th of its length.
+LANES uint32_t numberReach(const SearchGraph* a, double norm) {
+  const bool rounded = a->graph.codec != CODEC_NUMBERS + a->element;
+  const double part = rounded ? 1.0 / 256 : 0;
+  if (a->metric == METRIC_L2) {
+    if (!(a->max < INF) || !(a->max >= 0)) return 0;
+    const double radius = __builtin_sqrt((double)a->max);
+    const double wider = radius + part * (norm + radius);
+    return distanceKey((float)(rounded ? wider * wider : (double)a->max)) + 1;
+  }
+  if (!(a->min > -INF)) return 0;
+  const double least = (double)a->min;
+  const double room = a->metric == METRIC_COSINE ? part : part * 2 * (least < 0 ? -least : least);
+  return similarityKey((float)(least - room)) + 1;
+}
+
+// A query of a graph whose vectors are numbers; false when it has no direction to go.
+APART bool placeNumbers(const SearchGraph* a, const float* x, Walk& w, uint32_t* reach) {
+  const size_t dim = a->dim;
+  __builtin_memcpy(w.query, x, dim * 4);
+  float norm = squaredNorm(x, dim, makeTail(dim & 15));
+  if (a->metric != METRIC_L2 && !(norm > 0 && norm < INF)) return false;
+  w.term = bitsOf(norm > 0 ? 1.0f / __builtin_sqrtf(norm) : 0.0f);
+  *reach = numberReach(a, __builtin_sqrt((double)norm));
+  return true;
+}
+
 // Places a query on the grid as encodeSq8 places rows; false when it does not fit there.
 // L2 keys are squared distances on the grid; COSINE brings the query to the length of the rows;
 // for IP any length gives one order, so the query takes as much of the grid as there is.
 LANES bool placeQuery(const SearchGraph* a, const float* x, Walk& w, uint32_t* reach) {
+  if (w.g->codec != CODEC_SQ8) return placeNumbers(a, x, w, reach);
   const size_t dim = a->dim;
   Tail tail = makeTail(dim & 15);
   float scale = 1;
@@ -53,7 +82,7 @@ LANES bool placeQuery(const SearchGraph* a, const float* x, Walk& w, uint32_t* r
   for (; at + 16 <= dim; at += 16) placeBlock(x + at, 16, grid, to + at, over, &placed);
   placeBlock(x + at, dim - at, grid, to + at, over, &placed);
   for (size_t i = dim; i < w.g->stride; i++) to[i] = 0;
-  w.term = w.g->inner ? 255u * placed.sum : placed.squares;
+  w.term = w.g->metric == METRIC_IP ? 255u * placed.sum : placed.squares;
   float outside = 0;
   for (size_t j = 0; j < 16; j++) outside += over[j];
   if (!(outside <= OVERSHOOT_MAX)) return false;

@@ -1,4 +1,4 @@
-// Walks over a graph of coded rows: best-first search of a layer, and the search of queries.
+// Walks over a graph of rows: best-first search of a layer, and the search of queries.
 //
 // Candidates lie in one sorted pool, nearest first; the cursor goes to the nearest one that was not
 // visited, and a walk ends when all that are kept were. Order: key, then id; a total order of exact
@@ -6,6 +6,7 @@
 // graph or from the scratch is used as an index before it was compared with the end of its array.
 #pragma once
 #include "codes.h"
+#include "vectors.h"
 
 namespace {
 
@@ -21,6 +22,7 @@ constexpr size_t HOPS_ENOUGH = 32;   // candidates of one step of a two-hop walk
 constexpr size_t STEPS_MAX = 4096;   // of a descent in one layer: a sound graph needs a few dozen
 constexpr size_t ROWS_AHEAD = 4;     // rows that are fetched before they are multiplied
 constexpr size_t SHORT_ROW = 256;    // bytes of a row up to which a whole batch is fetched at once
+constexpr size_t LONG_ROW = 2048;    // bytes of a row from which on one is fetched ahead
 constexpr size_t LINKS_AHEAD = 8;    // candidates from the cursor on whose links are fetched
 constexpr size_t EXACT_CHUNK = 64;   // candidates scored between two looks at the budget
 constexpr size_t PAGE_BYTES = 2048;   // half a page: a row that crosses into one is seen to
@@ -72,8 +74,9 @@ LANES size_t layersOf(const Graph& g) {
 struct Walk {
   const Graph* g;
   Layer layer;
-  const Prepared* query;
+  uint8_t* query;
   uint32_t term;  // the part of a key that only the query decides
+  float* spare;   // numbers: room for a vector
   uint32_t* visited;
   const uint32_t* allowed;
   uint32_t *ids, *rows, *keys;  // of a batch
@@ -81,7 +84,8 @@ struct Walk {
   size_t size, cursor, kept, ef, capacity;
   uint32_t reach;  // keys below it are kept beyond ef
   uint32_t distances, visits;
-  Prepared* prepared;  // builds: [2 degree] rows as queries
+  uint8_t* prepared;  // builds: [2 degree] rows as queries
+  size_t askedBytes;  // of each of them
 };
 
 // Carves the scratch up: graphScratchBytes.
@@ -89,10 +93,13 @@ LANES Walk openScratch(const Graph& g, uint32_t* scratch, bool build) {
   Walk w = {};
   uint8_t* at = (uint8_t*)(scratch + GRAPH_STATE_WORDS);
   w.g = &g;
-  w.query = (const Prepared*)at;
-  at += g.stride * 2;
-  w.prepared = (Prepared*)at;
-  if (build) at += g.stride * 2 * 2 * g.degree;
+  w.askedBytes = graphAskedBytes(&g);
+  w.query = at;
+  at += w.askedBytes;
+  w.spare = (float*)at;
+  if (g.codec != CODEC_SQ8) at += w.askedBytes;
+  w.prepared = at;
+  if (build) at += w.askedBytes * 2 * g.degree;
   w.ids = (uint32_t*)at;
   w.rows = w.ids + GRAPH_BATCH;
   w.keys = w.rows + GRAPH_BATCH;
@@ -113,8 +120,10 @@ LANES void fetchRow(const Graph& g, uint32_t row) {
 
 // Keys of the n rows of a batch, all of them below g.rows, of which fetchBatch fetched the first
 // ones; `soon` are rows that are likely to be wanted after them.
-LANES void keysOf(Walk& w, const uint32_t* rows, size_t n, const uint32_t* soon, size_t soonCount) {
+LANES void codeKeys(Walk& w, const uint32_t* rows, size_t n, const uint32_t* soon,
+                    size_t soonCount) {
   const Graph& g = *w.g;
+  const Prepared* query = (const Prepared*)w.query;
   const size_t stride = g.stride;
   const uint8_t* codes = g.codes;
   size_t i = 0;
@@ -127,14 +136,18 @@ LANES void keysOf(Walk& w, const uint32_t* rows, size_t n, const uint32_t* soon,
                  : next - n < soonCount ? codes + soon[next - n] * stride : at[k];
     }
     int32_t dots[4];
-    dotFour(at, ahead, w.query, stride, dots);
+    dotFour(at, ahead, query, stride, dots);
     for (size_t k = 0; k < 4 && i + k < n; k++)
       w.keys[i + k] = g.terms[rows[i + k]] + w.term - 2u * (uint32_t)dots[k];
   }
   if (i < n) {
-    uint32_t dot = (uint32_t)dotOne(codes + rows[i] * stride, w.query, stride);
+    uint32_t dot = (uint32_t)dotOne(codes + rows[i] * stride, query, stride);
     w.keys[i] = g.terms[rows[i]] + w.term - 2u * dot;
   }
+}
+LANES void keysOf(Walk& w, const uint32_t* rows, size_t n, const uint32_t* soon, size_t soonCount) {
+  if (w.g->codec == CODEC_SQ8) codeKeys(w, rows, n, soon, soonCount);
+  else numberKeys(*w.g, {(const float*)w.query, w.term}, {rows, n, w.keys, w.spare});
   w.distances += (uint32_t)n;
 }
 LANES void keysOf(Walk& w, const uint32_t* rows, size_t n) { keysOf(w, rows, n, nullptr, 0); }
@@ -145,8 +158,10 @@ LANES void fetchLinks(const Walk& w, uint32_t id) {
 }
 
 LANES void fetchBatch(const Walk& w, const uint32_t* rows, size_t n) {
-  const size_t most = w.g->stride <= SHORT_ROW ? n : ROWS_AHEAD;
-  for (size_t i = 0; i < n; i++) __builtin_prefetch(w.g->terms + rows[i]);
+  const size_t stride = w.g->stride;
+  const size_t most = stride <= SHORT_ROW ? n : stride < LONG_ROW ? ROWS_AHEAD : 1;
+  if (w.g->terms)
+    for (size_t i = 0; i < n; i++) __builtin_prefetch(w.g->terms + rows[i]);
   for (size_t i = 0; i < n && i < most; i++) fetchRow(*w.g, rows[i]);
 }
 

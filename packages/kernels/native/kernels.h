@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 // Bumped whenever an argument or a result changes; src/native.ts and src/wasm.ts ask for it.
-constexpr uint32_t ELANUS_KERNELS_ABI = 5;
+constexpr uint32_t ELANUS_KERNELS_ABI = 6;
 
 enum Metric { METRIC_L2 = 0, METRIC_IP = 1, METRIC_COSINE = 2 };
 enum BitMetric { METRIC_HAMMING = 0, METRIC_JACCARD = 1, METRIC_TANIMOTO = 2 };
@@ -117,7 +117,10 @@ struct ScanSq8 {
   TopK top;
 };
 
-// A graph over coded rows: a base layer that holds every row and upper layers that hold a share of
+// How the vector of a node is stored: as 8-bit codes, or as numbers of the element that is added.
+enum Codec { CODEC_SQ8 = 0, CODEC_NUMBERS = 1 };
+
+// A graph over rows: a base layer that holds every row and upper layers that hold a share of
 // them. Nodes of upper layers are numbered from the top one down, so that the nodes of a layer are
 // the first ones of the layer below: layer l has graphCount(nodes, degree, l) of them, and node 0
 // is where every walk begins. A list of links ends at the first number that is no node, so that no
@@ -125,11 +128,13 @@ struct ScanSq8 {
 struct Graph {
   size_t rows;    // below 2^31
   size_t nodes;   // rows that the graph links; the others are twins of one of them
-  size_t stride;  // bytes of a row of codes, a multiple of 64
+  size_t stride;  // bytes of a vector; of codes a multiple of 64
   size_t degree;  // links of an upper node; a row has up to twice as many
-  uint32_t inner;             // keys are of inner products; else of distances
-  const uint8_t* codes;       // [rows x stride]
-  const uint32_t* terms;      // [rows]
+  uint32_t metric;            // of the keys; codes of COSINE are compared by their distances
+  uint32_t codec;
+  size_t dim;                 // of numbers
+  const uint8_t* codes;       // [rows x stride]; null = in another memory (WebAssembly)
+  const uint32_t* terms;      // [rows] of codes; COSINE of numbers: bits of the inverse norms
   uint32_t* links;            // [rows x 2 degree]
   const uint32_t* upperRows;  // [nodes of layer 1] the row of each upper node
   uint32_t* upperLinks;       // [nodes of layer 1 x degree], [nodes of layer 2 x degree], ...
@@ -207,10 +212,17 @@ static inline size_t graphCount(size_t nodes, size_t degree, size_t layer) {
   return layer == 1 && count == 0 && nodes > 0 ? 1 : count;
 }
 
-// Bytes of the scratch of a search (twin of src/graph.ts): state, prepared query, ids, rows and
-// keys of a batch, visited bits, pool. A build prepares the rows that it has chosen as well.
+// Bytes of a vector that others are compared with, in the scratch.
+static inline size_t graphAskedBytes(const Graph* g) {
+  return g->codec == CODEC_SQ8 ? g->stride * 2 : (g->dim * 4 + 63) / 64 * 64;
+}
+
+// Bytes of the scratch of a search (twin of src/graph.ts): state, prepared query, room for a vector
+// that is loaded, ids, rows and keys of a batch, visited bits, pool. A build prepares the rows that
+// it has chosen as well.
 static inline size_t graphScratchBytes(const Graph* g, size_t capacity, bool build) {
-  size_t prepared = g->stride * 2 * (build ? 2 * g->degree + 1 : 1);
+  const size_t vectors = (build ? 2 * g->degree + 1 : 1) + (g->codec == CODEC_SQ8 ? 0 : 1);
+  size_t prepared = graphAskedBytes(g) * vectors;
   size_t visited = (g->rows + 511) / 512 * 64;
   return GRAPH_STATE_WORDS * 4 + prepared + GRAPH_BATCH * 12 + visited + (capacity + 1) * 8;
 }

@@ -8,6 +8,7 @@ const home = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** Sources of the kernels; the last of them is compiled for each instruction set. */
 export const KERNEL_SOURCES = ['kernels.h', 'lanes.h', 'elements.h', 'codes.h', 'bits.h'].concat(
+  'vectors.h',
   'graph.h',
   'graph-search.h',
   'graph-build.h',

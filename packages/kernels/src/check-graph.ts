@@ -1,12 +1,15 @@
-import { ENTRIES_MAX, floats, memory, need, numberRows, whole, words } from './check.ts';
+import { DIM_MAX, ENTRIES_MAX, floats, memory, need, numberRows, whole, words } from './check.ts';
 import { checkBounds, checkTop } from './check.ts';
+import { ROW_ELEMENTS } from './element.ts';
 import { DEGREE_MAX, graphCount, graphScratchBytes, LEVEL_MAX, OUTCOME_WORDS } from './graph.ts';
+import { vectorBytes } from './graph.ts';
 import type { FindLinks, GraphView, MergeLinks, SearchGraph } from './graph.ts';
 
 /** The checks of the graph kernels' arguments: see check.ts. */
 
 const ROW_MAX = 0xffffffff;
 const NODE_MAX = 0x7fffffff;
+const METRICS: readonly unknown[] = ['l2', 'ip', 'cosine'];
 
 const isObject = (value: unknown): boolean => typeof value === 'object' && value !== null;
 
@@ -21,19 +24,19 @@ function checkGraph(graph: GraphView): void {
 }
 
 function checkParts(graph: GraphView): void {
-  const { rowCount, nodes, degree, stride } = graph;
+  const { rowCount, nodes, degree, stride, metric } = graph;
   whole(rowCount, NODE_MAX, 'graph.rowCount');
   whole(nodes, rowCount, 'graph.nodes');
-  whole(stride, 32_768, 'graph.stride');
-  need(stride >= 64 && stride % 64 === 0, 'graph.stride: out of range');
+  if (!METRICS.includes(metric)) throw new TypeError('graph.metric: unknown');
+  const codes = checkVectors(graph);
   whole(degree, DEGREE_MAX, 'graph.degree');
   need(degree >= 2, 'graph.degree: out of range');
-  if (typeof graph.inner !== 'boolean') throw new TypeError('graph.inner: expected a boolean');
   let upper = 0;
   for (let l = 1; graphCount(nodes, degree, l) > 0; l++) upper += graphCount(nodes, degree, l);
+  const inside = graph.vectors === undefined;
   const parts = [
-    ['codes', rowCount * stride],
-    ['terms', rowCount * 4],
+    ['codes', inside ? rowCount * stride : 0],
+    ['terms', codes || metric === 'cosine' ? rowCount * 4 : 0],
     ['links', rowCount * degree * 8],
     ['upperRows', graphCount(nodes, degree, 1) * 4],
     ['upperLinks', upper * degree * 4],
@@ -44,6 +47,25 @@ function checkParts(graph: GraphView): void {
     need(at % 4 === 0, `graph.${name}: expected a multiple of 4`);
     memory(graph.memory, at + bytes, `graph.${name}`);
   }
+}
+
+/** How vectors are stored; whether they are codes. */
+function checkVectors(graph: GraphView): boolean {
+  const { codec = 'sq8', dim = 0, stride, vectors, rowCount } = graph;
+  if (codec === 'sq8') {
+    whole(stride, DIM_MAX, 'graph.stride');
+    need(stride >= 64 && stride % 64 === 0, 'graph.stride: out of range');
+    need(vectors === undefined, 'graph.vectors: codes lie in the memory of the graph');
+    return true;
+  }
+  if (!ROW_ELEMENTS.includes(codec)) throw new TypeError('graph.codec: unknown');
+  whole(dim, DIM_MAX, 'graph.dim');
+  need(dim >= 1, 'graph.dim: out of range');
+  whole(stride, DIM_MAX * 4, 'graph.stride');
+  const least = vectorBytes(codec, dim);
+  need(stride >= least && stride % vectorBytes(codec, 1) === 0, 'graph.stride: out of range');
+  if (vectors !== undefined) memory(vectors, rowCount * stride, 'graph.vectors');
+  return false;
 }
 
 function checkScratch(scratch: Uint32Array, bytes: number): void {
@@ -61,10 +83,10 @@ function layerOf(graph: GraphView, layer: number, name: string): void {
 export function checkSearchGraph(args: SearchGraph): void {
   const { graph, metric, dim, grid, top, queries } = args;
   checkGraph(graph);
-  if (!['l2', 'ip', 'cosine'].includes(metric)) throw new TypeError('metric: unknown');
+  if (!METRICS.includes(metric)) throw new TypeError('metric: unknown');
   if (!['all', 'test', 'two-hop'].includes(args.mode)) throw new TypeError('mode: unknown');
-  whole(dim, graph.stride, 'dim');
-  need(dim >= 1, 'dim: out of range');
+  whole(dim, graph.dim ?? graph.stride, 'dim');
+  need(dim >= 1 && dim === (graph.dim ?? dim), 'dim: out of range');
   if (!isObject(grid)) throw new TypeError('grid: expected a grid');
   need(Number.isFinite(grid.low), 'grid.low: expected a finite number');
   need(Number.isFinite(grid.step) && grid.step > 0, 'grid.step: expected a positive number');

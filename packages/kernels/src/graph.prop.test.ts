@@ -12,7 +12,8 @@ import {
   OUTCOME_WORDS,
   restartScratch,
 } from './graph.ts';
-import type { GraphMode, GraphView } from './graph.ts';
+import { vectorBytes } from './graph.ts';
+import type { GraphMode, GraphView, NodeCodec } from './graph.ts';
 import type { Kernels } from './kernels.ts';
 import { availableIsas, loadKernels } from './load.ts';
 import { floatsOf } from './memory.ts';
@@ -40,6 +41,8 @@ interface Shape {
   readonly dim: number;
   readonly degree: number;
   readonly metric: (typeof METRICS)[number];
+  /** 'rows': float32 vectors that lie outside of the graph. */
+  readonly codec?: 'sq8' | 'bfloat16' | 'rows';
 }
 
 interface World {
@@ -54,12 +57,13 @@ interface World {
 
 /** Where the parts of a graph lie in a memory of its own. */
 function layout(shape: Shape) {
-  const { rowCount, degree } = shape;
-  const stride = graphStride(shape.dim);
+  const { rowCount, degree, dim, codec = 'sq8' } = shape;
+  const narrow = codec === 'bfloat16' ? graphStride(dim * 2) : graphStride(dim);
+  const stride = codec === 'rows' ? vectorBytes('float32', dim) : narrow;
   let upper = 0;
   for (let l = 1; graphCount(rowCount, degree, l) > 0; l++)
     upper += graphCount(rowCount, degree, l);
-  const terms = rowCount * stride;
+  const terms = codec === 'rows' ? 0 : rowCount * stride;
   const links = terms + rowCount * 4;
   const upperRows = links + rowCount * degree * 8;
   const upperLinks = upperRows + graphCount(rowCount, degree, 1) * 4;
@@ -82,14 +86,43 @@ function makeWorld(kernels: Kernels, shape: Shape, random: () => number): World 
   const terms = new Uint32Array(rowCount);
   const innerTerms = new Uint32Array(rowCount);
   const scaled = metric === 'cosine' ? inverseNorms : undefined;
-  const shapeOfCodes = { dim, stride, rows, inverseNorms: scaled, codes: memory };
-  kernels.encodeSq8({ ...shapeOfCodes, from: 0, to: rowCount, ...grid, terms, innerTerms });
-  words.set(metric === 'ip' ? innerTerms : terms, at.terms / 4);
+  if ((shape.codec ?? 'sq8') === 'sq8') {
+    const shapeOfCodes = { dim, stride, rows, inverseNorms: scaled, codes: memory };
+    kernels.encodeSq8({ ...shapeOfCodes, from: 0, to: rowCount, ...grid, terms, innerTerms });
+    words.set(metric === 'ip' ? innerTerms : terms, at.terms / 4);
+  } else {
+    floatsOf(memory, rowCount, at.terms).set(inverseNorms);
+  }
+  if (shape.codec === 'bfloat16') roundRows(values, { memory, stride, dim });
   words.fill(NO_LINK, at.links / 4);
   const upper = graphCount(rowCount, degree, 1);
   for (let u = 0; u < upper; u++) words[at.upperRows / 4 + u] = u;
-  const sizes = { rowCount, nodes: rowCount, stride, degree, inner: metric === 'ip' };
-  return { kernels, graph: { memory, ...sizes, ...at }, words, rows, values, inverseNorms, grid };
+  const sizes = { rowCount, nodes: rowCount, stride, degree, metric };
+  const graph = { memory, ...sizes, ...at, ...codecOf(shape, rows) };
+  return { kernels, graph, words, rows, values, inverseNorms, grid };
+}
+
+function codecOf({ codec = 'sq8', dim }: Shape, rows: World['rows']) {
+  if (codec === 'sq8') return {};
+  if (codec === 'bfloat16') return { codec: codec as NodeCodec, dim };
+  return { codec: 'float32' as NodeCodec, dim, vectors: rows };
+}
+
+/** The upper halves of the numbers: 1/16 steps up to 1 are bfloat16 numbers exactly. */
+function roundRows(
+  values: Float32Array,
+  to: { readonly memory: World['rows']; readonly stride: number; readonly dim: number },
+): void {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const { memory, stride, dim } = to;
+  const halves = new Uint16Array(
+    memory.buffer,
+    memory.byteOffset,
+    (bits.length / dim) * (stride / 2),
+  );
+  for (const [i, one] of bits.entries()) {
+    halves[(Math.floor(i / dim) * stride) / 2 + (i % dim)] = one >>> 16;
+  }
 }
 
 /** Links of every kind: right ones, repeated ones, to itself, out of range, lists cut short. */
@@ -144,6 +177,7 @@ const shapes = fc.record({
   dim: fc.constantFrom(1, 3, 16, 63, 64, 65, 100, 200),
   degree: fc.integer({ min: 2, max: 20 }),
   metric: fc.constantFrom(...METRICS),
+  codec: fc.constantFrom('sq8', 'bfloat16', 'rows'),
 });
 const searches = fc.record({
   mode: fc.constantFrom(...MODES),
@@ -228,10 +262,13 @@ describe('graph kernels', () => {
     for (const other of got) expect(other).toEqual(got[0]);
   });
 
-  test.each(METRICS)('a linked graph leads to all rows, %s', (metric) => {
+  const kinds = METRICS.flatMap((metric) =>
+    (['sq8', 'bfloat16', 'rows'] as const).map((codec) => [metric, codec] as const),
+  );
+  test.each(kinds)('a linked graph leads to all rows, %s, %s', (metric, codec) => {
     for (const isa of ISAS) {
       const random = randomOf(5);
-      const shape = { rowCount: 300, dim: 24, degree: 8, metric };
+      const shape = { rowCount: 300, dim: 24, degree: 8, metric, codec };
       const world = makeWorld(loadKernels(isa), shape, random);
       link(world, shape, { wild: false, random });
       const queries = Float32Array.from({ length: 24 }, () => random() * 2 - 1);

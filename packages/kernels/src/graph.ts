@@ -1,5 +1,6 @@
 import type { FloatMetric } from '@elanus/core';
 
+import { elementBytes, elementCode } from './element.ts';
 import type { RowElement } from './element.ts';
 import type { ScoreBounds } from './kernels.ts';
 import type { RowMemory } from './memory.ts';
@@ -7,7 +8,13 @@ import type { Sq8Grid } from './sq8.ts';
 import type { TopK } from './topk.ts';
 
 /**
- * A graph over coded rows, all of it in one memory. The base layer links rows; upper layers hold a
+ * How the vector of a node is stored: as 8-bit codes on a grid, or as numbers of an element. Keys
+ * of codes are distances on the grid, those of numbers are their exact scores.
+ */
+export type NodeCodec = 'sq8' | RowElement;
+
+/**
+ * A graph over rows, with their codes in one memory. The base layer links rows; upper layers hold a
  * share of them, numbered so that the nodes of a layer are the first ones of the layer below:
  * layer l has `graphCount(nodes, degree, l)` nodes, and walks begin at node 0 of the top one. A
  * list of links ends at the first number that is no node, so damaged links are a short list, not a
@@ -19,15 +26,24 @@ export interface GraphView {
   readonly rowCount: number;
   /** Rows that the graph links by what they are; the others are twins of one of these. */
   readonly nodes: number;
-  /** Bytes of a row of codes: `graphStride(dim)`. */
+  /** Default 'sq8'. */
+  readonly codec?: NodeCodec | undefined;
+  /** Numbers of a vector; codes need none. */
+  readonly dim?: number | undefined;
+  /** Bytes of a vector: of codes `graphStride(dim)`; of numbers their bytes, or more. */
   readonly stride: number;
   /** Links of an upper node, 2 to 64; a row has up to twice as many. */
   readonly degree: number;
-  /** Keys are of inner products (IP), else of distances on the grid (L2, COSINE). */
-  readonly inner: boolean;
+  /** What keys are of; of codes, COSINE is a distance on the grid. */
+  readonly metric: FloatMetric;
+  /** Vectors that are numbers, where they lie outside of the memory: rows as they are. */
+  readonly vectors?: RowMemory | undefined;
   /** Byte offsets of the parts in the memory, multiples of 4. */
   readonly codes: number;
-  /** [rowCount] u32: `terms` of `encodeSq8`, for IP its `innerTerms`. */
+  /**
+   * [rowCount] u32: `terms` of `encodeSq8`, for IP its `innerTerms`; of numbers, for COSINE only,
+   * the inverse norms as f32.
+   */
   readonly terms: number;
   /** [rowCount x 2 degree] u32 */
   readonly links: number;
@@ -152,9 +168,19 @@ export function graphCount(nodes: number, degree: number, layer: number): number
   return layer === 1 && nodes > 0 ? Math.max(1, count) : count;
 }
 
+/** The number of a codec in the kernels (native/kernels.h). */
+export function codecCode(codec: NodeCodec = 'sq8'): number {
+  return codec === 'sq8' ? 0 : 1 + elementCode(codec);
+}
+
+/** Bytes of a vector of numbers, tight. */
+export function vectorBytes(codec: RowElement, dim: number): number {
+  return dim * elementBytes(codec);
+}
+
 /** What decides how large a scratch is. */
 export interface ScratchShape {
-  readonly graph: Pick<GraphView, 'rowCount' | 'stride' | 'degree'>;
+  readonly graph: Pick<GraphView, 'rowCount' | 'stride' | 'degree' | 'codec' | 'dim'>;
   /** Of searches; a build needs none. */
   readonly capacity: number;
   readonly build: boolean;
@@ -163,7 +189,10 @@ export interface ScratchShape {
 /** Bytes of a scratch (twin of graphScratchBytes in native/kernels.h). */
 export function graphScratchBytes({ graph, capacity, build }: ScratchShape): number {
   const kept = build ? Math.max(capacity, BATCH) : capacity;
-  const prepared = graph.stride * 2 * (build ? 2 * graph.degree + 1 : 1);
+  const { codec = 'sq8', dim = 0 } = graph;
+  const codes = codec === 'sq8';
+  const asked = codes ? graph.stride * 2 : Math.ceil((dim * 4) / 64) * 64;
+  const prepared = asked * ((build ? 2 * graph.degree + 1 : 1) + (codes ? 0 : 1));
   const visited = Math.ceil(graph.rowCount / 512) * 64;
   return STATE_WORDS * 4 + prepared + BATCH * 12 + visited + (kept + 1) * 8;
 }

@@ -248,7 +248,7 @@ function testNativeDoor(addon: NativeAddon): void {
 
   test('right calls of the graph kernels with some arguments replaced', () => {
     const calls = rightCalls(addon).filter((call) => GRAPH_FUNCTIONS.includes(call.name));
-    expect(calls).toHaveLength(3);
+    expect(calls).toHaveLength(9);
     const replaced = fc.array(fc.tuple(fc.nat(29), argument), { minLength: 1, maxLength: 3 });
     const record = fc.array(fc.constantFrom(0, 1, 39, 40, 41, 63, 64, 2720, 1e9, -1, 0.5, NaN), {
       minLength: 26,

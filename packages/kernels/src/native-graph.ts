@@ -1,7 +1,7 @@
 import { checkFindLinks, checkMergeLinks, checkSearchGraph } from './check-graph.ts';
 import { elementCode, elementsOf } from './element.ts';
 import type { ElementArray, RowElement } from './element.ts';
-import { distancesPerCall } from './graph.ts';
+import { codecCode, distancesPerCall } from './graph.ts';
 import type { FindLinks, GraphView, MergeLinks, SearchGraph } from './graph.ts';
 import { bytesOf, memoryBytes } from './memory.ts';
 import type { RowMemory } from './memory.ts';
@@ -16,16 +16,18 @@ export interface GraphAddon {
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const MODE_CODE = { all: 0, test: 1, 'two-hop': 2 } as const;
 
-/** Numbers of a search, behind the ten of its graph. */
-const SEARCH_NUMBERS = 27;
+/** Numbers of a graph and of a search in it. */
+const SEARCH_NUMBERS = 29;
 
 /** A graph as the addon takes it. */
 interface PassedGraph {
   readonly bytes: Uint8Array;
-  /** Ten numbers of the graph, then those of the search that is called. */
+  /** Twelve numbers of the graph, then those of the search that is called. */
   readonly numbers: Float64Array;
-  /** The first ten of them. */
+  /** The first twelve of them. */
   readonly shape: Float64Array;
+  /** Vectors that lie outside. */
+  readonly vectors: Uint8Array | null;
   /** The rows that were searched last, and a view of them. */
   rows: RowMemory | undefined;
   element: RowElement;
@@ -37,14 +39,17 @@ const known = new WeakMap<GraphView, PassedGraph>();
 function passedGraph(graph: GraphView): PassedGraph {
   const found = known.get(graph);
   if (found !== undefined) return found;
-  const sizes = [graph.rowCount, graph.nodes, graph.stride, graph.degree, graph.inner ? 1 : 0];
+  const { rowCount, nodes, stride, degree, metric, codec, dim = 0 } = graph;
+  const how = [METRIC_CODE[metric], codecCode(codec), dim];
+  const sizes = [rowCount, nodes, stride, degree, ...how];
   const parts = [graph.codes, graph.terms, graph.links, graph.upperRows, graph.upperLinks];
   const numbers = new Float64Array(SEARCH_NUMBERS);
   const shape = numbers.subarray(0, sizes.length + parts.length);
   shape.set([...sizes, ...parts]);
   const bytes = bytesOf(graph.memory, memoryBytes(graph.memory));
   const rows = { rows: undefined, element: 'float32', view: new Float32Array() } as const;
-  const made: PassedGraph = { bytes, numbers, shape, ...rows };
+  const vectors = graph.vectors ? bytesOf(graph.vectors, rowCount * stride) : null;
+  const made: PassedGraph = { bytes, numbers, shape, vectors, ...rows };
   known.set(graph, made);
   return made;
 }
@@ -65,23 +70,23 @@ function rowsOf(passed: PassedGraph, args: SearchGraph): ElementArray {
 /** Writes the numbers of a search: see jsSearchGraph in native/addon-graph.h for their order. */
 function writeNumbers(to: Float64Array, args: SearchGraph): void {
   const { grid, bounds } = args;
-  to[10] = METRIC_CODE[args.metric];
-  to[11] = args.dim;
-  to[12] = grid.low;
-  to[13] = grid.step;
-  to[14] = Math.abs(grid.low);
-  to[15] = MODE_CODE[args.mode];
-  to[16] = args.ef;
-  to[17] = args.capacity;
-  to[18] = args.candidates;
-  to[19] = args.distancesMax;
-  to[20] = args.leastShare;
-  to[21] = distancesPerCall(args.graph.stride);
-  to[22] = bounds?.min ?? -Infinity;
-  to[23] = bounds?.max ?? Infinity;
-  to[24] = args.rowBase;
-  to[25] = args.top.limit;
-  to[26] = elementCode(args.element);
+  to[12] = METRIC_CODE[args.metric];
+  to[13] = args.dim;
+  to[14] = grid.low;
+  to[15] = grid.step;
+  to[16] = Math.abs(grid.low);
+  to[17] = MODE_CODE[args.mode];
+  to[18] = args.ef;
+  to[19] = args.capacity;
+  to[20] = args.candidates;
+  to[21] = args.distancesMax;
+  to[22] = args.leastShare;
+  to[23] = distancesPerCall(args.graph.stride);
+  to[24] = bounds?.min ?? -Infinity;
+  to[25] = bounds?.max ?? Infinity;
+  to[26] = args.rowBase;
+  to[27] = args.top.limit;
+  to[28] = elementCode(args.element);
 }
 
 /** One bounded call of a search: see `Kernels.searchGraph`. */
@@ -94,6 +99,7 @@ export function searchGraph(addon: GraphAddon, isa: number, args: SearchGraph): 
     isa,
     passed.bytes,
     passed.numbers,
+    passed.vectors,
     args.queries,
     args.mode === 'all' ? null : args.allowed,
     rowsOf(passed, args),
@@ -115,8 +121,8 @@ export function findLinks(addon: GraphAddon, isa: number, args: FindLinks): numb
   const chosen = args.chosen.subarray((from - roundStart) * (level + 1) * args.graph.degree);
   const budget = distancesPerCall(args.graph.stride);
   const span = [order, roundStart, from, to, level, ef, budget];
-  const { bytes, shape } = passedGraph(args.graph);
-  return addon.findLinks(isa, bytes, shape, ...span, chosen, scratch);
+  const { bytes, shape, vectors } = passedGraph(args.graph);
+  return addon.findLinks(isa, bytes, shape, vectors, ...span, chosen, scratch);
 }
 
 /** One bounded call of a merge: see `Kernels.mergeLinks`. */
@@ -125,6 +131,6 @@ export function mergeLinks(addon: GraphAddon, isa: number, args: MergeLinks): nu
   const { layer, targets, starts, sources, from, to, scratch } = args;
   const budget = distancesPerCall(args.graph.stride);
   const lists = [layer, targets, starts, sources, from, to, budget];
-  const { bytes, shape } = passedGraph(args.graph);
-  return addon.mergeLinks(isa, bytes, shape, ...lists, scratch);
+  const { bytes, shape, vectors } = passedGraph(args.graph);
+  return addon.mergeLinks(isa, bytes, shape, vectors, ...lists, scratch);
 }

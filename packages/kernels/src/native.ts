@@ -48,7 +48,7 @@ export interface NativeAddon extends GraphAddon {
 }
 
 /** The version of the addon's arguments that this file speaks (native/kernels.h). */
-const ABI = 5;
+const ABI = 6;
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const BIT_METRIC_CODE = { hamming: 0, jaccard: 1, tanimoto: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;

@@ -1,4 +1,5 @@
 import { graphScratchBytes } from './graph.ts';
+import type { GraphView } from './graph.ts';
 import type { RowElement } from './element.ts';
 import type { KernelIsa, Kernels } from './kernels.ts';
 import { availableIsas } from './load.ts';
@@ -67,6 +68,25 @@ function bitArguments(kernels: Kernels): Record<string, Record<string, unknown>>
 /** Rows of the graph. */
 export const LINKED = 40;
 
+/** The same over numbers: rows in their own memory, and rows in bfloat16 within the graph's. */
+export function numberGraphArguments(
+  kernels: Kernels,
+): readonly (readonly [string, Record<string, unknown>])[] {
+  const sound = graphArguments(kernels);
+  const rows = kernels.allocate(LINKED * DIM * 4);
+  const outside = { codec: 'float32', dim: DIM, stride: DIM * 4, vectors: rows };
+  const inside = { codec: 'bfloat16', dim: DIM, stride: 64 };
+  return [outside, inside].flatMap((codec) =>
+    Object.entries(sound).map(([name, args]) => {
+      const graph = { ...(args['graph'] as GraphView), ...codec } as GraphView;
+      const build = name !== 'searchGraph';
+      const shape = { graph, capacity: 20, build };
+      const scratch = new Uint32Array(graphScratchBytes(shape) / 4);
+      return [name, { ...args, graph, scratch }] as const;
+    }),
+  );
+}
+
 /** Right arguments of the graph kernels: 40 rows of 20 numbers, all linked to their neighbours. */
 export function graphArguments(kernels: Kernels): Record<string, Record<string, unknown>> {
   const links = LINKED * 68;
@@ -75,7 +95,7 @@ export function graphArguments(kernels: Kernels): Record<string, Record<string, 
   for (let i = 0; i < words.length; i++) words[i] = (Math.floor(i / 16) + (i % 16)) % LINKED;
   const parts = { codes: 0, terms: LINKED * 64, links };
   const upper = { upperRows: links + LINKED * 64, upperLinks: links + LINKED * 64 + 64 };
-  const shape = { rowCount: LINKED, nodes: LINKED, stride: 64, degree: 8, inner: false };
+  const shape = { rowCount: LINKED, nodes: LINKED, stride: 64, degree: 8, metric: 'cosine' };
   const graph = { memory, ...shape, ...parts, ...upper };
   const rows = kernels.allocate(LINKED * DIM * 4);
   const scratchOf = (capacity: number, build: boolean) =>
@@ -144,7 +164,8 @@ export function rightCalls(
     },
   });
   const kernels = createNativeKernels(watched, isa);
-  for (const [name, args] of Object.entries(rightArguments(kernels))) {
+  const right = [...Object.entries(rightArguments(kernels)), ...numberGraphArguments(kernels)];
+  for (const [name, args] of right) {
     if (element !== 'float32' && !OF_ELEMENTS.includes(name)) continue;
     (kernels as unknown as Record<string, Method>)[name]?.({ ...args, element });
   }

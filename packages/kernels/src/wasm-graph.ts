@@ -1,6 +1,7 @@
 import { checkFindLinks, checkMergeLinks, checkSearchGraph } from './check-graph.ts';
-import { elementCode } from './element.ts';
+import { decodeRows, elementBytes, elementCode } from './element.ts';
 import {
+  codecCode,
   distancesPerCall,
   graphScratchBytes,
   OUTCOME,
@@ -12,12 +13,13 @@ import {
 import type { FindLinks, GraphView, MergeLinks, ScratchShape, SearchGraph } from './graph.ts';
 import type { RerankRows } from './kernels.ts';
 import { GRAPH_BYTES, instanceOf, SLOT, withSlot, writeArgs } from './wasm-instance.ts';
-import type { Field, Instances, WasmSlot } from './wasm-instance.ts';
+import type { Field, Instances, WasmInstance, WasmSlot } from './wasm-instance.ts';
 
 /**
  * The graph kernels in WebAssembly. The graph lies in one memory and the rows in another, so a walk
- * gives candidates, which are scored by the kernel of the rows. The scratch of a walk lies in the
- * slot: a query runs to its end in one call, so only the number of the next query is kept outside.
+ * gives candidates, which are scored by the kernel of the rows; a walk over the rows themselves
+ * asks for each by `load_row`. The scratch of a walk lies in the slot: a query runs to its end in
+ * one call, so only the number of the next query is kept outside.
  */
 
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
@@ -41,9 +43,27 @@ function needFit(shape: ScratchShape): number {
 
 function graphFields(graph: GraphView): readonly Field[] {
   const at = graph.memory.byteOffset;
-  const shape = [graph.rowCount, graph.nodes, graph.stride, graph.degree, graph.inner ? 1 : 0];
-  const parts = [graph.codes, graph.terms, graph.links, graph.upperRows, graph.upperLinks];
-  return [...shape, ...parts.map((part) => at + part)];
+  const { rowCount, nodes, stride, degree, metric, codec, dim = 0 } = graph;
+  const how = [METRIC_CODE[metric], codecCode(codec), dim];
+  const codes = graph.vectors === undefined ? at + graph.codes : 0;
+  const parts = [graph.terms, graph.links, graph.upperRows, graph.upperLinks];
+  return [rowCount, nodes, stride, degree, ...how, codes, ...parts.map((part) => at + part)];
+}
+
+/** Runs a call that may load vectors of the graph from another memory. */
+function inSlot<T>(instance: WasmInstance, graph: GraphView, call: (slot: WasmSlot) => T): T {
+  const { vectors, codec = 'sq8', dim = 0, stride } = graph;
+  if (vectors === undefined || codec === 'sq8') return withSlot(instance, call);
+  const each = elementBytes(codec);
+  instance.outside.load = (row, to) => {
+    const numbers = decodeRows(vectors, codec, { at: (row * stride) / each, length: dim });
+    instance.floats.set(numbers, to >> 2);
+  };
+  try {
+    return withSlot(instance, call);
+  } finally {
+    instance.outside.load = undefined;
+  }
 }
 
 /** A walk's pool as row numbers: those that are candidates for the exact scores. */
@@ -131,7 +151,7 @@ export function searchGraph(
   const budget = distancesPerCall(graph.stride);
   let query = Math.min(scratch[STATE_QUERY] ?? 0, top.nq);
   for (let spent = 0; query < top.nq && spent < budget; query++) {
-    const found = withSlot(instance, (slot) => walkQuery(slot, args, query));
+    const found = inSlot(instance, graph, (slot) => walkQuery(slot, args, query));
     const at = query * OUTCOME_WORDS;
     spent += outcomes[at + 2] ?? 0;
     scratch[STATE_QUERY] = query + 1;
@@ -153,7 +173,8 @@ export function findLinks(instances: Instances, args: FindLinks): number {
   const { graph, order, roundStart, from, to, level, ef, chosen } = args;
   if (to - roundStart > ROUND_MAX) throw new RangeError('to: a round has at most 512 rows');
   if (from === to) return to;
-  return withSlot(instanceOf(instances, graph.memory), (slot) => {
+  const instance = instanceOf(instances, graph.memory);
+  return inSlot(instance, graph, (slot) => {
     const scratch = slot.base + SLOT.graph;
     const out = scratch + needFit({ graph, capacity: ef, build: true });
     const width = (level + 1) * graph.degree;
@@ -178,7 +199,7 @@ export function mergeLinks(instances: Instances, args: MergeLinks): number {
   checkMergeLinks(args);
   const { graph, layer, targets, starts, sources, from } = args;
   const to = Math.min(args.to, from + TARGETS_PER_CALL);
-  return withSlot(instanceOf(instances, graph.memory), (slot) => {
+  return inSlot(instanceOf(instances, graph.memory), graph, (slot) => {
     const scratch = slot.base + SLOT.graph;
     needFit({ graph, capacity: 0, build: true });
     const head = graphFields(graph);

@@ -13,7 +13,7 @@ import { wasmBinary } from './wasm-binary.ts';
  */
 
 /** Version of the argument records (native/kernels.h). */
-const ABI = 5;
+const ABI = 6;
 const LOCKS_WORD = 256;
 const SLOTS = 16;
 const SLOTS_START = 4096;
@@ -85,9 +85,17 @@ declare const WebAssembly: {
   readonly Memory: new (limits: object) => { readonly buffer: SharedArrayBuffer };
 };
 
+/** Rows of another memory, while a call runs that loads some. */
+export interface OutsideRows {
+  /** Writes a row as float32 to an address. */
+  load: ((row: number, to: number) => void) | undefined;
+}
+
 /** A memory with this thread's instance of the module and views of all its bytes. */
 export interface WasmInstance {
   readonly exports: WasmExports;
+  /** What a call asks for that lies in another memory: see wasm-graph.ts. */
+  readonly outside: OutsideRows;
   readonly bytes: Uint8Array;
   readonly floats: Float32Array;
   readonly words: Uint32Array;
@@ -117,12 +125,15 @@ export function createInstances(): (memory: object) => WasmInstance {
   return (memory) => {
     const found = known.get(memory);
     if (found !== undefined) return found;
-    const made = new WebAssembly.Instance(module, { env: { memory } });
+    const outside: OutsideRows = { load: undefined };
+    const load_row = (row: number, to: number): void => outside.load?.(row >>> 0, to >>> 0);
+    const made = new WebAssembly.Instance(module, { env: { memory, load_row } });
     const exports = made.exports as WasmExports;
     if (exports.abi() !== ABI) throw new Error('kernels: wasm-binary.ts is of other sources');
     const { buffer } = memory as { readonly buffer: SharedArrayBuffer };
     const instance = {
       exports,
+      outside,
       bytes: new Uint8Array(buffer),
       floats: new Float32Array(buffer),
       words: new Uint32Array(buffer),

@@ -119,7 +119,7 @@ function workOf(task: SearchTask): number {
   const walks = !effort.exact && bounds === undefined;
   const wider = filter === undefined ? 1 : FILTERED_WALK;
   const one = reads.reduce((sum, { view, visibleRows }) => {
-    const graph = walks && view.indexes.get(field)?.header.kind === 'HNSW';
+    const graph = walks && view.indexes.get(field)?.header.kind.startsWith('HNSW') === true;
     const dim = rowWork(task, view);
     if (!graph) return sum + visibleRows * dim;
     const results = Math.max(effort.ef ?? WALK_RESULTS, limit);

@@ -1,6 +1,6 @@
 import type { ColumnElement, SparseRows } from '../../../../packages/index/src/index.ts';
 import type { VectorColumn } from '../../../../packages/index/src/index.ts';
-import { bytesOf, elementsOf } from '../../../../packages/kernels/src/index.ts';
+import { bytesOf, elementsOf, floatsOf } from '../../../../packages/kernels/src/index.ts';
 import type { Kernels } from '../../../../packages/kernels/src/index.ts';
 
 const ROWS = 700;
@@ -26,6 +26,15 @@ export function narrowRows(kernels: Kernels, element: ColumnElement): VectorColu
     }
   }
   return { rows, rowCount: ROWS, dim, element };
+}
+
+/** The rows of float32 numbers that golden files are of: never changed. */
+export function wideRows(kernels: Kernels): VectorColumn {
+  const dim = 20;
+  const rows = kernels.allocate(ROWS * dim * 4);
+  const values = floatsOf(rows, ROWS * dim);
+  for (let i = 0; i < values.length; i++) values[i] = ((i * 7919) % 10_007) / 1024 - 5;
+  return { rows, rowCount: ROWS, dim, element: 'float32' };
 }
 
 /** Eight numbers in each sparse row, of 97 dimensions: never changed. */
