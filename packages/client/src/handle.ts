@@ -417,12 +417,15 @@ async function count(handle: Handle, options: Options): Promise<number> {
 }
 
 function searchRequest(handle: Handle, options: Options): SearchRequest {
-  const name = options['field'] as string | undefined;
+  const { consistency, sessionTimestamp } = readPoint(handle, options);
+  const { select, omit } = projection(options);
   return {
-    ...readPoint(handle, options),
-    ...projection(options),
+    consistency,
+    sessionTimestamp,
+    select,
+    omit,
     collection: handle.name,
-    field: name,
+    field: options['field'] as string | undefined,
     queries: queries(handle, options),
     limit: (options['limit'] as number | undefined) ?? LIMIT_DEFAULT,
     offset: (options['offset'] as number | undefined) ?? 0,
@@ -472,7 +475,8 @@ function hitsOf(handle: Handle, result: SearchResult, options: Options): OutputR
   for (let i = 0; i < result.rows.rowCount; i++) {
     rows.push({ [key]: undefined, score: result.scores[i] });
   }
-  return decodeRows(result.rows, handle.schema, { ...projection(options), rows });
+  const { select, omit } = projection(options);
+  return decodeRows(result.rows, handle.schema, { select, omit, rows });
 }
 
 function scan(handle: Handle, options: Options): Scan<OutputRow> {

@@ -1,5 +1,6 @@
 import { assert } from './assert.ts';
 import { isBetter, type Metric } from './metric.ts';
+import { takeRoom } from './slab.ts';
 
 /** Primary keys of some rows: 64-bit integers or strings. */
 export type Keys = BigInt64Array | readonly string[];
@@ -19,12 +20,12 @@ export interface Hits {
   readonly rows: Uint32Array;
 }
 
-/** No hits for `nq` queries; the arrays share one buffer, which costs less than one for each. */
+/** No hits for `nq` queries; small arrays lie in a slab (see slab.ts). */
 export function emptyHits(nq: number, limit: number, like: 'int64' | 'varchar'): Hits {
   const size = nq * limit;
   const wide = like === 'int64' ? 2 : 1;
-  const buffer = new ArrayBuffer(size * 8 * (wide + 1) + nq * 4);
-  const narrowAt = size * 8 * wide;
+  const { buffer, offset } = takeRoom(size * 8 * (wide + 1) + nq * 4);
+  const narrowAt = offset + size * 8 * wide;
   return {
     nq,
     limit,
@@ -32,10 +33,23 @@ export function emptyHits(nq: number, limit: number, like: 'int64' | 'varchar'):
     scores: new Float32Array(buffer, narrowAt, size),
     keys:
       like === 'int64'
-        ? new BigInt64Array(buffer, size * 8, size)
+        ? new BigInt64Array(buffer, offset + size * 8, size)
         : Array.from({ length: size }, () => ''),
-    segments: new Float64Array(buffer, 0, size),
+    segments: new Float64Array(buffer, offset, size),
     rows: new Uint32Array(buffer, narrowAt + size * 4, size),
+  };
+}
+
+/** The same hits in arrays of their own, to be sent to another thread. */
+export function ownHits(hits: Hits): Hits {
+  const { counts, scores, keys, segments, rows } = hits;
+  return {
+    ...hits,
+    counts: counts.slice(),
+    scores: scores.slice(),
+    keys: keys.slice(),
+    segments: segments.slice(),
+    rows: rows.slice(),
   };
 }
 

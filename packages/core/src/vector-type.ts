@@ -1,4 +1,5 @@
 import type { FieldDefinition } from './schema.ts';
+import { takeRoom } from './slab.ts';
 import { BINARY_METRICS, METRICS, type Metric } from './metric.ts';
 
 /**
@@ -69,13 +70,19 @@ export function denseBytes(type: DenseType, dim: number): number {
   return denseWidth(type, dim) * ARRAYS[type].BYTES_PER_ELEMENT;
 }
 
-/** Room for so many elements, or a view on those that lie in a buffer. */
+/**
+ * Room for so many elements, or a view on those that lie in a buffer. A few lie in a slab: see
+ * slab.ts for what must not be done with them.
+ */
 export function denseArray(
   type: DenseType,
   source: number | { readonly buffer: ArrayBufferLike; readonly offset: number; length: number },
 ): DenseArray {
   const make = ARRAYS[type];
-  if (typeof source === 'number') return new make(source);
+  if (typeof source === 'number') {
+    const { buffer, offset } = takeRoom(source * make.BYTES_PER_ELEMENT);
+    return new make(buffer, offset, source);
+  }
   return new make(source.buffer as ArrayBuffer, source.offset, source.length);
 }
 

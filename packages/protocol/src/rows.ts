@@ -36,13 +36,18 @@ export interface RowsHead {
   readonly columns: readonly ColumnHead[];
 }
 
-/** Rows as a head and bodies. The bodies are the batch's own arrays. Cost: none by row. */
-export function packRows(rows: ColumnBatch): {
+/**
+ * Rows as a head and bodies, put behind those that are there. The bodies are the batch's own
+ * arrays. Cost: none by row.
+ */
+export function packRows(
+  rows: ColumnBatch,
+  bodies: ArrayBufferView[] = [],
+): {
   readonly head: RowsHead;
   readonly bodies: readonly ArrayBufferView[];
 } {
   const columns: ColumnHead[] = [];
-  const bodies: ArrayBufferView[] = [];
   for (const [field, column] of rows.columns) columns.push(packColumn(field, column, bodies));
   return { head: { rowCount: rows.rowCount, columns }, bodies };
 }
@@ -75,10 +80,14 @@ function packFlat(column: FlatColumn, bodies: ArrayBufferView[]): void {
   else bodies.push(column.values);
 }
 
-/** Reads what `packRows` made; the arrays are the bodies. */
-export function unpackRows(head: RowsHead, bodies: readonly ArrayBufferView[]): ColumnBatch {
+/** Reads what `packRows` made; the arrays are the bodies from `first` on. */
+export function unpackRows(
+  head: RowsHead,
+  bodies: readonly ArrayBufferView[],
+  first: number = 0,
+): ColumnBatch {
   const columns = new Map<FieldId, Column>();
-  let at = 0;
+  let at = first;
   const next = (): ArrayBufferView => {
     const body = bodies[at++];
     assert(body !== undefined, 'a body for every array of the rows');

@@ -20,7 +20,6 @@ import {
   assert,
   columnOf,
   columnRows,
-  decodeColumns,
   didYouMean,
   ElanusError,
   encodeColumns,
@@ -260,8 +259,10 @@ export class Reads {
       const { counts, scores, columns: rows } = mergeShardHits(parts, want);
       const timestamp = answers[answers.length - 1]?.header.at ?? 0n;
       const result = { schemaVersion: schema.version, counts, scores, rows, timestamp };
-      const told = explain ? answers.map((answer) => answer.header.explain) : [];
-      return { result, filter, explains: told.filter((one) => one !== undefined) };
+      const explains = explain
+        ? answers.flatMap(({ header: { explain: told } }) => told ?? [])
+        : [];
+      return { result, filter, explains };
     });
   }
 
@@ -349,7 +350,7 @@ export class Reads {
       };
       const bodies = [encodeColumns({ rowCount: rows.length, columns: only })];
       const reply = await this.#access.call(selectShard, { header, bodies }, call);
-      parts.push(decodeColumns(reply.bodies[0] as Uint8Array));
+      parts.push(unpackRows(reply.header.rows, reply.bodies));
       positions.push(...reply.header.found.map((i) => rows[i] ?? 0));
       if (reply.header.at > timestamp) timestamp = reply.header.at;
     }
@@ -425,7 +426,7 @@ export class Reads {
         byKeys: false,
       };
       const reply = await this.#access.call(selectShard, { header }, call);
-      parts.push(decodeColumns(reply.bodies[0] as Uint8Array));
+      parts.push(unpackRows(reply.header.rows, reply.bodies));
       at = reply.header.at;
     }
     return { parts, at: at ?? 0n };
@@ -522,12 +523,9 @@ function boundsOf(request: SearchRequest): { min: number; max: number } | undefi
 
 /** A shard's hits, as the bodies of its answer have them. */
 function hitsOf({ header, bodies }: ShardAnswer, limit: number): ShardHits {
-  const [counts, scores, ...rows] = bodies;
-  return {
-    counts: counts as Uint32Array,
-    scores: compact(counts as Uint32Array, scores as Float32Array, limit),
-    columns: unpackRows(header.rows, rows),
-  };
+  const counts = bodies[0] as Uint32Array;
+  const scores = compact(counts, bodies[1] as Float32Array, limit);
+  return { counts, scores, columns: unpackRows(header.rows, bodies, 2) };
 }
 
 /** The scores of the hits only, one behind the other. */

@@ -5,7 +5,6 @@ import {
   columnOf,
   columnRows,
   createBitset,
-  decodeColumns,
   ElanusError,
   encodeColumns,
   isElanusError,
@@ -27,7 +26,7 @@ import {
   type VectorColumn,
 } from '@elanus/core';
 import { keysOf, saysNothing } from '@elanus/expr';
-import { appendWrite, checkWrite, leaseIds, selectShard } from '@elanus/protocol';
+import { appendWrite, checkWrite, leaseIds, selectShard, unpackRows } from '@elanus/protocol';
 import type { Access } from './access.ts';
 import { keyAt } from './merge-rows.ts';
 import { readRequestFilter } from './request-filter.ts';
@@ -155,7 +154,7 @@ export class Writes {
         const page = await this.#access.call(selectShard, { header }, call);
         const { at } = page.header;
         if (at > timestamp) timestamp = at;
-        const keys = columnOf(decodeColumns(page.bodies[0] as Uint8Array), key.id);
+        const keys = columnOf(unpackRows(page.header.rows, page.bodies), key.id);
         const rows = columnRows(keys);
         if (rows === 0) break;
         const ownKey = `${at}:${shard}:${count}:${request.idempotencyKey}`;

@@ -235,11 +235,8 @@ class SegmentHost {
         },
         caller,
       );
-      const packed = packKeys(selection.keys);
-      return {
-        header: { keys: packed.text },
-        bodies: [selection.segments, selection.rows, ...packed.bodies],
-      };
+      const reply: ArrayBufferView[] = [selection.segments, selection.rows];
+      return { header: { keys: packKeys(selection.keys, reply) }, bodies: reply };
     });
   }
 
@@ -278,13 +275,11 @@ function packSearch(
 ) {
   const { kept, pruned, want } = of;
   const { counts, scores, segments, rows, keys } = output.hits;
-  const packed = packKeys(keys);
   const plans = pruned.length === 0 ? output.plans : [...output.plans, ...pruned.map(skipped)];
-  const fields = want && packRows(fieldsOfHits(kept, output.hits, want));
-  return {
-    header: { keys: packed.text, fields: fields?.head, where, plans },
-    bodies: [counts, scores, segments, rows, ...packed.bodies, ...(fields?.bodies ?? [])],
-  };
+  const bodies: ArrayBufferView[] = [counts, scores, segments, rows];
+  const text = packKeys(keys, bodies);
+  const fields = want && packRows(fieldsOfHits(kept, output.hits, want), bodies).head;
+  return { header: { keys: text, fields, where, plans }, bodies };
 }
 
 /** The fields of hits, in their order. */

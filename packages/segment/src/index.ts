@@ -11,7 +11,6 @@ export { keyColumn, keyIn, keyOfRow } from './key-column.ts';
 export type { RowLocation } from './key-table.ts';
 export type { KeySpan } from './key-table.ts';
 export { KeyTable } from './key-table.ts';
-export type { PackedKeys } from './packed-keys.ts';
 export { packKeys, parseKey, unpackKeys } from './packed-keys.ts';
 export type { Searched, Where } from './read-runner.ts';
 export { ReadRunner } from './read-runner.ts';

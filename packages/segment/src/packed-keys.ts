@@ -1,16 +1,13 @@
 import type { Keys } from '@elanus/core';
 
-/** Keys as a message carries them: numbers as a body, strings in the header. */
-export interface PackedKeys {
-  readonly text: readonly string[] | undefined;
-  readonly bodies: readonly ArrayBufferView[];
-}
-
-/** Splits keys into header and bodies. */
-export function packKeys(keys: Keys): PackedKeys {
-  return keys instanceof BigInt64Array
-    ? { text: undefined, bodies: [keys] }
-    : { text: keys, bodies: [] };
+/**
+ * Keys as a message carries them: numbers become the next of the bodies, strings are returned, for
+ * the header.
+ */
+export function packKeys(keys: Keys, bodies: ArrayBufferView[]): readonly string[] | undefined {
+  if (!(keys instanceof BigInt64Array)) return keys;
+  bodies.push(keys);
+  return undefined;
 }
 
 /** Joins what `packKeys` split. */

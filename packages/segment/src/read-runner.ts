@@ -7,6 +7,7 @@ import { isLookup } from '@elanus/expr';
 import type { ScalarColumn, ScalarIndex } from '@elanus/index';
 import { loadKernels, type KernelChoice, type Kernels } from '@elanus/kernels';
 import { narrowReads } from './narrow.ts';
+import type { Queries } from './scan.ts';
 import { searchSegments, type SearchOutput, type SearchTask } from './search.ts';
 import { countRows, selectRows, type Selection, type SelectTask } from './select.ts';
 import { segmentThreads } from './threads.ts';
@@ -73,7 +74,8 @@ export class ReadRunner {
     if (short && !filtered) return { output: searchSegments(this.kernels, task), where: 'inline' };
     const { filter, keyField, field } = task;
     const reads = narrowReads(task.reads, { filter, keyField, vectors: field });
-    const output = this.#run('search', { ...task, reads }, caller?.signal);
+    const queries = ownQueries(task.queries);
+    const output = this.#run('search', { ...task, reads, queries }, caller?.signal);
     return output.then((found) => ({ output: found as SearchOutput, where: 'pool' }));
   }
 
@@ -111,6 +113,11 @@ export class ReadRunner {
     if (pool === undefined) throw new Error('assertion failed: a world has a search pool');
     return pool;
   }
+}
+
+/** Queries in arrays of their own: a thread gets the whole buffer that an array lies in. */
+function ownQueries(queries: Queries): Queries {
+  return queries.kind === 'vector' ? { ...queries, values: queries.values.slice() } : queries;
 }
 
 /** Multiply-adds of a search, or what takes as long. */

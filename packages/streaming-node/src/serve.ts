@@ -5,7 +5,6 @@ import {
   columnOf,
   columnRows,
   decodeColumns,
-  encodeColumns,
   fieldId,
   storedFields,
   type Bus,
@@ -101,12 +100,14 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
       const want = { demand, fields: fieldsOf(shard, header.fields), withTimestamp };
       if (header.byKeys) {
         const { at, found, columns } = await shard.reads.get(keysIn(shard, bodies[0]), want);
-        return { header: { at, found }, bodies: [encodeColumns(columns)] };
+        const { head: rows, bodies: fields } = packRows(columns);
+        return { header: { at, found, rows }, bodies: fields };
       }
       const after = parseKey(header.after, shard.state.keyKind);
       const select = { ...want, filter, after, limit };
       const { at, columns } = await shard.reads.select(select, caller);
-      return { header: { at, found: [] }, bodies: [encodeColumns(columns)] };
+      const { head: rows, bodies: fields } = packRows(columns);
+      return { header: { at, found: [], rows }, bodies: fields };
     }),
     serveCall(bus, countShard, ({ header }, caller) => {
       const { demand, filter } = header;
@@ -118,12 +119,8 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
 
 /** Hits as a reply. */
 function packHits({ at, hits, columns, explain }: ShardHits) {
-  const { counts, scores } = hits;
-  const packed = packRows(columns);
-  return {
-    header: { at, rows: packed.head, explain },
-    bodies: [counts, scores, ...packed.bodies],
-  };
+  const { head: rows, bodies } = packRows(columns, [hits.counts, hits.scores]);
+  return { header: { at, rows, explain }, bodies };
 }
 
 function serveControl(bus: Bus, channel: Channel): (() => void)[] {
@@ -157,6 +154,8 @@ function serveControl(bus: Bus, channel: Channel): (() => void)[] {
 }
 
 function fieldsOf(shard: Shard, ids: readonly number[]): readonly Field[] {
+  const { keyField } = shard.state;
+  if (ids.length === 1 && ids[0] === keyField.id) return [keyField];
   const stored = storedFields(shard.state.schema);
   const fields: Field[] = [];
   for (const id of ids) {

@@ -91,9 +91,9 @@ export interface ShardExplain {
 }
 
 /**
- * Reads rows of a shard by ascending key. Reply bodies: a column frame with the fields asked.
- * `keys` (a column frame in the bodies) reads exactly those rows, in the order given, the found
- * ones only; `found` then lists their positions.
+ * Reads rows of a shard by ascending key. The reply's bodies are the fields asked (`rows`; see
+ * rows.ts). `keys` (a column frame in the bodies) reads exactly those rows, in the order given, the
+ * found ones only; `found` then lists their positions.
  */
 export const selectShard = defineCall<
   ShardAddress & {
@@ -106,7 +106,7 @@ export const selectShard = defineCall<
     readonly fields: readonly number[];
     readonly withTimestamp: boolean;
   },
-  { readonly at: Timestamp; readonly found: readonly number[] }
+  { readonly at: Timestamp; readonly found: readonly number[]; readonly rows: RowsHead }
 >('streaming.shard.select');
 
 /** Counts rows of a shard. */

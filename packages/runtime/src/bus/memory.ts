@@ -14,18 +14,17 @@ class Call implements BusCaller {
   /** Whose signal ends the call. */
   readonly caller: BusCaller | CallOptions | undefined;
   readonly timeoutMs: number | undefined;
-  readonly begunMs: number;
+  /** When it was known that there is something to wait for. */
+  begunMs = 0;
   /** Ends its timer and stops listening; undefined while nobody watches. */
   leave: (() => void) | undefined;
   over = false;
   #own: AbortController | undefined;
   #why: ElanusError | undefined;
 
-  constructor(options: CallOptions, clock: Clock) {
-    const { timeoutMs } = options;
+  constructor(options: CallOptions) {
     this.caller = options.signal === undefined ? options.parent : options;
-    this.timeoutMs = timeoutMs;
-    this.begunMs = timeoutMs === undefined ? 0 : clock.monoMs();
+    this.timeoutMs = options.timeoutMs;
   }
 
   get signal(): AbortSignal {
@@ -74,7 +73,7 @@ class MemoryBus implements Bus {
     const handler = this.#handlers.get(subject);
     if (handler === undefined) throw new ElanusError('unavailable', { what: subject });
     if (options.signal?.aborted === true) throw new ElanusError('cancelled', {});
-    const call = new Call(options, this.#clock);
+    const call = new Call(options);
     let answer: Awaitable<BusMessage>;
     try {
       answer = handler(message, call);
@@ -97,6 +96,7 @@ class MemoryBus implements Bus {
         },
       );
       if (call.timeoutMs === undefined && call.caller === undefined) return;
+      if (call.timeoutMs !== undefined) call.begunMs = this.#clock.monoMs();
       this.#watchLater({ call, reject });
     });
   }

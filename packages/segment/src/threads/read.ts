@@ -1,5 +1,6 @@
 // Thread entry of reads. Each exported function is one task of a pool: it loads the kernels its
 // caller uses and runs the same code as the inline way, so both give the same answers.
+import { ownHits } from '@elanus/core';
 import { buildScalarIndex, type ScalarColumn, type ScalarIndex } from '@elanus/index';
 import type { KernelChoice } from '@elanus/kernels';
 import { loadKernels } from '@elanus/kernels';
@@ -14,7 +15,8 @@ export interface WithKernels<T> {
 
 /** `searchSegments` on a thread. */
 export function search(input: WithKernels<SearchTask>): SearchOutput {
-  return searchSegments(loadKernels(input.kernels), input.task);
+  const { hits, plans } = searchSegments(loadKernels(input.kernels), input.task);
+  return { hits: ownHits(hits), plans };
 }
 
 /** `selectRows` on a thread. */

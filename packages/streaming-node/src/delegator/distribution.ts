@@ -2,10 +2,7 @@
  * Which segments a read uses, as numbered, immutable snapshots. A read pins the one it began with;
  * what a newer one replaced is released when its last pin goes.
  */
-export interface Pinned {
-  /** Ends the read. Twice is a bug. */
-  unpin(): void;
-}
+import { andFinally, type Awaitable } from '@elanus/core';
 
 interface Version {
   pins: number;
@@ -17,16 +14,14 @@ interface Version {
 export class Distribution {
   readonly #versions: Version[] = [{ pins: 0, release: [] }];
 
-  /** Pins the current version. */
-  pin(): Pinned {
+  /** Runs a read that has the current version pinned until it ends. */
+  read<T>(run: () => Awaitable<T>): Awaitable<T> {
     const version = this.#current();
     version.pins++;
-    return {
-      unpin: () => {
-        version.pins--;
-        this.#sweep();
-      },
-    };
+    return andFinally(run, () => {
+      version.pins--;
+      if (this.#versions.length > 1) this.#sweep();
+    });
   }
 
   /** Begins a new version; `release` runs when nobody reads an older one any more. */

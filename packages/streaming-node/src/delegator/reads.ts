@@ -5,7 +5,6 @@
  * Invariants: R4 (a read is one prefix of the log), R5, R6; nothing pinned is released.
  */
 import {
-  andFinally,
   andThen,
   ElanusError,
   isElanusError,
@@ -300,19 +299,13 @@ export class ShardReads {
 
   /** Reads at an instant that has come. */
   #readAt<T>(at: Timestamp, waitMs: number, read: ReadSnapshot<T>): Awaitable<T> {
-    const once = (): Awaitable<T> => {
-      const pin = this.#context.distribution.pin();
-      return andFinally(
-        () => read(this.#snapshot(at), waitMs),
-        () => pin.unpin(),
-      );
-    };
+    const { distribution } = this.#context;
     const again = (error: unknown): Awaitable<T> => {
       if (!isElanusError(error, 'shard_recovering')) throw error;
-      return once();
+      return distribution.read(() => read(this.#snapshot(at), waitMs));
     };
     try {
-      const result = once();
+      const result = distribution.read(() => read(this.#snapshot(at), waitMs));
       return result instanceof Promise ? result.catch(again) : result;
     } catch (error) {
       return again(error);
@@ -449,19 +442,18 @@ export class ShardReads {
       options: { parent: caller },
     });
     return andThen(reply, ({ header, bodies }) => {
-      const [counts, scores, segments, rows, ...rest] = bodies;
-      const keys = header.keys === undefined ? rest.shift() : undefined;
       const hits: Hits = {
         nq,
         limit,
-        counts: counts as Uint32Array,
-        scores: scores as Float32Array,
-        segments: segments as Float64Array,
-        rows: rows as Uint32Array,
-        keys: unpackKeys(header.keys, keys),
+        counts: bodies[0] as Uint32Array,
+        scores: bodies[1] as Float32Array,
+        segments: bodies[2] as Float64Array,
+        rows: bodies[3] as Uint32Array,
+        keys: unpackKeys(header.keys, bodies[4]),
       };
       const plans = search.explain ? plansOf(header.plans, 'flushed') : [];
-      const fields = header.fields && unpackRows(header.fields, rest);
+      const behind = header.keys === undefined ? 5 : 4;
+      const fields = header.fields && unpackRows(header.fields, bodies, behind);
       return { parts: [hits], plans, where: header.where, rows: fields };
     });
   }
