@@ -4,6 +4,7 @@ import { loadKernels } from '../packages/kernels/src/index.ts';
 import { machine, note, type Bench, type Figure } from './bench.ts';
 import { databaseFigures, truthOf } from './engine/databases.ts';
 import { indexFigures } from './engine/indexes.ts';
+import { overheadFigures } from './engine/overhead.ts';
 import type { Curve } from './engine/sweep.ts';
 import { DATA_NAMES, loadData, QUERIES, type DataName } from './index/data.ts';
 
@@ -29,9 +30,11 @@ export const bench: Bench = {
     const kernels = loadKernels();
     const given = process.env['ELANUS_BENCH_ROWS'];
     const rows = given === undefined ? undefined : Number(given);
-    const parts = (process.env['ELANUS_BENCH_PARTS'] ?? 'indexes,databases').split(',');
+    const parts = (process.env['ELANUS_BENCH_PARTS'] ?? 'indexes,databases,overhead').split(',');
     const figures: Figure[] = [];
-    for (const name of wanted()) {
+    if (parts.includes('overhead')) figures.push(...(await overheadFigures(kernels)));
+    const sets = parts.some((part) => part !== 'overhead') ? wanted() : [];
+    for (const name of sets) {
       note(`${name}: rows and truth`);
       const data = loadData({ kernels, name, rows });
       const truth = truthOf(kernels, data);
