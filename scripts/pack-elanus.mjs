@@ -192,6 +192,9 @@ function rollTypes(doors) {
   }
 }
 
+/** Machines whose addon is published (packages/kernels/scripts/pack-native.mjs). */
+const ADDONS = ['linux-x64-gnu', 'linux-arm64-gnu'];
+
 function writeManifest() {
   const { name, version, license, dependencies } = own;
   const manifest = {
@@ -211,6 +214,9 @@ function writeManifest() {
       './package.json': './package.json',
     },
     dependencies: { piscina: dependencies.piscina },
+    optionalDependencies: Object.fromEntries(
+      ADDONS.map((machine) => [`@elanus/kernels-${machine}`, version]),
+    ),
     peerDependencies: { '@trpc/server': '^11.0.0' },
     peerDependenciesMeta: { '@trpc/server': { optional: true } },
   };

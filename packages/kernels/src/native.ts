@@ -64,10 +64,17 @@ export function loadAddon(): NativeAddon | undefined {
   return found.addon;
 }
 
+/** A package that was chosen when this was installed, before what was built here. */
+function placesOf({ platform, arch }: NodeJS.Process): readonly string[] {
+  const name = `kernels-${platform}-${arch}`;
+  const built = `../build/${name}.node`;
+  if (platform !== 'linux') return [`@elanus/${name}`, built];
+  return [`@elanus/${name}-gnu`, built, `@elanus/${name}-musl`];
+}
+
 function findAddon(): NativeAddon | undefined {
-  const name = `kernels-${process.platform}-${process.arch}`;
   const load = createRequire(import.meta.url);
-  for (const place of [`../build/${name}.node`, `@elanus/${name}`]) {
+  for (const place of placesOf(process)) {
     try {
       const addon = load(place) as NativeAddon;
       if (addon.abi === ABI && typeof addon.crc32 === 'function') return addon;
