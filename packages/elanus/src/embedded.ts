@@ -22,6 +22,8 @@ const MEMORY_SHARE = 0.75;
 const BUILD_SHARE = 1 / 3;
 /** ... and indexes of scalar columns. */
 const SCALAR_INDEX_SHARE = 1 / 16;
+/** ... and what filters that come again leave of segments. */
+const FILTER_RESULT_SHARE = 1 / 128;
 
 /** How to compose the roles. */
 export interface EmbeddedOptions {
@@ -54,6 +56,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
       pools: search,
       resident,
       scalarIndexBytes: memoryBytes * SCALAR_INDEX_SHARE,
+      filterResultBytes: memoryBytes * FILTER_RESULT_SHARE,
     });
     ends.push(() => queryNode.stop());
     const dataNode = startDataNode({

@@ -4,8 +4,6 @@
 import { fieldId, type FieldId } from '@elanus/core';
 import { prune, type CheckedFilter, type SegmentStats, type StatValue } from '@elanus/expr';
 import { mayContain, type SegmentStats as StoredStats } from '@elanus/format';
-import type { SegmentRead } from '@elanus/segment';
-import type { LoadedSegment } from './load.ts';
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -26,20 +24,9 @@ export function filterStats(stored: StoredStats, keyField: FieldId): SegmentStat
   };
 }
 
-/** The reads that a filter leaves, and the ids of the segments it rules out. */
-export function pruneReads(
-  reads: readonly SegmentRead[],
-  held: ReadonlyMap<number, LoadedSegment>,
-  filter: CheckedFilter | undefined,
-): { readonly kept: readonly SegmentRead[]; readonly pruned: readonly SegmentRead[] } {
-  if (filter === undefined) return { kept: reads, pruned: [] };
-  const kept: SegmentRead[] = [];
-  const pruned: SegmentRead[] = [];
-  for (const read of reads) {
-    const stats = held.get(read.view.segmentId)?.stats;
-    (stats !== undefined && prune(filter, stats) ? pruned : kept).push(read);
-  }
-  return { kept, pruned };
+/** Whether a segment's statistics say that no row of it passes. */
+export function rulesOut(stats: SegmentStats | undefined, filter: CheckedFilter): boolean {
+  return stats !== undefined && prune(filter, stats);
 }
 
 function statValue(value: number | bigint | string | undefined): StatValue | undefined {

@@ -44,7 +44,8 @@ import {
   type SegmentRead,
 } from '@elanus/segment';
 import { loadSegmentFiles, type LoadedSegment } from './load.ts';
-import { pruneReads } from './prune.ts';
+import { FilterResults } from './filter-results.ts';
+import { rulesOut } from './prune.ts';
 import { filterOf, readsOf } from './read-bodies.ts';
 import { ScalarIndexes } from './scalar-indexes.ts';
 
@@ -58,6 +59,8 @@ export interface QueryNodeOptions {
   readonly resident: Resident<RowMemory>;
   /** Bytes that indexes of scalar columns may take. */
   readonly scalarIndexBytes: number;
+  /** Bytes that results of filters may take. */
+  readonly filterResultBytes: number;
 }
 
 /** A running query node. */
@@ -83,6 +86,7 @@ class SegmentHost {
   readonly #resident: Resident<RowMemory>;
   readonly #held = new Map<number, LoadedSegment>();
   readonly #scalars: ScalarIndexes;
+  readonly #filters: FilterResults;
   /** Loads of one segment run one after the other. */
   readonly #loading = new Map<number, Promise<LoadedSegment>>();
 
@@ -95,6 +99,11 @@ class SegmentHost {
       build: (column) => this.#runner.indexScalar(column),
       chunk: (segmentId) => this.#held.get(segmentId)?.view.chunks[0],
       place: (segmentId, scalars) => this.#placeScalars(segmentId, scalars),
+    });
+    this.#filters = new FilterResults({
+      bytesMax: options.filterResultBytes,
+      rulesOut: (segmentId, filter) => rulesOut(this.#held.get(segmentId)?.stats, filter),
+      find: (view, filter) => this.#runner.passing(view, filter),
     });
   }
 
@@ -142,6 +151,7 @@ class SegmentHost {
     const held = this.#held.get(segmentId);
     this.#held.delete(segmentId);
     this.#scalars.forget(segmentId);
+    this.#filters.forget(segmentId);
     for (const { file } of held?.manifest.vectors ?? []) this.#resident.drop(file.name);
     for (const { file } of held?.view.indexes.values() ?? []) {
       if (file !== undefined) this.#runner.kernels.discard(file.memory);
@@ -195,7 +205,7 @@ class SegmentHost {
       const key = keyOf(schema);
       const filter = filterOf(header.filter, schema);
       const reads = readsOf(this.#held, refs, deletes);
-      const { kept, pruned } = pruneReads(reads, this.#held, filter);
+      const { kept, pruned } = this.#filters.apply(reads, filter);
       this.#scalars.used(kept, filter);
       const searched = this.#runner.search(
         {
@@ -222,7 +232,7 @@ class SegmentHost {
       const { refs, schema, limit } = header;
       const key = keyOf(schema);
       const filter = filterOf(header.filter, schema);
-      const { kept } = pruneReads(readsOf(this.#held, refs, bodies), this.#held, filter);
+      const { kept } = this.#filters.apply(readsOf(this.#held, refs, bodies), filter);
       this.#scalars.used(kept, filter);
       const selection = await this.#runner.select(
         {
@@ -244,7 +254,7 @@ class SegmentHost {
     return serveCall(this.#world.bus, countSealed, ({ header, bodies }, caller) => {
       const filter = filterOf(header.filter, header.schema);
       const all = readsOf(this.#held, header.refs, bodies);
-      const { kept: reads } = pruneReads(all, this.#held, filter);
+      const { kept: reads } = this.#filters.apply(all, filter);
       this.#scalars.used(reads, filter);
       const counted = this.#runner.count({ reads, filter }, caller);
       return andThen(counted, (count) => ({ header: { count } }));

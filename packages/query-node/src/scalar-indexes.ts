@@ -56,8 +56,8 @@ export class ScalarIndexes {
     if (filter === undefined) return;
     const fields = lookupFields(filter);
     if (fields.size === 0) return;
-    for (const { view } of reads) {
-      if (view.rowCount < ROWS_MIN) continue;
+    for (const { view, passing } of reads) {
+      if (passing !== undefined || view.rowCount < ROWS_MIN) continue;
       for (const field of fields) this.#use(view.segmentId, field);
     }
   }

@@ -14,7 +14,7 @@ export { KeyTable } from './key-table.ts';
 export { packKeys, parseKey, unpackKeys } from './packed-keys.ts';
 export type { Searched, Where } from './read-runner.ts';
 export { ReadRunner } from './read-runner.ts';
-export type { SegmentRead } from './read-set.ts';
+export type { PassingRows, SegmentRead } from './read-set.ts';
 export { allowedInSegment, allowedRows, visibleInChunk } from './read-set.ts';
 export type { RetrieveRows } from './retrieve.ts';
 export { noRows, retrieveRows } from './retrieve.ts';

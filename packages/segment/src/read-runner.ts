@@ -2,12 +2,13 @@
  * Where a read runs: short ones on the caller's thread, when nothing waits, because waking a thread
  * costs more than they do; the others on the search pools.
  */
-import type { Awaitable, BusCaller, Pool } from '@elanus/core';
-import { isLookup } from '@elanus/expr';
+import type { Awaitable, Bitset, BusCaller, Pool } from '@elanus/core';
+import { isLookup, type CheckedFilter } from '@elanus/expr';
 import type { ScalarColumn, ScalarIndex } from '@elanus/index';
 import { loadKernels, type KernelChoice, type Kernels } from '@elanus/kernels';
 import { narrowReads } from './narrow.ts';
 import type { Queries } from './scan.ts';
+import { rowsPassing } from './read-set.ts';
 import { searchSegments, type SearchOutput, type SearchTask } from './search.ts';
 import { countRows, selectRows, type Selection, type SelectTask } from './select.ts';
 import { segmentThreads } from './threads.ts';
@@ -96,6 +97,16 @@ export class ReadRunner {
     return this.#run('count', { filter, reads }, caller?.signal) as Promise<number>;
   }
 
+  /** The rows of a segment that pass a filter; see `rowsPassing`. Short ones in this turn. */
+  passing(view: SegmentView, filter: CheckedFilter): Awaitable<Bitset> {
+    const read = { view, visibleRows: view.rowCount, deleted: undefined };
+    const asked = { reads: [read], filter };
+    if (filteredRows(asked) <= INLINE_FILTER_ROWS_MAX) return rowsPassing(view, filter);
+    const needs = { filter, keyField: undefined, vectors: undefined };
+    const reads = narrowReads(asked.reads, needs);
+    return this.#run('passing', { filter, reads }, undefined) as Promise<Bitset>;
+  }
+
   /** Builds the index of a scalar column of a sealed segment, on a thread. */
   async indexScalar(column: ScalarColumn): Promise<ScalarIndex | undefined> {
     return (await this.#run('indexScalar', column, undefined)) as ScalarIndex | undefined;
@@ -155,7 +166,8 @@ function rowWork({ queries, field }: SearchTask, view: SegmentView): number {
 /** Rows that a filter looks at, or what takes as long. */
 function filteredRows({ filter, reads }: Pick<SearchTask, 'filter' | 'reads'>): number {
   if (filter === undefined) return 0;
-  return reads.reduce((sum, { view, visibleRows }) => {
+  return reads.reduce((sum, { view, visibleRows, passing }) => {
+    if (passing !== undefined) return sum;
     const found = view.chunks.every(({ scalars }) => {
       return scalars !== undefined && isLookup(filter, (field) => scalars.has(field));
     });

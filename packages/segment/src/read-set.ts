@@ -2,11 +2,19 @@
  * Which rows of a segment a read may return: the visible prefix, minus deletes, and the filter. The
  * one place where MVCC, deletes and predicates meet; everything after it sees a bitset.
  */
-import { andNotInto, clearTail, createBitset, filledBitset } from '@elanus/core';
+import { andNotInto, clearTail, countBits, createBitset, filledBitset } from '@elanus/core';
 import type { Bitset, FieldId } from '@elanus/core';
 import { evaluate, type CheckedFilter, type ScalarLookup } from '@elanus/expr';
 import { findRows, isScalarColumn } from '@elanus/index';
 import type { ChunkView, SegmentView } from './view.ts';
+
+/** Rows that filter and deletes leave, worked out before. */
+export interface PassingRows {
+  /** Of the segment's rows; on shared memory, never changed. */
+  readonly bits: Bitset;
+  /** How many there are. */
+  readonly count: number;
+}
 
 /** A segment as one read sees it; clonable to threads. */
 export interface SegmentRead {
@@ -15,6 +23,8 @@ export interface SegmentRead {
   readonly visibleRows: number;
   /** Rows hidden at the read's instant. */
   readonly deleted: Bitset | undefined;
+  /** What the read's filter and `deleted` leave, where it is known; of segments in one chunk. */
+  readonly passing?: PassingRows | undefined;
 }
 
 /** Rows of a chunk that are in the visible prefix. */
@@ -22,12 +32,16 @@ export function visibleInChunk(read: SegmentRead, chunk: ChunkView): number {
   return Math.max(0, Math.min(chunk.rowCount, read.visibleRows - chunk.rowBase));
 }
 
-/** The chunk's rows that may be returned; undefined = all `visibleInChunk` of them. */
+/**
+ * The chunk's rows that may be returned; undefined = all `visibleInChunk` of them. The bitset may
+ * be one that is kept: it is only read.
+ */
 export function allowedRows(
   read: SegmentRead,
   chunk: ChunkView,
   filter: CheckedFilter | undefined,
 ): Bitset | undefined {
+  if (read.passing !== undefined) return read.passing.bits;
   const rows = visibleInChunk(read, chunk);
   if (filter === undefined && read.deleted === undefined) return undefined;
   const { columns, timestamps } = chunk;
@@ -65,7 +79,8 @@ export function allowedInSegment(
   read: SegmentRead,
   filter: CheckedFilter | undefined,
 ): Bitset | undefined {
-  const { view } = read;
+  const { view, passing } = read;
+  if (passing !== undefined) return passing.bits;
   const everything = read.visibleRows === view.rowCount && read.deleted === undefined;
   if (everything && filter === undefined) return undefined;
   const [only] = view.chunks;
@@ -80,4 +95,19 @@ export function allowedInSegment(
     joined.set(allowedRows(read, chunk, filter) ?? filledBitset(rows), chunk.rowBase >>> 5);
   }
   return joined;
+}
+
+/** How many rows a bitset of `allowedInSegment` or `allowedRows` has, of `all` when it is absent. */
+export function countAllowed(read: SegmentRead, allowed: Bitset | undefined, all: number): number {
+  if (read.passing !== undefined) return read.passing.count;
+  return allowed === undefined ? all : countBits(allowed);
+}
+
+/** The rows of a whole segment that pass a filter, as a bitset on shared memory. */
+export function rowsPassing(view: SegmentView, filter: CheckedFilter): Bitset {
+  const read = { view, visibleRows: view.rowCount, deleted: undefined };
+  const found = allowedInSegment(read, filter) ?? filledBitset(view.rowCount);
+  const bits = createBitset(view.rowCount, { shared: true });
+  bits.set(found);
+  return bits;
 }

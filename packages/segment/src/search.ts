@@ -6,7 +6,6 @@
 import {
   assert,
   compareKeys,
-  countBits,
   emptyHits,
   forEachBit,
   mergeHits,
@@ -22,7 +21,8 @@ import type { CheckedFilter } from '@elanus/expr';
 import { openHandle, type IndexHandle, type IndexSearch, type SearchWork } from '@elanus/index';
 import { createTopK, sortTopK, type Kernels, type ScoreBounds, type TopK } from '@elanus/kernels';
 import { keyColumn, keyOfRow } from './key-column.ts';
-import { allowedInSegment, allowedRows, visibleInChunk, type SegmentRead } from './read-set.ts';
+import { allowedInSegment, allowedRows, countAllowed, visibleInChunk } from './read-set.ts';
+import type { SegmentRead } from './read-set.ts';
 import { oneQuery, scanQueries, scanRows, type Queries, type ScanQueries } from './scan.ts';
 import { chunkOf, type ChunkView, type SegmentView } from './view.ts';
 
@@ -99,7 +99,7 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
   const plan = { segmentId: read.view.segmentId, rows: read.visibleRows };
   if (handle !== undefined) {
     const allowed = allowedInSegment(read, task.filter);
-    const count = allowed === undefined ? read.visibleRows : countBits(allowed);
+    const count = countAllowed(read, allowed, read.visibleRows);
     if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
     const index = openHandle(kernels, handle);
     const { bounds, effort } = task;
@@ -129,7 +129,7 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
     const rows = visibleInChunk(read, chunk);
     if (rows === 0) continue;
     const allowed = allowedRows(read, chunk, task.filter);
-    const passing = allowed === undefined ? rows : countBits(allowed);
+    const passing = countAllowed(read, allowed, rows);
     if (passing === 0) continue;
     count += passing;
     const codes = task.effort.exact ? undefined : chunk.codes.get(task.field);
@@ -397,7 +397,7 @@ export function countPassing(read: SegmentRead, filter: CheckedFilter | undefine
     const rows = visibleInChunk(read, chunk);
     if (rows === 0) continue;
     const allowed = allowedRows(read, chunk, filter);
-    count += allowed === undefined ? rows : countBits(allowed);
+    count += countAllowed(read, allowed, rows);
   }
   return count;
 }
