@@ -22,6 +22,7 @@ import type { CallIds, IdMemory } from './ids.ts';
 import { makeKey } from './ids.ts';
 import type { Platform } from './platform.ts';
 import type { CallSettings, RetrySettings } from './retry.ts';
+import { releaseVectors } from './release-vectors.ts';
 import { withRetries } from './retry.ts';
 import type { Session } from './session.ts';
 import type { ShownAs } from './shown-as.ts';
@@ -244,9 +245,13 @@ async function writePart(handle: Handle, writing: Writing, part: SentPart): Prom
       onConflict: mode === 'upsert' ? ('replace' as const) : (conflict ?? 'error'),
       idempotencyKey: part.idempotencyKey,
     };
-    const result = await run(handle, { ...options, writes: true }, (call) =>
-      sendWrite(handle, { request, call, options }),
-    );
+    let attempts = 0;
+    const result = await run(handle, { ...options, writes: true }, (call) => {
+      attempts++;
+      return sendWrite(handle, { request, call, options });
+    });
+    // An attempt that was given up may still be under way, and reads what it was given.
+    if (attempts === 1) releaseVectors(whole);
     note(handle, result.timestamp);
     outcome.count += result.count;
     if (result.timestamp > outcome.timestamp) outcome.timestamp = result.timestamp;

@@ -4,7 +4,7 @@ export type LogAppendOutcome =
   | { readonly kind: 'mismatch' }
   | { readonly kind: 'unknown'; readonly cause: unknown };
 
-/** Bytes that nobody will ever change: a store may keep them, and so needs no copy. */
+/** Bytes that nobody changes before the append is answered: until then a store needs no copy. */
 export interface FrozenBytes {
   /** One behind the other. */
   readonly chunks: readonly Uint8Array[];

@@ -277,6 +277,15 @@ function captureCases(bench: LogBench): void {
     expect((await read(bench.stream))[0]?.bytes.length).toBe(5_001);
   });
 
+  test('frozen chunks may go once the append is answered', async () => {
+    const chunk = pattern(5_000, 1);
+    const frozen = { chunks: [chunk], crc32: crc32(chunk) };
+    await bench.stream.append({ subject: 'v0', parts: [], frozen });
+    (chunk.buffer as ArrayBuffer).transfer(0);
+    expect(chunk.length).toBe(0);
+    expect(sameBytes((await read(bench.stream))[0]?.bytes, pattern(5_000, 1))).toBe(true);
+  });
+
   test('a record without parts is empty', async () => {
     await bench.stream.append({ subject: 'v0', parts: [] });
     const [entry] = await read(bench.stream);

@@ -11,7 +11,7 @@ import { RECORD_BYTES_MAX, checkAppend, checkStreamName, closedError } from './a
 
 interface StreamData {
   firstSeq: number;
-  readonly entries: { readonly subject: string; readonly parts: readonly Uint8Array[] }[];
+  readonly entries: { readonly subject: string; readonly bytes: Uint8Array }[];
 }
 
 /** What a memory store holds: outlives the store, so that a test can open it again. */
@@ -34,7 +34,7 @@ export function memoryLogContent(): MemoryLogContent {
   return { streams: new Map() };
 }
 
-/** The parts as one, which belongs to whoever asked. */
+/** The parts as one. */
 function concat(parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
   let at = 0;
@@ -83,7 +83,7 @@ class MemoryLogStream implements LogStream {
     const expected = append.expectedLastSeq;
     if (expected !== undefined && expected !== this.#lastSeq) return { kind: 'mismatch' };
     const { subject, parts, frozen } = append;
-    this.#data.entries.push({ subject, parts: [concat(parts), ...(frozen?.chunks ?? [])] });
+    this.#data.entries.push({ subject, bytes: concat([...parts, ...(frozen?.chunks ?? [])]) });
     const seq = this.#lastSeq;
     return fault === 'applied' ? unanswered() : { kind: 'ok', seq };
   }
@@ -99,7 +99,7 @@ class MemoryLogStream implements LogStream {
       if (seq < firstSeq) throw new ElanusError('log_truncated', { fromSeq: seq, firstSeq });
       const entry = entries[seq - firstSeq];
       if (entry === undefined || seq > toSeq) return;
-      yield { seq, subject: entry.subject, bytes: concat(entry.parts) };
+      yield { seq, subject: entry.subject, bytes: entry.bytes.slice() };
     }
   }
 
