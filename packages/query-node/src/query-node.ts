@@ -92,7 +92,7 @@ class SegmentHost {
 
   constructor(options: QueryNodeOptions) {
     this.#world = options.world;
-    this.#runner = new ReadRunner(options.kernels, options.pools);
+    this.#runner = new ReadRunner(options.kernels, options.pools, { kept: true });
     this.#resident = options.resident;
     this.#scalars = new ScalarIndexes({
       bytesMax: options.scalarIndexBytes,
@@ -152,6 +152,7 @@ class SegmentHost {
     this.#held.delete(segmentId);
     this.#scalars.forget(segmentId);
     this.#filters.forget(segmentId);
+    this.#runner.forget(segmentId);
     for (const { file } of held?.manifest.vectors ?? []) this.#resident.drop(file.name);
     for (const { file } of held?.view.indexes.values() ?? []) {
       if (file !== undefined) this.#runner.kernels.discard(file.memory);

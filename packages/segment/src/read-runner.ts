@@ -6,6 +6,7 @@ import type { Awaitable, Bitset, BusCaller, Pool } from '@elanus/core';
 import { isLookup, type CheckedFilter } from '@elanus/expr';
 import type { ScalarColumn, ScalarIndex } from '@elanus/index';
 import { loadKernels, type KernelChoice, type Kernels } from '@elanus/kernels';
+import { ViewSender } from './kept-views.ts';
 import { narrowReads } from './narrow.ts';
 import type { Queries } from './scan.ts';
 import { rowsPassing } from './read-set.ts';
@@ -50,9 +51,12 @@ export class ReadRunner {
   readonly kernels: Kernels;
   readonly choice: KernelChoice;
   readonly #pools: readonly Pool[];
+  readonly #views: ViewSender;
   #next = 0;
 
-  constructor(choice: KernelChoice, pools: readonly Pool[]) {
+  /** `kept`: threads keep what they are sent, until `forget`; for segments that do not grow. */
+  constructor(choice: KernelChoice, pools: readonly Pool[], options: { kept?: boolean } = {}) {
+    this.#views = new ViewSender(options.kept === true);
     this.kernels = loadKernels(choice);
     this.choice = choice;
     this.#pools = pools;
@@ -65,7 +69,7 @@ export class ReadRunner {
 
   /** Starts a thread, so that the first long read does not wait for it. */
   async warm(): Promise<void> {
-    await this.#run('count', { reads: [], filter: undefined }, undefined);
+    await this.#run('count', { reads: [], filter: undefined });
   }
 
   /** Searches; see `searchSegments`. Short ones are answered in this turn. */
@@ -73,11 +77,29 @@ export class ReadRunner {
     const short = workOf(task) <= INLINE_WORK_MAX && task.limit * task.nq <= 1_000;
     const filtered = filteredRows(task) > INLINE_FILTER_ROWS_MAX;
     if (short && !filtered) return { output: searchSegments(this.kernels, task), where: 'inline' };
-    const { filter, keyField, field } = task;
-    const reads = narrowReads(task.reads, { filter, keyField, vectors: field });
+    const output = this.#searchOnThread(task, caller?.signal);
+    return output.then((found) => ({ output: found, where: 'pool' }));
+  }
+
+  /** A segment was released: threads need not keep it any more. */
+  forget(segmentId: number): void {
+    this.#views.forget(segmentId);
+  }
+
+  async #searchOnThread(task: SearchTask, signal: AbortSignal | undefined): Promise<SearchOutput> {
+    const { keyField, field } = task;
+    const pool = this.#pool();
+    // What filters leave is known, or has to be looked for: then with the columns it needs.
+    const known = task.reads.every(({ passing }) => passing !== undefined);
+    const filter = known ? undefined : task.filter;
+    const needs = { filter, keyField, vectors: field };
     const queries = ownQueries(task.queries);
-    const output = this.#run('search', { ...task, reads, queries }, caller?.signal);
-    return output.then((found) => ({ output: found as SearchOutput, where: 'pool' }));
+    const run = (whole: boolean): Promise<unknown> => {
+      const reads = this.#views.send(pool, task.reads, { needs, whole });
+      return this.#run('search', { ...task, filter, queries, reads }, { pool, signal });
+    };
+    const found = (await run(false)) as SearchOutput | undefined;
+    return found ?? ((await run(true)) as SearchOutput);
   }
 
   /** Selects rows by key; see `selectRows`. */
@@ -85,7 +107,11 @@ export class ReadRunner {
     if (rowsOf(task) <= INLINE_SELECT_ROWS_MAX) return selectRows(task);
     const { filter, keyField } = task;
     const reads = narrowReads(task.reads, { filter, keyField, vectors: undefined });
-    return this.#run('select', { ...task, reads }, caller?.signal) as Promise<Selection>;
+    return this.#run(
+      'select',
+      { ...task, reads },
+      { signal: caller?.signal },
+    ) as Promise<Selection>;
   }
 
   /** Counts rows; see `countRows`. */
@@ -94,7 +120,7 @@ export class ReadRunner {
     const { filter } = task;
     const needs = { filter, keyField: undefined, vectors: undefined };
     const reads = narrowReads(task.reads, needs);
-    return this.#run('count', { filter, reads }, caller?.signal) as Promise<number>;
+    return this.#run('count', { filter, reads }, { signal: caller?.signal }) as Promise<number>;
   }
 
   /** The rows of a segment that pass a filter; see `rowsPassing`. Short ones in this turn. */
@@ -104,17 +130,21 @@ export class ReadRunner {
     if (filteredRows(asked) <= INLINE_FILTER_ROWS_MAX) return rowsPassing(view, filter);
     const needs = { filter, keyField: undefined, vectors: undefined };
     const reads = narrowReads(asked.reads, needs);
-    return this.#run('passing', { filter, reads }, undefined) as Promise<Bitset>;
+    return this.#run('passing', { filter, reads }) as Promise<Bitset>;
   }
 
   /** Builds the index of a scalar column of a sealed segment, on a thread. */
   async indexScalar(column: ScalarColumn): Promise<ScalarIndex | undefined> {
-    return (await this.#run('indexScalar', column, undefined)) as ScalarIndex | undefined;
+    return (await this.#run('indexScalar', column)) as ScalarIndex | undefined;
   }
 
-  #run(name: string, task: unknown, signal: AbortSignal | undefined): Promise<unknown> {
+  #run(
+    name: string,
+    task: unknown,
+    { pool = this.#pool(), signal }: { pool?: Pool; signal?: AbortSignal | undefined } = {},
+  ): Promise<unknown> {
     const input = { kernels: this.choice, task };
-    return this.#pool().run({ entry: segmentThreads.read, name, input }, signal ? { signal } : {});
+    return pool.run({ entry: segmentThreads.read, name, input }, signal ? { signal } : {});
   }
 
   /** The pool with the shortest queue, in turn among equals. */

@@ -172,7 +172,7 @@ function workOf(
   // Postings leave out what cannot be a result; what a search drops of its query is not measured.
   if (strategy === 'postings') return { ...base, recall: of.dropRatio ? undefined : 1 };
   // Lists tell what they were measured to find; what they were not measured for is not known.
-  const known = of.kind.startsWith('IVF') ? undefined : CODED_RECALL;
+  const known = of.kind.includes('IVF') ? undefined : CODED_RECALL;
   return { ...base, recall: strategy === 'exact' ? 1 : (work.recall ?? known) };
 }
 

@@ -4,6 +4,7 @@ import { assert, ownHits, type Bitset } from '@elanus/core';
 import { buildScalarIndex, type ScalarColumn, type ScalarIndex } from '@elanus/index';
 import type { KernelChoice } from '@elanus/kernels';
 import { loadKernels } from '@elanus/kernels';
+import { ViewKeeper, type SentReads } from '../kept-views.ts';
 import { rowsPassing } from '../read-set.ts';
 import { searchSegments, type SearchOutput, type SearchTask } from '../search.ts';
 import { countRows, selectRows, type Selection, type SelectTask } from '../select.ts';
@@ -14,9 +15,19 @@ export interface WithKernels<T> {
   readonly task: T;
 }
 
-/** `searchSegments` on a thread. */
-export function search(input: WithKernels<SearchTask>): SearchOutput {
-  const { hits, plans } = searchSegments(loadKernels(input.kernels), input.task);
+/** A search whose reads may name what the thread has. */
+export interface SentSearch extends Omit<SearchTask, 'reads'> {
+  readonly reads: SentReads;
+}
+
+const views = new ViewKeeper();
+
+/** `searchSegments` on a thread; undefined: the thread lacks a view, and needs them all. */
+export function search(input: WithKernels<SentSearch>): SearchOutput | undefined {
+  const { task } = input;
+  const reads = views.receive(task.reads);
+  if (reads === undefined) return undefined;
+  const { hits, plans } = searchSegments(loadKernels(input.kernels), { ...task, reads });
   return { hits: ownHits(hits), plans };
 }
 
