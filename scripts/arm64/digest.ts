@@ -25,12 +25,19 @@ function columnOf(element: ColumnElement | 'sparse'): IndexColumn {
 
 const ELEMENTS = ['float32', 'float16', 'bfloat16', 'int8', 'binary', 'sparse'] as const;
 const METRICS = ['l2', 'ip', 'cosine', 'hamming', 'jaccard', 'tanimoto'] as const;
-const KINDS: readonly IndexKind[] = ['FLAT', 'FLAT_SQ8', 'HNSW', 'IVF_FLAT', 'IVF_SQ8'];
+const KINDS: readonly IndexKind[] = [
+  'FLAT',
+  'FLAT_SQ8',
+  'HNSW',
+  'HNSW_FLAT',
+  'IVF_FLAT',
+  'IVF_SQ8',
+];
 
 function plansOf(element: (typeof ELEMENTS)[number]) {
   if (element === 'sparse') return [{ kind: 'SPARSE_INVERTED', metric: 'ip' } as const];
   const bits = element === 'binary';
-  const kinds = bits ? (['BIN_FLAT'] as const) : KINDS;
+  const kinds = bits ? (['BIN_FLAT', 'BIN_IVF_FLAT'] as const) : KINDS;
   const metrics = bits ? METRICS.slice(3) : METRICS.slice(0, 3);
   return kinds.flatMap((kind) => metrics.map((metric) => ({ kind, metric })));
 }

@@ -39,6 +39,7 @@ export const INDEX_KINDS = {
   hnsw_bf16: { types: ['float32'], params: GRAPH },
   ivf_flat: { types: NUMBERS, params: LISTS },
   ivf_sq8: { types: NUMBERS, params: LISTS },
+  bin_ivf_flat: { types: ['binary'], params: LISTS },
   sparse_inverted: { types: ['sparse'], params: {} },
 } as const satisfies Readonly<Record<string, IndexKindRow>>;
 

@@ -57,6 +57,23 @@ test('lists: as many as asked for, twice the root of the rows otherwise', () => 
   expect(lists(0, some)).toEqual({ kind: 'IVF_SQ8', params: { nlist: 1 } });
 });
 
+test('rows of bits: lists from where a scan takes long, and room for them', () => {
+  const bits = { type: 'binary', metric: 'hamming', dim: 1024, memoryBytes: GB } as const;
+  const spec = (rowCount: number, choice?: IndexChoice, memoryBytes = GB) =>
+    indexSpec({ ...bits, rowCount, choice, memoryBytes });
+  const lists = (nlist: number): IndexSpec => ({ kind: 'BIN_IVF_FLAT', params: { nlist } });
+  expect(spec(30_000)).toBeUndefined();
+  expect(spec(40_000)).toEqual(lists(400));
+  expect(spec(40_000, undefined, 2 ** 20)).toBeUndefined();
+  expect(spec(40_000, auto(1))).toBeUndefined();
+  expect(spec(1_000_000, { kind: 'flat' })).toBeUndefined();
+  expect(spec(100, { kind: 'bin_ivf_flat', nlist: 7 })).toEqual(lists(7));
+  const bytes = buildBytes(lists(400), { ...bits, rowCount: 40_000 });
+  // The file with its copy of the rows, and the sample.
+  expect(bytes).toBeGreaterThan(40_000 * (128 + 4) + 400 * 48 * 128);
+  expect(bytes).toBeLessThan(40_000 * (128 + 8) + 400 * 48 * 160 + 4 * 2 ** 20);
+});
+
 test('a build of a graph is given room for what its nodes hold', () => {
   const shape = { metric: 'l2', dim: 768, rowCount: 100_000 } as const;
   const params = { m: 16, efConstruction: 200 };

@@ -2,9 +2,10 @@ import { AUTO_INDEX, indexParams } from '@elanus/core';
 import type { IndexChoice, Metric, VectorType } from '@elanus/core';
 import { sq8Stride } from '@elanus/kernels';
 
+import { bitListBuildBytes } from './bit-lists-build.ts';
 import { graphShape } from './hnsw-build.ts';
 import type { IndexParams } from './build.ts';
-import { indexLayout, isGraphKind, isListKind } from './index-file.ts';
+import { indexLayout, isBitKind, isGraphKind, isListKind } from './index-file.ts';
 import { codedKind, listBuildBytes, listCount } from './ivf-build.ts';
 import { RECALL_DEFAULT } from './recall-curve.ts';
 import type { IndexKind } from './vector-index.ts';
@@ -39,6 +40,11 @@ export interface IndexSpec {
 const SCANNED_BYTES = 1024 * 1024;
 /** ... whatever they hold: so many short rows take as long. */
 const SCANNED_ROWS_MAX = 10_000;
+/**
+ * So many bytes of bits are scanned in half a millisecond; of more, lists find what is asked for in
+ * a tenth of the time (bench/index/bit-lists.ts).
+ */
+const SCANNED_BIT_BYTES = 4 * 1024 * 1024;
 /** From this recall on graphs get more links: narrower walks pay for the longer build. */
 const HIGH_RECALL = 0.99;
 /** Degrees that are tried when memory is short, the best first. */
@@ -54,8 +60,9 @@ const BUILD_BYTES = 16 * 1024 * 1024;
  */
 export function indexSpec(wish: IndexWish): IndexSpec | undefined {
   const { choice = AUTO_INDEX, type } = wish;
-  if (type === 'binary' || (type === 'sparse' && choice.kind === 'flat')) return undefined;
+  if (choice.kind === 'flat' && (type === 'binary' || type === 'sparse')) return undefined;
   if (type === 'sparse') return { kind: 'SPARSE_INVERTED', params: {} };
+  if (type === 'binary' && choice.kind === 'auto') return bitIndex(wish, choice.recall);
   if (choice.kind === 'auto') return autoIndex(wish, choice.recall ?? RECALL_DEFAULT);
   const kind = choice.kind.toUpperCase() as IndexKind;
   const params = indexParams(choice);
@@ -74,6 +81,14 @@ function autoIndex(wish: IndexWish, recall: number): IndexSpec {
     if (spec !== undefined) return spec;
   }
   return fits(coded, wish) ? coded : { kind: 'FLAT', params: {} };
+}
+
+/** Lists of bits where a scan would take long, and memory has room for them. */
+function bitIndex(wish: IndexWish, recall: number | undefined): IndexSpec | undefined {
+  const { rowCount, dim } = wish;
+  if (recall === 1 || (rowCount * dim) / 8 <= SCANNED_BIT_BYTES) return undefined;
+  const spec: IndexSpec = { kind: 'BIN_IVF_FLAT', params: { nlist: listCount({}, rowCount) } };
+  return fits(spec, wish) ? spec : undefined;
 }
 
 /** The best graph that memory has room for. */
@@ -99,6 +114,9 @@ export function buildBytes(
   const graph = isGraphKind(kind) ? graphShape(builderParams(spec), rowCount) : undefined;
   const lists = isListKind(kind) ? listCount(builderParams(spec), rowCount) : undefined;
   const { bytes } = indexLayout({ kind, metric, dim, rowCount, graph, lists });
+  if (lists !== undefined && isBitKind(kind)) {
+    return bytes + bitListBuildBytes({ count: lists, dim, rowCount });
+  }
   if (lists !== undefined) {
     const coded = indexLayout({ kind: codedKind(kind), metric, dim, rowCount }).bytes;
     return bytes + coded + listBuildBytes({ count: lists, dim, rowCount });

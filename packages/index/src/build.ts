@@ -6,7 +6,8 @@ import type { Kernels, RowMemory, TopK } from '@elanus/kernels';
 import { roundSteps } from './bfloat16-rows.ts';
 import { adoptSteps } from './adopted-graph.ts';
 import type { AdoptedLinks } from './adopted-graph.ts';
-import { binaryMetric, floatMetric, numberColumn, rowOf } from './column.ts';
+import { bitListBuildSteps, bitListStepCount } from './bit-lists-build.ts';
+import { binaryMetric, bitColumn, floatMetric, numberColumn, rowOf } from './column.ts';
 import type { IndexColumn, NumberColumn } from './column.ts';
 import { codedRows, encodePiece, encodeRows, normsOf, writeFacts } from './coded-rows.ts';
 import type { CodedRows } from './coded-rows.ts';
@@ -15,12 +16,12 @@ import type { Crew } from './crew.ts';
 import { flatSteps } from './flat.ts';
 import { graphShape, graphSteps } from './hnsw-build.ts';
 import type { HnswParams } from './hnsw-build.ts';
-import { allocateIndex, indexLayout, isGraphKind } from './index-file.ts';
+import { allocateIndex, indexLayout, isBitKind, isGraphKind } from './index-file.ts';
 import { isListKind, sealSteps } from './index-file.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
 import { codedKind, ivfBuildSteps, listCount, listStepCount } from './ivf-build.ts';
 import type { IvfParams } from './ivf-build.ts';
-import { ivfSource, NO_CODES } from './open.ts';
+import { bitListSource, ivfSource, NO_CODES } from './open.ts';
 import { sparseBuildSteps } from './sparse-build.ts';
 import { placeQuery, scanCodes } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
@@ -192,7 +193,7 @@ function* encodeSteps(plan: NumberPlan, coded: CodedRows): Generator<undefined, 
 function checkKind({ kind, metric, column }: IndexPlan): void {
   const bits = column.element === 'binary';
   const sparse = column.element === 'sparse';
-  if (bits !== (kind === 'BIN_FLAT') || sparse !== (kind === 'SPARSE_INVERTED')) {
+  if (bits !== isBitKind(kind) || sparse !== (kind === 'SPARSE_INVERTED')) {
     throw new RangeError(`kind: ${kind} is not for such rows`);
   }
   if (kind === 'HNSW_BF16' && (column.element ?? 'float32') !== 'float32') {
@@ -242,6 +243,11 @@ export function* buildSteps(plan: IndexPlan): Generator<undefined, IndexFile, un
     const numbers = { ...plan, metric: floatMetric(metric), column: numberColumn(column) };
     const steps = isListKind(plan.kind) ? listSteps : numberSteps;
     header = yield* steps(numbers, header, memory);
+  } else if (isListKind(plan.kind)) {
+    const file = { memory, bytes: indexLayout(header).bytes };
+    const flat = { kernels, metric: binaryMetric(metric), column: bitColumn(column) };
+    const source = bitListSource(flat, file, header);
+    yield* bitListBuildSteps(kernels, source, { file, header, seed: plan.params?.seed ?? 1 });
   }
   yield* sealSteps(memory, header);
   return { memory, bytes: indexLayout(header).bytes };
@@ -326,7 +332,9 @@ function stepsOf(plan: IndexPlan): number {
   // A step links eight rows or merges the links of 32 targets: see crew.ts.
   const linked = isGraphKind(plan.kind) ? rowCount * 0.56 : 0;
   const lists = isListKind(plan.kind) ? listCount(plan.params, rowCount) : 0;
-  const listed = lists > 0 ? listStepCount({ count: lists, dim, rowCount }) : 0;
+  const shape = { count: lists, dim, rowCount };
+  const steps = isBitKind(plan.kind) ? bitListStepCount : listStepCount;
+  const listed = lists > 0 ? steps(shape) : 0;
   return Math.max(1, norms + coded + linked + listed + sealed);
 }
 

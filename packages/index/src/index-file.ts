@@ -63,6 +63,7 @@ const KINDS: readonly IndexKind[] = [
   'IVF_SQ8',
   'HNSW_FLAT',
   'HNSW_BF16',
+  'BIN_IVF_FLAT',
 ];
 const METRICS: readonly Metric[] = ['l2', 'ip', 'cosine', 'hamming', 'jaccard', 'tanimoto'];
 const ELEMENTS: readonly (ColumnElement | 'sparse')[] = [
@@ -95,7 +96,10 @@ const SPARSE_SECTIONS = [
   'postingRows',
   'postingValues',
 ] as const;
-/** Sections of lists around centroids; codes, terms and norms lie in the order of `listRows`. */
+/**
+ * Sections of lists around centroids; codes, terms and norms lie in the order of `listRows`. The
+ * codes of rows of bits are those rows.
+ */
 const LIST_SECTIONS = [
   'codes',
   'terms',
@@ -124,7 +128,12 @@ export function isGraphKind(kind: IndexKind): boolean {
 
 /** Whether a kind is of lists around centroids. */
 export function isListKind(kind: IndexKind): boolean {
-  return kind === 'IVF_FLAT' || kind === 'IVF_SQ8';
+  return kind === 'IVF_FLAT' || kind === 'IVF_SQ8' || kind === 'BIN_IVF_FLAT';
+}
+
+/** Whether a kind is over rows of bits. */
+export function isBitKind(kind: IndexKind): boolean {
+  return kind === 'BIN_FLAT' || kind === 'BIN_IVF_FLAT';
 }
 
 /** What stands in the nine places of the header; some kinds have fewer sections. */
@@ -205,10 +214,11 @@ export interface IndexLayout {
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-/** Bytes of a row of codes, or of numbers as a graph keeps them. */
+/** Bytes of a row of codes, of numbers as a graph keeps them, of bits as lists do. */
 export function codeStride(shape: Pick<IndexShape, 'kind' | 'dim'>): number {
   const { kind, dim } = shape;
   if (kind === 'HNSW_BF16') return aligned(dim * 2);
+  if (isBitKind(kind)) return dim / 8;
   return kind === 'HNSW' ? graphStride(dim) : sq8Stride(dim);
 }
 
@@ -231,6 +241,7 @@ function sectionSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
 function denseSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
   const { kind, metric, rowCount, graph } = shape;
   const coded = kind === 'FLAT_SQ8' || kind === 'HNSW' || kind === 'IVF_SQ8';
+  const copied = kind === 'HNSW_BF16' || kind === 'BIN_IVF_FLAT';
   const { lists = 0 } = shape;
   const { degree, nodes } = graph ?? { degree: 0, nodes: 0 };
   let upper = 0;
@@ -238,7 +249,7 @@ function denseSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
     upper += graphCount(nodes, degree, layer);
   }
   return {
-    codes: coded || kind === 'HNSW_BF16' ? rowCount * codeStride(shape) : 0,
+    codes: coded || copied ? rowCount * codeStride(shape) : 0,
     terms: coded ? rowCount * 4 : 0,
     norms: coded && metric === 'ip' ? rowCount * 4 : 0,
     inverseNorms: metric === 'cosine' ? rowCount * 4 : 0,
@@ -247,7 +258,7 @@ function denseSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
     upperRows: nodes > 0 ? graphCount(nodes, degree, 1) * 4 : 0,
     upperLinks: upper * degree * 4,
     curve: nodes > 0 ? CURVE_BYTES : 0,
-    centroids: lists * shape.dim * 4,
+    centroids: lists * (isBitKind(kind) ? shape.dim / 8 : shape.dim * 4),
     listStarts: lists > 0 ? (lists + 1) * 4 : 0,
     listRows: lists > 0 ? rowCount * 4 : 0,
     probeCurve: lists > 0 ? PROBE_CURVE_BYTES : 0,
@@ -422,7 +433,7 @@ function readElement(
   if (featured !== (element !== 'float32')) refuse(image, 'an element without its feature', 240);
   const bits = element === 'binary';
   const sparse = element === 'sparse';
-  const strange = bits !== (kind === 'BIN_FLAT') || sparse !== (kind === 'SPARSE_INVERTED');
+  const strange = bits !== isBitKind(kind) || sparse !== (kind === 'SPARSE_INVERTED');
   const rounded = kind === 'HNSW_BF16' && element !== 'float32';
   if (strange || rounded) refuse(image, 'a kind that is not for such rows', 20);
   if (sparse && metric !== 'ip') refuse(image, 'a metric that is not for such rows', 24);

@@ -95,7 +95,7 @@ function* placeCodes(task: IvfTask, rows: Uint32Array): Generator<undefined, voi
 }
 
 /** Puts rows in their lists, rising. */
-function* fillLists(
+export function* fillLists(
   lists: Uint32Array,
   starts: Uint32Array,
   rows: Uint32Array,

@@ -1,5 +1,5 @@
 import { createTopK, ENTRIES_MAX, mergeTopK, rowsPerCall, sortTopK } from '@elanus/kernels';
-import type { Sq8Query, TopK } from '@elanus/kernels';
+import type { Kernels, Sq8Query, TopK } from '@elanus/kernels';
 
 import { flatSteps, slotView } from './flat.ts';
 import type { FlatSource } from './flat.ts';
@@ -7,10 +7,10 @@ import type { Centroids } from './kmeans.ts';
 import { probesFor, recallOfProbes } from './probe-curve.ts';
 import type { ProbePoint } from './probe-curve.ts';
 import { RECALL_DEFAULT } from './recall-curve.ts';
-import { allowedRows, alone, candidatesFor, cutsBestSide } from './sq8-search.ts';
+import { alone, candidatesFor, cutsBestSide } from './sq8-search.ts';
 import { OVERSHOOT_MAX, placeQuery } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
-import type { NumberSearch, SearchWork } from './vector-index.ts';
+import type { IndexSearch, NumberSearch, SearchWork } from './vector-index.ts';
 
 /**
  * Search of lists: the rows around the centroids nearest to the query are scored, all of them
@@ -30,31 +30,42 @@ export interface IvfSource extends FlatSource {
   readonly curve: readonly ProbePoint[];
 }
 
+/** What a search of lists needs to know before it begins, whatever the rows are. */
+export interface Probed {
+  readonly kernels: Kernels;
+  readonly column: { readonly rowCount: number };
+  readonly centroids: { readonly count: number };
+  readonly curve: readonly ProbePoint[];
+}
+
 /** Rows of a list, by place in `listRows`. */
-interface List {
+export interface List {
   readonly from: number;
   readonly to: number;
 }
 
 /** Lists that are ranked, for each that is looked at: some hold few rows that may be returned. */
-const SPARE_PROBES = 4;
+export const SPARE_PROBES = 4;
 /** By how much more lists are looked at when a filter leaves rows out. */
 const FILTERED_PROBES = -0.5;
 
 /** A list, cut to what there is. */
-function listAt({ listStarts, listRows }: IvfSource, list: number): List {
+export function listAt(
+  { listStarts, listRows }: Pick<IvfSource, 'listStarts' | 'listRows'>,
+  list: number,
+): List {
   const to = Math.min(listRows.length, listStarts[list + 1] ?? 0);
   return { from: Math.min(to, listStarts[list] ?? 0), to };
 }
 
 /** How many lists are looked at, and what so many found of the truth when no filter was there. */
-interface ProbePlan {
+export interface ProbePlan {
   readonly probes: number;
   readonly recall: number | undefined;
 }
 
-/** How a search looks at lists; undefined = scan. */
-function planProbes(source: IvfSource, args: NumberSearch): ProbePlan | undefined {
+/** How a search looks at lists; undefined = scan. `cut` says that bounds cut off the best rows. */
+export function planProbes(source: Probed, args: IndexSearch, cut: boolean): ProbePlan | undefined {
   const { rowCount } = source.column;
   const { count } = source.centroids;
   const recall = args.recall ?? RECALL_DEFAULT;
@@ -64,8 +75,9 @@ function planProbes(source: IvfSource, args: NumberSearch): ProbePlan | undefine
     throw new RangeError('nprobe: expected a whole number, at least 1');
   }
   const whole = (args.from ?? 0) === 0 && (args.to ?? rowCount) === rowCount;
-  if (args.exact === true || !whole || cutsBestSide(source, args.bounds)) return undefined;
-  const rows = allowedRows(source, args);
+  if (args.exact === true || !whole || cut) return undefined;
+  const passing = args.allowed ? source.kernels.popcount(args.allowed) : rowCount;
+  const rows = Math.min(rowCount, passing);
   const wanted = nprobe ?? probesFor(source.curve, args.top.limit, recall);
   if (wanted === undefined || rows <= args.top.limit) return undefined;
   const share = rows / rowCount;
@@ -126,17 +138,20 @@ function* scoreLists(source: IvfSource, probe: Probe): Generator<undefined, numb
   return scored;
 }
 
-/** Sets the bits of the places whose rows may be returned. */
-function allowPlaces(
+/** Sets the bits of the places whose rows may be returned; gives how many there are. */
+export function allowPlaces(
   list: List & { readonly rows: Uint32Array },
   allowed: Uint32Array,
   to: Uint32Array,
-): void {
+): number {
+  let count = 0;
   for (let place = list.from; place < list.to; place++) {
     const row = list.rows[place] ?? 0;
     if ((((allowed[row >>> 5] ?? 0) >>> (row & 31)) & 1) === 0) continue;
     to[place >>> 5] = (to[place >>> 5] ?? 0) | (1 << (place & 31));
+    count++;
   }
+  return count;
 }
 
 /** Candidates by their codes, then exact scores; gives how many codes were looked at. */
@@ -211,7 +226,7 @@ export function* ivfSteps(
   const { top, queries } = args;
   const { dim } = source.column;
   if (queries.length !== top.nq * dim) throw new RangeError('queries: expected top.nq x dim');
-  const plan = planProbes(source, args);
+  const plan = planProbes(source, args, cutsBestSide(source, args.bounds));
   if (plan === undefined) return yield* flatSteps(source, args);
   const { probes, recall } = plan;
   const near = yield* nearestLists(source, args, probes);

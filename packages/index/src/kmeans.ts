@@ -20,8 +20,9 @@ export interface Centroids {
 }
 
 /** Rows of the sample for each centroid. */
-const SAMPLE_ROWS = 48;
-const ITERATIONS = 8;
+export const SAMPLE_ROWS = 48;
+/** Times that centroids move. */
+export const ITERATIONS = 8;
 /** Rows that are compared with the centroids together, at most. */
 const BATCH_MAX = 64;
 
@@ -67,20 +68,30 @@ function randomOf(seed: number): (below: number) => number {
   };
 }
 
-/** Rows spread over the column, shuffled, as float32; for 'ip' brought to length 1. */
-function* sampleSteps(
-  column: NumberColumn,
-  of: { readonly count: number; readonly seed: number; readonly scales: Float32Array | undefined },
-): Generator<undefined, Float32Array, undefined> {
-  const { rowCount, dim, rows, element = 'float32' } = column;
+/** Rows spread over a column, shuffled. */
+export function sampleOrder(of: {
+  readonly rowCount: number;
+  readonly count: number;
+  readonly seed: number;
+}): Uint32Array {
   const random = randomOf(of.seed);
   const order = Uint32Array.from({ length: of.count }, (_, i) =>
-    Math.floor((i * rowCount) / of.count),
+    Math.floor((i * of.rowCount) / of.count),
   );
   for (let i = order.length - 1; i > 0; i--) {
     const other = random(i + 1);
     [order[i], order[other]] = [order[other] ?? 0, order[i] ?? 0];
   }
+  return order;
+}
+
+/** Rows of the sample as float32; for 'ip' brought to length 1. */
+function* sampleSteps(
+  column: NumberColumn,
+  of: { readonly count: number; readonly seed: number; readonly scales: Float32Array | undefined },
+): Generator<undefined, Float32Array, undefined> {
+  const { rowCount, dim, rows, element = 'float32' } = column;
+  const order = sampleOrder({ rowCount, count: of.count, seed: of.seed });
   const sample = new Float32Array(of.count * dim);
   const pause = pauseOf(dim);
   for (const [i, row] of order.entries()) {

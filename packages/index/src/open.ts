@@ -6,6 +6,9 @@ import type { GraphView, Kernels } from '@elanus/kernels';
 import { binaryMetric, bitColumn, columnNorms, floatMetric, numberColumn } from './column.ts';
 import type { IndexColumn, NumberColumn } from './column.ts';
 import { bitSteps } from './bin-flat.ts';
+import type { BitSource } from './bin-flat.ts';
+import { bitListSteps } from './bit-lists-search.ts';
+import type { BitListSource } from './bit-lists-search.ts';
 import { flatSteps } from './flat.ts';
 import type { FlatSource } from './flat.ts';
 import type { IndexHandle } from './handle.ts';
@@ -128,6 +131,25 @@ export function ivfSource(flat: FlatSource, file: IndexFile, header: IndexHeader
   };
 }
 
+/** Where the parts of lists of bits lie in their memory. */
+export function bitListSource(
+  flat: BitSource,
+  { memory }: IndexFile,
+  header: IndexHeader,
+): BitListSource {
+  const { codes, centroids, listStarts, listRows, probeCurve } = indexLayout(header).sections;
+  const { lists = 0, dim, rowCount } = header;
+  const metric = flat.metric === 'hamming' ? 'hamming' : 'jaccard';
+  return {
+    ...flat,
+    centroids: { rows: memoryAt(memory, centroids.offset), count: lists, dim, metric },
+    listStarts: wordsAt(memory, listStarts.bytes / 4, listStarts.offset),
+    listRows: wordsAt(memory, lists === 0 ? 0 : rowCount, listRows.offset),
+    listBits: memoryAt(memory, codes.offset),
+    curve: lists === 0 ? [] : readProbeCurve(memory, probeCurve.offset),
+  };
+}
+
 function runToEnd(steps: Generator<undefined, SearchWork, undefined>): SearchWork {
   for (;;) {
     const step = steps.next();
@@ -156,11 +178,13 @@ export function openHandle(kernels: Kernels, handle: IndexHandle): VectorIndex {
   return index;
 }
 
-function bitSearch(kernels: Kernels, { header, column }: IndexHandle): SearchSteps {
+function bitSearch(kernels: Kernels, { header, column, file }: IndexHandle): SearchSteps {
   const source = { kernels, metric: binaryMetric(header.metric), column: bitColumn(column) };
+  const lists = file && isListKind(header.kind) ? bitListSource(source, file, header) : undefined;
   return (args) => {
     const { queries } = args;
     if (!(queries instanceof Uint8Array)) throw new TypeError('queries: expected a Uint8Array');
+    if (lists !== undefined) return bitListSteps(lists, { ...args, queries });
     return bitSteps(source, { ...args, queries });
   };
 }

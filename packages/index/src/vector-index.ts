@@ -10,7 +10,8 @@ import type { IndexHandle } from './handle.ts';
  * the rows as they are, HNSW_BF16: over the rows in bfloat16, then by exact scores. BIN_FLAT:
  * exact, over rows of bits. SPARSE_INVERTED: postings of sparse rows, in blocks that a search
  * leaves out when their best row cannot reach the result. IVF_FLAT: lists of rows around
- * centroids, of which the nearest are searched exactly; IVF_SQ8: by codes, then exactly.
+ * centroids, of which the nearest are searched exactly; IVF_SQ8: by codes, then exactly;
+ * BIN_IVF_FLAT: the same over bits.
  */
 export type IndexKind =
   | 'FLAT'
@@ -20,6 +21,7 @@ export type IndexKind =
   | 'SPARSE_INVERTED'
   | 'IVF_FLAT'
   | 'IVF_SQ8'
+  | 'BIN_IVF_FLAT'
   | 'HNSW_FLAT'
   | 'HNSW_BF16';
 

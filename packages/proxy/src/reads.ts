@@ -498,7 +498,8 @@ const SEARCH_PARAMS: readonly string[] = ['ef', 'nprobe', 'exact', 'dropRatio'];
  */
 function checkProbes(nprobe: number, field: Field): void {
   const { type } = vectorShape(field);
-  const { types }: IndexKindRow = INDEX_KINDS.ivf_flat;
+  const kinds: readonly IndexKindRow[] = [INDEX_KINDS.ivf_flat, INDEX_KINDS.bin_ivf_flat];
+  const types = kinds.flatMap((kind) => kind.types);
   const fits = Number.isInteger(nprobe) && nprobe >= 1 && nprobe <= LIMITS.nprobeMax;
   if (fits && types.includes(type)) return;
   const hint = `It is a whole number from 1 to ${LIMITS.nprobeMax}, for ${types.join(', ')}.`;
