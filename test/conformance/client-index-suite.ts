@@ -160,6 +160,7 @@ export function clientIndexSuite(name: string, open: OpenSubject): void {
       ],
       ['no lists', { kind: 'ivf_flat', nlist: 0 }, { code: 'limit_out_of_range' }],
       ['too many lists', { kind: 'ivf_sq8', nlist: 65_537 }, { code: 'limit_out_of_range' }],
+      ['lists of bits over numbers', { kind: 'bin_ivf_flat' }, { argument: 'index.kind' }],
       ['half a list', { kind: 'ivf_sq8', nlist: 2.5 }, { code: 'limit_out_of_range' }],
       ['lists of a graph', { kind: 'hnsw', nlist: 8 }, { argument: 'index.nlist' }],
       ['too many links of rows', { kind: 'hnsw_flat', m: 65 }, { code: 'limit_out_of_range' }],
@@ -173,6 +174,33 @@ export function clientIndexSuite(name: string, open: OpenSubject): void {
       ['no recall', { kind: 'auto', recall: 0 }, { argument: 'index.recall' }],
       ['too much recall', { kind: 'auto', recall: 1.5 }, { argument: 'index.recall' }],
     ];
+    test('bits: lists by themselves once there are many, found by nprobe and recall', async () => {
+      const bits = collection(freshName(), {
+        id: t.int64({ primary: true }),
+        vec: t.vector(1024, { type: 'binary', metric: 'hamming' }),
+      });
+      const rows = await subject.db.collection(bits);
+      const count = 36_000;
+      const id = BigInt64Array.from({ length: count }, (_, i) => BigInt(i));
+      // Rows of a hundred kinds, with noise of their own.
+      const vec = Uint8Array.from({ length: count * 128 }, (_, i) => {
+        const [row, byte] = [Math.floor(i / 128), i % 128];
+        const noise = byte % 8 === row % 8 ? Math.imul(i + 1, 2_654_435_761) >>> 24 : 0;
+        return (Math.imul(((row % 100) + 1) * 128 + byte, 2_246_822_519) >>> 24) ^ noise;
+      });
+      await rows.insert({ id, vec });
+      const index = async () => (await rows.describe()).indexes[0];
+      const counts = async () => ((await index())?.parts ?? []).map((part) => part.kind);
+      await expect.poll(counts, WAIT).toContain('BIN_IVF_FLAT');
+      const search = { vector: vec.slice(0, 128), limit: 5 };
+      const exact = await rows.search({ ...search, recall: 1 });
+      expect(exact[0]).toMatchObject({ id: 0n, score: 0 });
+      expect((await rows.search(search))[0]).toEqual(exact[0]);
+      expect((await rows.search({ ...search, params: { nprobe: 300 } }))[0]).toEqual(exact[0]);
+      const { segments } = await rows.explain(search);
+      expect(segments.map(({ strategy }) => strategy)).toContain('lists');
+    });
+
     test.each(bad)('refuses %s', async (_name, choice, expected) => {
       const docs = await subject.db.collection(docsOf(freshName()));
       const refused = docs.index('vec', choice as never);
