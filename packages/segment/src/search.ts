@@ -24,6 +24,7 @@ import { keyColumn, keyOfRow } from './key-column.ts';
 import { allowedInSegment, allowedRows, countAllowed, visibleInChunk } from './read-set.ts';
 import type { SegmentRead } from './read-set.ts';
 import { oneQuery, scanQueries, scanRows, type Queries, type ScanQueries } from './scan.ts';
+import { SmallestKeys } from './smallest-keys.ts';
 import { chunkOf, type ChunkView, type SegmentView } from './view.ts';
 
 /** One search over a set of segments; clonable to threads. */
@@ -339,26 +340,55 @@ function rememberAllowed(read: SegmentRead, task: SearchTask): AllowedIn {
 const TIE_ROWS = 4096;
 
 /**
- * More rows than there is room for share the worst score: looks at all of them and keeps those with
- * the smallest keys, so that the answer does not depend on how rows lie.
+ * More rows than there is room for share the worst score: keeps those with the smallest keys, so
+ * that the answer does not depend on how rows lie.
  */
-function settleTies(
-  kernels: Kernels,
-  found: Found & {
-    readonly q: number;
-    readonly entries: Entry[];
-    readonly allowedIn: AllowedIn;
-  },
-): void {
-  const { task, read, q, entries } = found;
+function settleTies(kernels: Kernels, found: Tied): void {
+  const { task, entries } = found;
   const worst = entries[entries.length - 1]?.score ?? 0;
   const keep = entries.filter((entry) => entry.score === worst).length;
+  const smallest = new SmallestKeys(keep);
+  // Sparse rows that share nothing with the query score 0. All others score more and were found,
+  // unless bounds left them out: nothing to compute.
+  const open = task.bounds === undefined || task.bounds.max === Infinity;
+  if (task.ready.kind === 'sparse' && worst === 0 && open) offerOthers(found, smallest);
+  else offerTied(kernels, { ...found, worst }, smallest);
+  const { rows } = smallest;
+  if (rows.length !== keep) return;
+  entries.splice(entries.length - keep, keep, ...rows.map((row) => ({ ...row, score: worst })));
+}
+
+/** A query whose border is a tie. */
+interface Tied extends Found {
+  readonly q: number;
+  readonly entries: Entry[];
+  readonly allowedIn: AllowedIn;
+}
+
+/** Offers all rows but those that have a better score. */
+function offerOthers({ task, read, entries, allowedIn }: Tied, smallest: SmallestKeys): void {
+  const without = new Set(entries.filter(({ score }) => score !== 0).map(({ row }) => row));
+  for (const chunk of read.view.chunks) {
+    const column = keyColumn(chunk, task.keyField);
+    const { rowBase } = chunk;
+    const [to, allowed] = [visibleInChunk(read, chunk), allowedIn(chunk)];
+    smallest.offerRows({ column, rowBase, from: 0, to, allowed, without });
+  }
+}
+
+/** Looks for all rows of the worst score, and offers them. */
+function offerTied(
+  kernels: Kernels,
+  found: Tied & { readonly worst: number },
+  smallest: SmallestKeys,
+): void {
+  const { task, read, q, worst } = found;
   const queries = oneQuery(task.ready, q, task.nq);
-  let best: Entry[] = [];
   const top = createTopK(1, TIE_ROWS);
   for (const chunk of read.view.chunks) {
     const rows = visibleInChunk(read, chunk);
     const allowed = found.allowedIn(chunk);
+    const column = keyColumn(chunk, task.keyField);
     for (let from = 0; from < rows; from += TIE_ROWS) {
       top.counts[0] = 0;
       const to = Math.min(rows, from + TIE_ROWS);
@@ -366,12 +396,10 @@ function settleTies(
       scanChunk(kernels, { task, chunk, rows: to, from, allowed, top, bounds, queries });
       for (let i = 0; i < (top.counts[0] ?? 0); i++) {
         const row = top.rows[i] ?? 0;
-        best.push({ score: worst, row, key: keyOfRow(read.view, task.keyField, row) });
+        smallest.offer(column, row - chunk.rowBase, row);
       }
-      best = best.sort((a, b) => compareKeys(a.key, b.key)).slice(0, keep);
     }
   }
-  if (best.length === keep) entries.splice(entries.length - keep, keep, ...best);
 }
 
 /** Rows of the segment that pass, ascending. For scalar reads. */
