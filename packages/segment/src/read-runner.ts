@@ -10,6 +10,7 @@ import { ViewSender } from './kept-views.ts';
 import { narrowReads } from './narrow.ts';
 import type { Queries } from './scan.ts';
 import { rowsPassing } from './read-set.ts';
+import { searchCost } from './search-cost.ts';
 import { searchSegments, type SearchOutput, type SearchTask } from './search.ts';
 import { countRows, selectRows, type Selection, type SelectTask } from './select.ts';
 import { segmentThreads } from './threads.ts';
@@ -17,19 +18,6 @@ import type { SegmentView } from './view.ts';
 
 /** Multiply-adds that run inline: about half a millisecond on one core of a small server. */
 const INLINE_WORK_MAX = 1_600_000;
-/** Rows that a walk meets, at least, and for each result that it looks for. */
-const WALK_ROWS = 300;
-const WALK_ROWS_OF_RESULT = 20;
-/** Results that a walk looks for when it is to find a share of them, roughly. */
-const WALK_RESULTS = 48;
-/**
- * A row that a walk meets takes as long as so many multiply-adds of a scan, since it lies anywhere;
- * of each of its own, less: they are codes.
- */
-const WALK_WORK_MIN = 400;
-const CODE_WORK = 0.4;
-/** A walk, or the scan that is chosen instead, takes so much longer when rows are left out. */
-const FILTERED_WALK = 3;
 /** Rows a filter may look at inline; JSON costs up to 100 ns a row. */
 const INLINE_FILTER_ROWS_MAX = 2_000;
 /** Rows that an index answers for in the time that a filter looks at one. */
@@ -74,7 +62,7 @@ export class ReadRunner {
 
   /** Searches; see `searchSegments`. Short ones are answered in this turn. */
   search(task: SearchTask, caller?: BusCaller): Awaitable<Searched> {
-    const short = workOf(task) <= INLINE_WORK_MAX && task.limit * task.nq <= 1_000;
+    const short = searchCost(task) <= INLINE_WORK_MAX && task.limit * task.nq <= 1_000;
     const filtered = filteredRows(task) > INLINE_FILTER_ROWS_MAX;
     if (short && !filtered) return { output: searchSegments(this.kernels, task), where: 'inline' };
     const output = this.#searchOnThread(task, caller?.signal);
@@ -159,38 +147,6 @@ export class ReadRunner {
 /** Queries in arrays of their own: a thread gets the whole buffer that an array lies in. */
 function ownQueries(queries: Queries): Queries {
   return queries.kind === 'vector' ? { ...queries, values: queries.values.slice() } : queries;
-}
-
-/** Multiply-adds of a search, or what takes as long. */
-function workOf(task: SearchTask): number {
-  const { reads, effort, field, filter, bounds, limit, nq } = task;
-  const walks = !effort.exact && bounds === undefined;
-  const wider = filter === undefined ? 1 : FILTERED_WALK;
-  const one = reads.reduce((sum, { view, visibleRows }) => {
-    const graph = walks && view.indexes.get(field)?.header.kind.startsWith('HNSW') === true;
-    const dim = rowWork(task, view);
-    if (!graph) return sum + visibleRows * dim;
-    const results = Math.max(effort.ef ?? WALK_RESULTS, limit);
-    const met = Math.min(visibleRows, Math.max(WALK_ROWS, results * WALK_ROWS_OF_RESULT));
-    return sum + met * Math.max(dim * CODE_WORK, WALK_WORK_MIN) * wider;
-  }, 0);
-  return one * nq;
-}
-
-/** A sparse entry takes as long as so many multiply-adds of dense rows; so do 32 bits as one. */
-const SPARSE_WORK = 8;
-const BITS_OF_WORK = 32;
-
-/** Multiply-adds that one row takes. */
-function rowWork({ queries, field }: SearchTask, view: SegmentView): number {
-  if (queries.kind === 'vector') {
-    return queries.type === 'binary' ? queries.dim / BITS_OF_WORK : queries.dim;
-  }
-  const entries = view.chunks.reduce((sum, { vectors }) => {
-    const rows = vectors.get(field);
-    return sum + (rows?.type === 'sparse' ? rows.entries : 0);
-  }, 0);
-  return (1 + entries / Math.max(1, view.rowCount)) * SPARSE_WORK;
 }
 
 /** Rows that a filter looks at, or what takes as long. */
