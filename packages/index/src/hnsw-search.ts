@@ -9,7 +9,7 @@ import {
 } from '@elanus/kernels';
 import type { GraphMode, GraphView, SearchGraph, TopK } from '@elanus/kernels';
 
-import { RECALL_DEFAULT } from './recall-curve.ts';
+import { recallAimed } from './recall-curve.ts';
 import type { FilteredCurve, RecallCurve, Width, WidthMemo } from './recall-curve.ts';
 import { allowedRows, alone, candidatesFor, cutsBestSide, scanSteps } from './sq8-search.ts';
 import type { ScanSource } from './sq8-search.ts';
@@ -145,7 +145,7 @@ function widthOfSearch(source: HnswSource, args: NumberSearch, share: number): W
   const { filtered } = source;
   const measured = filtered.findLast((one) => one.share <= share) ?? filtered[0];
   if (measured !== undefined) {
-    const asked = { limit: args.top.limit, recall: args.recall ?? RECALL_DEFAULT };
+    const asked = { limit: args.top.limit, recall: recallAimed(args.recall) };
     const wider = measured.widths.find(measured.curve, asked);
     if (wider === undefined) return undefined;
     const stricter = Math.max(1, measured.share / share);
@@ -157,8 +157,7 @@ function widthOfSearch(source: HnswSource, args: NumberSearch, share: number): W
 
 function widthUnfiltered(source: HnswSource, args: NumberSearch): Width | undefined {
   const { limit } = args.top;
-  const recall = args.recall ?? RECALL_DEFAULT;
-  if (!(recall > 0 && recall <= 1)) throw new RangeError('recall: expected more than 0, at most 1');
+  const recall = recallAimed(args.recall);
   return source.widths.find(source.curve, { limit, ef: args.ef, recall });
 }
 

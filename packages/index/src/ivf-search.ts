@@ -6,7 +6,7 @@ import type { FlatSource } from './flat.ts';
 import type { Centroids } from './kmeans.ts';
 import { probesFor, recallOfProbes } from './probe-curve.ts';
 import type { ProbePoint } from './probe-curve.ts';
-import { RECALL_DEFAULT } from './recall-curve.ts';
+import { recallAimed } from './recall-curve.ts';
 import { alone, candidatesFor, cutsBestSide } from './sq8-search.ts';
 import { OVERSHOOT_MAX, placeQuery } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
@@ -68,8 +68,7 @@ export interface ProbePlan {
 export function planProbes(source: Probed, args: IndexSearch, cut: boolean): ProbePlan | undefined {
   const { rowCount } = source.column;
   const { count } = source.centroids;
-  const recall = args.recall ?? RECALL_DEFAULT;
-  if (!(recall > 0 && recall <= 1)) throw new RangeError('recall: expected more than 0, at most 1');
+  const recall = recallAimed(args.recall);
   const { nprobe } = args;
   if (nprobe !== undefined && !(Number.isInteger(nprobe) && nprobe >= 1)) {
     throw new RangeError('nprobe: expected a whole number, at least 1');
