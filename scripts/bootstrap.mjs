@@ -1,9 +1,9 @@
 // Behind `npm start` and `npm test`: runs on any Node >= 20 with npm. Installs with a pinned pnpm
 // and the frozen lockfile, builds, and hands over to Node 24. Nothing is installed outside this
-// folder, but by clang-tidy and arm64, which as root ask apt-get for what they need.
+// folder, but by clang-tidy, arm64 and engines, which as root ask apt-get for what they need.
 //
 // node scripts/bootstrap.mjs demo | test | check | sanitize | clang-tidy | arm64 |
-//   examples [arguments handed on]
+//   engines | examples [arguments handed on]
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -36,6 +36,11 @@ const TASKS = {
     args: [],
   },
   arm64: { says: 'run the kernels on an emulated arm64', entry: 'scripts/arm64.mjs', args: [] },
+  engines: {
+    says: 'build hnswlib and faiss, and test with them',
+    entry: 'packages/index/scripts/build-engines.mjs',
+    args: ['--test'],
+  },
   examples: { says: 'run the examples', entry: 'scripts/examples.mjs', args: [] },
 };
 const root = dirname(dirname(fileURLToPath(import.meta.url)));

@@ -32,3 +32,11 @@ export type { BuildTask } from './threads/build.ts';
 export { sharedTask } from './shared-task.ts';
 export type { ScalarColumn, ScalarIndex, ScalarValue, ValueSpan } from './scalar/scalar-index.ts';
 export { buildScalarIndex, findRows, isScalarColumn } from './scalar/scalar-index.ts';
+export type {
+  ForeignHandle,
+  ForeignIndex,
+  ForeignKind,
+  ForeignParams,
+  ForeignPlan,
+} from './adapters/foreign-index.ts';
+export { buildForeign, openForeign } from './adapters/foreign-index.ts';
