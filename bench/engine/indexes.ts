@@ -1,7 +1,12 @@
 /** Our index called from Node beside other indexes: searches at the same recall, and builds. */
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildSteps, openIndex, type VectorIndex } from '../../packages/index/src/index.ts';
+import {
+  buildSteps,
+  openIndex,
+  type IndexFile,
+  type VectorIndex,
+} from '../../packages/index/src/index.ts';
 import { createTopK, type Kernels, type TopK } from '../../packages/kernels/src/index.ts';
 import { note, type Figure } from '../bench.ts';
 import { QUERIES, type BenchData, type DataName } from '../index/data.ts';
@@ -30,14 +35,24 @@ function cpu(): number {
   return (user + system) / 1000;
 }
 
-function built(kernels: Kernels, data: BenchData): { readonly index: VectorIndex; ms: number } {
+/** An index over the rows of a set, built by one thread. */
+export interface Built {
+  readonly index: VectorIndex;
+  readonly file: IndexFile;
+  /** Processor time. */
+  readonly ms: number;
+}
+
+/** Builds what a database would. */
+export function built(kernels: Kernels, data: BenchData): Built {
   const { metric, column } = data;
   const started = cpu();
   const steps = buildSteps({ kernels, kind: 'HNSW', metric, column });
   let step = steps.next();
   while (step.done !== true) step = steps.next();
   const ms = cpu() - started;
-  return { index: openIndex({ kernels, column, image: { ...step.value, path: 'bench' } }), ms };
+  const file = step.value;
+  return { index: openIndex({ kernels, column, image: { ...file, path: 'bench' } }), file, ms };
 }
 
 function ours(index: VectorIndex, { column, queries }: BenchData): Contender {
@@ -70,12 +85,11 @@ function peersOf(data: BenchData): readonly Peer[] {
 
 /** Searches and builds of one set of data, with the ratios that they have to reach; and curves. */
 export async function indexFigures(
-  kernels: Kernels,
   data: BenchData,
   truth: TopK,
+  { index, ms: ownMs }: Built,
 ): Promise<{ readonly figures: readonly Figure[]; readonly curves: readonly Curve[] }> {
   const { name, column } = data;
-  const { index, ms: ownMs } = built(kernels, data);
   const figures: Figure[] = [
     { what: `${name}: build, one thread`, measured: ownMs / 1000, unit: 's' },
     {

@@ -8,7 +8,7 @@
 import { closeSync, fdatasyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../packages/runtime/src/index.ts';
-import { localLogStore, nodeFs } from '../../packages/storage/src/index.ts';
+import { localLogStore, nodeFs } from '../../packages/storage/src/local-stores.ts';
 
 const RECORD = Buffer.alloc(500 * 1024, 7);
 const RECORDS = 6;
