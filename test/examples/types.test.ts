@@ -31,9 +31,8 @@ test('the examples compile', async () => {
   expect(await complaints(join(here, 'tsconfig.json'))).toBe('');
 });
 
-test('the blocks of the README compile', async () => {
-  const blocks = blocksOf(await readFile(join(root, 'README.md'), 'utf8'));
-  expect(blocks.length).toBeGreaterThanOrEqual(2);
+/** What the compiler says about programs, each a module of its own. */
+async function complaintsAbout(blocks: readonly string[]): Promise<string> {
   const folder = await mkdtemp(join(here, 'made-'));
   try {
     const names = blocks.map((_, i) => `block-${i + 1}.ts`);
@@ -42,8 +41,26 @@ test('the blocks of the README compile', async () => {
     for (const [i, source] of blocks.entries()) {
       await writeFile(join(folder, names[i] ?? ''), `${source}\nexport {};\n`);
     }
-    expect(await complaints(folder)).toBe('');
+    return await complaints(folder);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+test('the blocks of the README compile', async () => {
+  const blocks = blocksOf(await readFile(join(root, 'README.md'), 'utf8'));
+  expect(blocks.length).toBeGreaterThanOrEqual(2);
+  expect(await complaintsAbout(blocks)).toBe('');
+});
+
+/** What the pages take for granted. */
+const BEFORE = `
+import { collection, t, type Db, type SparseInput } from 'elanus';
+declare const db: Db;
+`;
+
+test.each(['indexes', 'vectors'])('the blocks of docs/%s.md compile', async (page) => {
+  const blocks = blocksOf(await readFile(join(root, 'docs', `${page}.md`), 'utf8'));
+  expect(blocks.length).toBeGreaterThanOrEqual(1);
+  expect(await complaintsAbout(blocks.map((block) => BEFORE + block))).toBe('');
 });
