@@ -40,7 +40,6 @@ export class ReadRunner {
   readonly choice: KernelChoice;
   readonly #pools: readonly Pool[];
   readonly #views: ViewSender;
-  #next = 0;
 
   /** `kept`: threads keep what they are sent, until `forget`; for segments that do not grow. */
   constructor(choice: KernelChoice, pools: readonly Pool[], options: { kept?: boolean } = {}) {
@@ -135,9 +134,9 @@ export class ReadRunner {
     return pool.run({ entry: segmentThreads.read, name, input }, signal ? { signal } : {});
   }
 
-  /** The pool with the shortest queue, in turn among equals. */
+  /** The pool with the shortest queue; the first of equals, whose thread was awake last. */
   #pool(): Pool {
-    let pool = this.#pools[this.#next++ % this.#pools.length];
+    let [pool] = this.#pools;
     for (const other of this.#pools) if (pool && other.pending < pool.pending) pool = other;
     if (pool === undefined) throw new Error('assertion failed: a world has a search pool');
     return pool;
