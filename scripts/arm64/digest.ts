@@ -10,7 +10,7 @@ import type { IndexColumn, IndexKind } from '../../packages/index/src/index.ts';
 import { bytesOf, floatsOf, loadKernels } from '../../packages/kernels/src/index.ts';
 import { narrowRows, sparseRows } from '../../test/golden/v1/index/narrow-rows.ts';
 
-const ROWS = 3000;
+const ROWS = 1500;
 const DIM = 20;
 const kernels = loadKernels();
 
