@@ -125,6 +125,37 @@ export function clientIndexSuite(name: string, open: OpenSubject): void {
       expect(await points.search({ ...search, params: { nprobe: 1 } })).toEqual(exact);
     });
 
+    test('ivf_rabitq: 1-bit codes, lists and candidates as many as asked', async () => {
+      const made = pointsOf(freshName(), { kind: 'ivf_rabitq', nlist: 32 });
+      const points = await subject.db.collection(made);
+      const { id, vec } = columns();
+      await points.insert({ id, vec });
+      const index = async () => (await points.describe()).indexes[0];
+      await expect.poll(async () => (await index())?.indexedRows, WAIT).toBe(ROWS);
+      expect((await index())?.choice).toEqual({ kind: 'ivf_rabitq', nlist: 32 });
+      const part = { kind: 'IVF_RABITQ', params: { nlist: 32 }, rows: ROWS };
+      expect((await index())?.parts).toMatchObject([part]);
+
+      const search = { vector: vec.slice(80, 88), limit: 10 };
+      const exact = await points.search({ ...search, recall: 1 });
+      const wide = { nprobe: 32, refine: 1_000 };
+      expect(await points.search({ ...search, params: wide })).toEqual(exact);
+      const few = await points.search({ ...search, params: { nprobe: 1, refine: 4 } });
+      expect(few).toHaveLength(10);
+      expect(few[0]).toEqual(exact[0]);
+      const plan = await points.explain({ ...search, params: { nprobe: 8, refine: 4 } });
+      expect(plan.segments).toMatchObject([{ index: 'IVF_RABITQ', strategy: 'lists' }]);
+    });
+
+    test.each([0, 0.5, -1, 1_025, Number.NaN])('refuses %s candidates a result', async (refine) => {
+      const docs = await subject.db.collection(docsOf(freshName()));
+      const search = docs.search({ vector: [1, 0, 0, 0], params: { refine } } as never);
+      expect(await detailsOf(search)).toMatchObject({
+        code: 'invalid_argument',
+        argument: 'params.refine',
+      });
+    });
+
     test.each([0, -1, 1.5, 65_537, 1e9])('refuses to look at %s lists', async (nprobe) => {
       const docs = await subject.db.collection(docsOf(freshName()));
       const search = docs.search({ vector: [1, 0, 0, 0], params: { nprobe } } as never);
@@ -162,6 +193,12 @@ export function clientIndexSuite(name: string, open: OpenSubject): void {
       ['too many lists', { kind: 'ivf_sq8', nlist: 65_537 }, { code: 'limit_out_of_range' }],
       ['lists of bits over numbers', { kind: 'bin_ivf_flat' }, { argument: 'index.kind' }],
       ['half a list', { kind: 'ivf_sq8', nlist: 2.5 }, { code: 'limit_out_of_range' }],
+      [
+        'too many lists of bits',
+        { kind: 'ivf_rabitq', nlist: 1e6 },
+        { code: 'limit_out_of_range' },
+      ],
+      ['candidates of an index', { kind: 'ivf_rabitq', refine: 2 }, { argument: 'index.refine' }],
       ['lists of a graph', { kind: 'hnsw', nlist: 8 }, { argument: 'index.nlist' }],
       ['too many links of rows', { kind: 'hnsw_flat', m: 65 }, { code: 'limit_out_of_range' }],
       [

@@ -80,7 +80,8 @@ interface Tuning {
   readonly recall?: number;
   /**
    * Instead: `ef`, how many results a walk of a graph looks for; `nprobe`, how many lists of an IVF
-   * index are looked at; `exact: 1`; `dropRatio`, the share of a sparse query's smallest values
+   * index are looked at; `refine`, how many rows of 1-bit codes are scored exactly for each
+   * result; `exact: 1`; `dropRatio`, the share of a sparse query's smallest values
    * that candidates are found without, 0 when not said.
    */
   readonly params?: Readonly<Record<string, number>>;

@@ -8,6 +8,8 @@ export interface SearchEffort {
   readonly ef?: number | undefined;
   /** IVF: lists that are looked at, whatever the recall. */
   readonly nprobe?: number | undefined;
+  /** IVF_RABITQ: rows scored exactly for each result, whatever the recall. */
+  readonly refine?: number | undefined;
   /** SPARSE_INVERTED: share of a query's smallest values that candidates are found without. */
   readonly dropRatio?: number | undefined;
 }

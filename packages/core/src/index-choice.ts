@@ -40,6 +40,7 @@ export const INDEX_KINDS = {
   ivf_flat: { types: NUMBERS, params: LISTS },
   ivf_sq8: { types: NUMBERS, params: LISTS },
   bin_ivf_flat: { types: ['binary'], params: LISTS },
+  ivf_rabitq: { types: NUMBERS, params: LISTS },
   sparse_inverted: { types: ['sparse'], params: {} },
 } as const satisfies Readonly<Record<string, IndexKindRow>>;
 

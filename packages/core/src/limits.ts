@@ -27,6 +27,8 @@ export const LIMITS = {
   efMax: 32_768,
   /** Lists that a search may look at: as many as an index may have. */
   nprobeMax: 65_536,
+  /** Rows that a search by 1-bit codes may score exactly for each result. */
+  refineMax: 1_024,
   /** One encoded row: so that any row fits a broker's message of 1 MiB. */
   rowBytesMax: 768 * 1024,
   /** One log record is cut at this size: big enough to amortise, small enough for a short turn. */

@@ -49,6 +49,8 @@ const SCANNED_BIT_BYTES = 4 * 1024 * 1024;
 const HIGH_RECALL = 0.99;
 /** Degrees that are tried when memory is short, the best first. */
 const DEGREES = [16, 8, 4] as const;
+/** 1-bit codes of fewer numbers tell too little, and are hardly shorter than 8-bit ones. */
+const BITS_DIM_MIN = 128;
 /** What a build of a graph needs besides its file: order, twins, marks of walks. */
 const BUILD_ROW_BYTES = 32;
 const BUILD_BYTES = 16 * 1024 * 1024;
@@ -67,7 +69,7 @@ export function indexSpec(wish: IndexWish): IndexSpec | undefined {
   const kind = choice.kind.toUpperCase() as IndexKind;
   const params = indexParams(choice);
   if (!isListKind(kind)) return { kind, params };
-  return { kind, params: { nlist: Math.max(1, listCount(params, wish.rowCount)) } };
+  return { kind, params: { nlist: Math.max(1, listCount(kind, params, wish.rowCount)) } };
 }
 
 function autoIndex(wish: IndexWish, recall: number): IndexSpec {
@@ -80,14 +82,26 @@ function autoIndex(wish: IndexWish, recall: number): IndexSpec {
     const spec = graphOf(wish, recall);
     if (spec !== undefined) return spec;
   }
-  return fits(coded, wish) ? coded : { kind: 'FLAT', params: {} };
+  if (fits(coded, wish)) return coded;
+  return (scanned ? undefined : bitsOf(wish)) ?? { kind: 'FLAT', params: {} };
+}
+
+/** 1-bit codes, where they are shorter than 8-bit ones and memory has room for them. */
+function bitsOf(wish: IndexWish): IndexSpec | undefined {
+  if (wish.dim < BITS_DIM_MIN) return undefined;
+  const kind = 'IVF_RABITQ';
+  const spec = { kind, params: { nlist: listCount(kind, undefined, wish.rowCount) } } as const;
+  return fits(spec, wish) ? spec : undefined;
 }
 
 /** Lists of bits where a scan would take long, and memory has room for them. */
 function bitIndex(wish: IndexWish, recall: number | undefined): IndexSpec | undefined {
   const { rowCount, dim } = wish;
   if (recall === 1 || (rowCount * dim) / 8 <= SCANNED_BIT_BYTES) return undefined;
-  const spec: IndexSpec = { kind: 'BIN_IVF_FLAT', params: { nlist: listCount({}, rowCount) } };
+  const spec: IndexSpec = {
+    kind: 'BIN_IVF_FLAT',
+    params: { nlist: listCount('BIN_IVF_FLAT', {}, rowCount) },
+  };
   return fits(spec, wish) ? spec : undefined;
 }
 
@@ -112,14 +126,14 @@ export function buildBytes(
   const { kind } = spec;
   const { metric, dim, rowCount } = shape;
   const graph = isGraphKind(kind) ? graphShape(builderParams(spec), rowCount) : undefined;
-  const lists = isListKind(kind) ? listCount(builderParams(spec), rowCount) : undefined;
+  const lists = isListKind(kind) ? listCount(kind, builderParams(spec), rowCount) : undefined;
   const { bytes } = indexLayout({ kind, metric, dim, rowCount, graph, lists });
   if (lists !== undefined && isBitKind(kind)) {
     return bytes + bitListBuildBytes({ count: lists, dim, rowCount });
   }
   if (lists !== undefined) {
     const coded = indexLayout({ kind: codedKind(kind), metric, dim, rowCount }).bytes;
-    return bytes + coded + listBuildBytes({ count: lists, dim, rowCount });
+    return bytes + coded + listBuildBytes(kind, { count: lists, dim, rowCount });
   }
   return isGraphKind(kind) ? bytes + rowCount * BUILD_ROW_BYTES + BUILD_BYTES : bytes;
 }

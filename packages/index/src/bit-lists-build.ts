@@ -99,5 +99,5 @@ export function* bitListBuildSteps(
     if (place % pause === 0) yield;
   }
   const { probeCurve } = indexLayout(into.header).sections;
-  writeProbeCurve(into.file.memory, probeCurve.offset, yield* measure(source));
+  writeProbeCurve(into.file.memory, probeCurve, yield* measure(source));
 }

@@ -110,8 +110,8 @@ describe.each(METRICS)('lists of bits, %s', (metric) => {
   });
 
   test('its curve rises and ends near the truth', () => {
-    const { offset } = indexLayout(readIndexHeader({ ...file, path: 'bits' })).sections.probeCurve;
-    const curve = readProbeCurve(file.memory, offset).filter(({ limit }) => limit === 10);
+    const { probeCurve } = indexLayout(readIndexHeader({ ...file, path: 'bits' })).sections;
+    const curve = readProbeCurve(file.memory, probeCurve).filter(({ limit }) => limit === 10);
     expect(curve.length).toBeGreaterThan(3);
     expect(curve.map(({ recall }) => recall)).toEqual(
       curve.map(({ recall }) => recall).sort((a, b) => a - b),

@@ -210,7 +210,7 @@ function firstHeader(plan: IndexPlan): IndexHeader {
   const { dim, rowCount, element } = plan.column;
   checkKind(plan);
   const graph = isGraphKind(kind) ? graphShape(params, rowCount) : undefined;
-  const lists = isListKind(kind) ? listCount(params, rowCount) : undefined;
+  const lists = isListKind(kind) ? listCount(kind, params, rowCount) : undefined;
   return { kind, metric, dim, rowCount, element, graph, lists, ...NO_CODES };
 }
 
@@ -331,7 +331,7 @@ function stepsOf(plan: IndexPlan): number {
   const coded = CODED_KINDS.includes(plan.kind) ? calls * (16 + 2 * CALIBRATION_QUERIES) : 0;
   // A step links eight rows or merges the links of 32 targets: see crew.ts.
   const linked = isGraphKind(plan.kind) ? rowCount * 0.56 : 0;
-  const lists = isListKind(plan.kind) ? listCount(plan.params, rowCount) : 0;
+  const lists = isListKind(plan.kind) ? listCount(plan.kind, plan.params, rowCount) : 0;
   const shape = { count: lists, dim, rowCount };
   const steps = isBitKind(plan.kind) ? bitListStepCount : listStepCount;
   const listed = lists > 0 ? steps(shape) : 0;

@@ -106,7 +106,8 @@ describe.each(availableIsas())('%s: an index over a narrower column', (isa) => {
     const { narrow, wide, queries } = twins(kernels, element, { rows: 1200, dim: 19 });
     const allowed = createBitset(1200);
     for (let row = 0; row < 1200; row += 3) setBit(allowed, row);
-    const kinds = ['FLAT', 'FLAT_SQ8', 'HNSW', 'HNSW_FLAT', 'IVF_FLAT', 'IVF_SQ8'] as const;
+    const lists = ['IVF_FLAT', 'IVF_SQ8', 'IVF_RABITQ'] as const;
+    const kinds = ['FLAT', 'FLAT_SQ8', 'HNSW', 'HNSW_FLAT', ...lists] as const;
     for (const kind of kinds) {
       for (const metric of METRICS) {
         const [own, twin] = [narrow, wide].map((column) => {

@@ -84,6 +84,7 @@ const FILES = [
   { kind: 'HNSW_BF16', metric: 'cosine', column, element: 'float32' },
   { kind: 'IVF_FLAT', metric: 'cosine', column, element: 'float32' },
   { kind: 'IVF_SQ8', metric: 'ip', column: narrowColumn('float16'), element: 'float16' },
+  { kind: 'IVF_RABITQ', metric: 'cosine', column: narrowColumn('int8'), element: 'int8' },
   { kind: 'BIN_FLAT', metric: 'jaccard', column: narrowColumn('binary'), element: 'binary' },
   { kind: 'BIN_IVF_FLAT', metric: 'hamming', column: narrowColumn('binary'), element: 'binary' },
 ] as const;

@@ -3,11 +3,11 @@ import { crc32 } from '@elanus/kernels/checksum';
 import { ElanusError } from '@elanus/core';
 import type { Metric } from '@elanus/core';
 import { BIT_DIM_MAX, bytesOf, DEGREE_MAX, DIM_MAX, graphCount } from '@elanus/kernels';
-import { graphStride, sq8Stride } from '@elanus/kernels';
+import { graphStride, rabitqBits, rabitqSigns, sq8Stride } from '@elanus/kernels';
 import type { Kernels, RowMemory, Sq8Grid } from '@elanus/kernels';
 
 import type { ColumnElement } from './column.ts';
-import { PROBE_CURVE_BYTES } from './probe-curve.ts';
+import { PROBE_CURVE_BYTES, REFINE_CURVE_BYTES } from './probe-curve.ts';
 import type { IndexKind } from './vector-index.ts';
 
 /**
@@ -64,6 +64,7 @@ const KINDS: readonly IndexKind[] = [
   'HNSW_FLAT',
   'HNSW_BF16',
   'BIN_IVF_FLAT',
+  'IVF_RABITQ',
 ];
 const METRICS: readonly Metric[] = ['l2', 'ip', 'cosine', 'hamming', 'jaccard', 'tanimoto'];
 const ELEMENTS: readonly (ColumnElement | 'sparse')[] = [
@@ -110,7 +111,23 @@ const LIST_SECTIONS = [
   'listRows',
   'probeCurve',
 ] as const;
-const ALL_SECTIONS = [...DENSE_SECTIONS, ...LIST_SECTIONS.slice(4), ...SPARSE_SECTIONS] as const;
+/** Sections of lists of 1-bit codes: see rabitq.ts of the kernels. */
+const RABITQ_SECTIONS = [
+  'codes',
+  'factors',
+  'signs',
+  'inverseNorms',
+  'centroids',
+  'listStarts',
+  'listRows',
+  'probeCurve',
+] as const;
+const ALL_SECTIONS = [
+  ...DENSE_SECTIONS,
+  ...LIST_SECTIONS.slice(4),
+  ...SPARSE_SECTIONS,
+  ...RABITQ_SECTIONS.slice(1, 3),
+] as const;
 /** Bytes of a recall curve: see recall-curve.ts. */
 export const CURVE_BYTES = 2048;
 /** Places in the header: four in a first table, five in a second one. */
@@ -128,7 +145,8 @@ export function isGraphKind(kind: IndexKind): boolean {
 
 /** Whether a kind is of lists around centroids. */
 export function isListKind(kind: IndexKind): boolean {
-  return kind === 'IVF_FLAT' || kind === 'IVF_SQ8' || kind === 'BIN_IVF_FLAT';
+  const lists: readonly IndexKind[] = ['IVF_FLAT', 'IVF_SQ8', 'BIN_IVF_FLAT', 'IVF_RABITQ'];
+  return lists.includes(kind);
 }
 
 /** Whether a kind is over rows of bits. */
@@ -136,16 +154,18 @@ export function isBitKind(kind: IndexKind): boolean {
   return kind === 'BIN_FLAT' || kind === 'BIN_IVF_FLAT';
 }
 
+function namesOf(kind: IndexKind): readonly SectionName[] {
+  if (kind === 'IVF_RABITQ') return RABITQ_SECTIONS;
+  if (isListKind(kind)) return LIST_SECTIONS;
+  return kind === 'SPARSE_INVERTED' ? SPARSE_SECTIONS : DENSE_SECTIONS;
+}
+
 /** What stands in the nine places of the header; some kinds have fewer sections. */
 function placesOf(
   kind: IndexKind,
   layout: IndexLayout,
 ): readonly { readonly name: SectionName | 'unused'; readonly section: Section; at: number }[] {
-  const names: readonly SectionName[] = isListKind(kind)
-    ? LIST_SECTIONS
-    : kind === 'SPARSE_INVERTED'
-      ? SPARSE_SECTIONS
-      : DENSE_SECTIONS;
+  const names = namesOf(kind);
   return Array.from({ length: PLACES }, (_, i) => {
     const name = names[i] ?? 'unused';
     const at = i < FIRST_TABLE ? 64 + i * 16 : 160 + (i - FIRST_TABLE) * 16;
@@ -217,6 +237,7 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 /** Bytes of a row of codes, of numbers as a graph keeps them, of bits as lists do. */
 export function codeStride(shape: Pick<IndexShape, 'kind' | 'dim'>): number {
   const { kind, dim } = shape;
+  if (kind === 'IVF_RABITQ') return rabitqBits(dim) / 8;
   if (kind === 'HNSW_BF16') return aligned(dim * 2);
   if (isBitKind(kind)) return dim / 8;
   return kind === 'HNSW' ? graphStride(dim) : sq8Stride(dim);
@@ -243,13 +264,14 @@ function denseSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
   const coded = kind === 'FLAT_SQ8' || kind === 'HNSW' || kind === 'IVF_SQ8';
   const copied = kind === 'HNSW_BF16' || kind === 'BIN_IVF_FLAT';
   const { lists = 0 } = shape;
+  const bits = kind === 'IVF_RABITQ' ? rabitqBits(shape.dim) : 0;
   const { degree, nodes } = graph ?? { degree: 0, nodes: 0 };
   let upper = 0;
   for (let layer = 1; degree > 1 && graphCount(nodes, degree, layer) > 0; layer++) {
     upper += graphCount(nodes, degree, layer);
   }
   return {
-    codes: coded || copied ? rowCount * codeStride(shape) : 0,
+    codes: coded || copied || bits > 0 ? rowCount * codeStride(shape) : 0,
     terms: coded ? rowCount * 4 : 0,
     norms: coded && metric === 'ip' ? rowCount * 4 : 0,
     inverseNorms: metric === 'cosine' ? rowCount * 4 : 0,
@@ -258,10 +280,12 @@ function denseSizes(shape: IndexShape): Partial<Record<SectionName, number>> {
     upperRows: nodes > 0 ? graphCount(nodes, degree, 1) * 4 : 0,
     upperLinks: upper * degree * 4,
     curve: nodes > 0 ? CURVE_BYTES : 0,
-    centroids: lists * (isBitKind(kind) ? shape.dim / 8 : shape.dim * 4),
+    factors: bits > 0 ? rowCount * 8 : 0,
+    signs: bits > 0 ? rabitqSigns(shape.dim) * 4 : 0,
+    centroids: lists * (isBitKind(kind) ? shape.dim / 8 : (bits || shape.dim) * 4),
     listStarts: lists > 0 ? (lists + 1) * 4 : 0,
     listRows: lists > 0 ? rowCount * 4 : 0,
-    probeCurve: lists > 0 ? PROBE_CURVE_BYTES : 0,
+    probeCurve: lists > 0 ? (bits > 0 ? REFINE_CURVE_BYTES : PROBE_CURVE_BYTES) : 0,
   };
 }
 

@@ -10,15 +10,19 @@ import type { IndexFile, IndexHeader, SectionName } from './index-file.ts';
 import { ivfSteps } from './ivf-search.ts';
 import type { IvfSource } from './ivf-search.ts';
 import { assignSteps, trainBytes, trainStepCount, trainSteps } from './kmeans.ts';
-import type { ListShape } from './kmeans.ts';
+import type { Centroids, ListShape } from './kmeans.ts';
 import { writeProbeCurve } from './probe-curve.ts';
 import type { ProbePoint } from './probe-curve.ts';
+import { encodeLists, measureBits, writeSigns } from './rabitq-build.ts';
 import { CURVE_END, CURVE_LIMITS } from './recall-curve.ts';
 import type { IndexKind } from './vector-index.ts';
 
 /** Parameters of lists around centroids. */
 export interface IvfParams {
-  /** Lists, 1 to 65,536 and at most one a row. Default twice the root of the number of rows. */
+  /**
+   * Lists, 1 to 65,536 and at most one a row. Default twice the root of the number of rows; of
+   * 1-bit codes the root.
+   */
   readonly nlist?: number | undefined;
   /** Decides where centroids begin. Default 1. */
   readonly seed?: number | undefined;
@@ -30,8 +34,14 @@ const MEASURED = 128;
 const STEP_ROWS = 4096;
 
 /** The number of lists that parameters ask for. @throws RangeError */
-export function listCount(params: IvfParams | undefined, rowCount: number): number {
-  const nlist = params?.nlist ?? Math.max(1, Math.round(2 * Math.sqrt(rowCount)));
+export function listCount(
+  kind: IndexKind,
+  params: IvfParams | undefined,
+  rowCount: number,
+): number {
+  // A 1-bit code is looked at in a third of the time, so that fewer lists are worth it.
+  const usual = (kind === 'IVF_RABITQ' ? 1 : 2) * Math.sqrt(rowCount);
+  const nlist = params?.nlist ?? Math.max(1, Math.round(usual));
   if (!Number.isInteger(nlist) || nlist < 1 || nlist > LISTS_MAX) {
     throw new RangeError(`nlist: expected a whole number from 1 to ${LISTS_MAX}`);
   }
@@ -45,9 +55,11 @@ export const codedKind = (kind: IndexKind): IndexKind => (kind === 'IVF_SQ8' ? '
 const MEASURE_BYTES = 4 * 1024 * 1024;
 
 /** Bytes that lists take while they are made, besides the two files. */
-export function listBuildBytes(shape: ListShape): number {
-  const { dim, rowCount } = shape;
-  return trainBytes(shape) + rowCount * 4 + MEASURED * dim * 4 + MEASURE_BYTES;
+export function listBuildBytes(kind: IndexKind, shape: ListShape): number {
+  const { count, dim, rowCount } = shape;
+  const measured = MEASURED * dim * 4 + MEASURE_BYTES;
+  const raw = kind === 'IVF_RABITQ' ? count * dim * 4 : 0;
+  return trainBytes(shape) + rowCount * 4 + measured + raw;
 }
 
 /** Searches of each row that measures recall, about. */
@@ -153,6 +165,12 @@ function* measure(source: IvfSource): Generator<undefined, ProbePoint[], undefin
   return points;
 }
 
+/** Room for centroids as they are trained: the file holds them rotated. */
+function rawCentroids({ kernels, column }: IvfTask, { centroids }: IvfSource): Centroids {
+  const { dim } = column;
+  return { ...centroids, rows: kernels.allocate(centroids.count * dim * 4), dim };
+}
+
 /** Fills the file of an IVF index from rows and their codes; gives what was measured. */
 export function* ivfBuildSteps(task: IvfTask): Generator<undefined, IndexHeader, undefined> {
   const { kernels, column, coded, file, seed } = task;
@@ -170,7 +188,8 @@ export function* ivfBuildSteps(task: IvfTask): Generator<undefined, IndexHeader,
   const metric = header.metric;
   if (metric !== 'l2' && metric !== 'ip' && metric !== 'cosine') return header;
   const source = task.sourceOf({ kernels, metric, column, inverseNorms }, file, header);
-  const { centroids } = source;
+  const bits = header.kind === 'IVF_RABITQ' ? source.bits : undefined;
+  const centroids = bits === undefined ? source.centroids : rawCentroids(task, source);
   yield* trainSteps(kernels, column, { centroids, seed, scales: inverseNorms });
   const lists = new Uint32Array(rowCount);
   const rowsAt = (from: number, count: number): Float32Array =>
@@ -179,6 +198,14 @@ export function* ivfBuildSteps(task: IvfTask): Generator<undefined, IndexHeader,
   yield* fillLists(lists, source.listStarts, source.listRows);
   if (source.coded !== undefined) yield* placeCodes(task, source.listRows);
   const { probeCurve } = indexLayout(header).sections;
-  writeProbeCurve(file.memory, probeCurve.offset, yield* measure(source));
+  if (bits === undefined) {
+    writeProbeCurve(file.memory, probeCurve, yield* measure(source));
+    return header;
+  }
+  const rotated = { ...source, bits };
+  writeSigns(bits, seed);
+  yield* encodeLists(rotated, centroids);
+  kernels.discard(centroids.rows);
+  writeProbeCurve(file.memory, probeCurve, yield* measureBits(rotated));
   return header;
 }

@@ -1,11 +1,13 @@
+import { LIMITS } from '@elanus/core';
 import { createTopK, ENTRIES_MAX, mergeTopK, rowsPerCall, sortTopK } from '@elanus/kernels';
-import type { Kernels, Sq8Query, TopK } from '@elanus/kernels';
+import type { Kernels, RabitqView, Sq8Query, TopK } from '@elanus/kernels';
 
 import { flatSteps, slotView } from './flat.ts';
 import type { FlatSource } from './flat.ts';
 import type { Centroids } from './kmeans.ts';
 import { probesFor, recallOfProbes } from './probe-curve.ts';
 import type { ProbePoint } from './probe-curve.ts';
+import { refined, refinePlan, rotatedQueries, scanBits } from './rabitq-search.ts';
 import { recallAimed } from './recall-curve.ts';
 import { alone, candidatesFor, cutsBestSide } from './sq8-search.ts';
 import { OVERSHOOT_MAX, placeQuery } from './sq8-search.ts';
@@ -27,8 +29,15 @@ export interface IvfSource extends FlatSource {
   readonly listRows: Uint32Array;
   /** IVF_SQ8: codes, terms and norms in the order of `listRows`. */
   readonly coded: Sq8Source | undefined;
+  /** IVF_RABITQ: 1-bit codes; the centroids are rotated then. */
+  readonly bits: RabitqView | undefined;
   readonly curve: readonly ProbePoint[];
 }
+
+/** A source whose rows are 1-bit codes. */
+type BitSource = IvfSource & { readonly bits: RabitqView };
+
+const isBitSource = (source: IvfSource): source is BitSource => source.bits !== undefined;
 
 /** What a search of lists needs to know before it begins, whatever the rows are. */
 export interface Probed {
@@ -36,6 +45,7 @@ export interface Probed {
   readonly column: { readonly rowCount: number };
   readonly centroids: { readonly count: number };
   readonly curve: readonly ProbePoint[];
+  readonly bits?: RabitqView | undefined;
 }
 
 /** Rows of a list, by place in `listRows`. */
@@ -62,28 +72,47 @@ export function listAt(
 export interface ProbePlan {
   readonly probes: number;
   readonly recall: number | undefined;
+  /** IVF_RABITQ: candidates for each result. */
+  readonly refine?: number | undefined;
+}
+
+/** What was measured to reach the recall, or what the search chose itself. */
+function wantedPlan(source: Probed, args: IndexSearch): ProbePlan | undefined {
+  const { nprobe, top } = args;
+  const { limit } = top;
+  const recall = recallAimed(args.recall);
+  if (source.bits !== undefined) {
+    const asked = { limit, recall, nprobe, refine: args.refine };
+    const plan = refinePlan(source.curve, asked, source.bits);
+    return plan && { probes: plan.nprobe, refine: plan.refine, recall: plan.recall };
+  }
+  const probes = nprobe ?? probesFor(source.curve, limit, recall);
+  if (probes === undefined) return undefined;
+  return { probes, recall: recallOfProbes(source.curve, limit, probes) };
 }
 
 /** How a search looks at lists; undefined = scan. `cut` says that bounds cut off the best rows. */
 export function planProbes(source: Probed, args: IndexSearch, cut: boolean): ProbePlan | undefined {
   const { rowCount } = source.column;
   const { count } = source.centroids;
-  const recall = recallAimed(args.recall);
-  const { nprobe } = args;
+  const { nprobe, refine } = args;
+  if (refine !== undefined && !(refine >= 1 && refine <= LIMITS.refineMax)) {
+    throw new RangeError(`refine: expected 1 to ${LIMITS.refineMax}`);
+  }
   if (nprobe !== undefined && !(Number.isInteger(nprobe) && nprobe >= 1)) {
     throw new RangeError('nprobe: expected a whole number, at least 1');
   }
   const whole = (args.from ?? 0) === 0 && (args.to ?? rowCount) === rowCount;
+  const wanted = wantedPlan(source, args);
   if (args.exact === true || !whole || cut) return undefined;
   const passing = args.allowed ? source.kernels.popcount(args.allowed) : rowCount;
   const rows = Math.min(rowCount, passing);
-  const wanted = nprobe ?? probesFor(source.curve, args.top.limit, recall);
   if (wanted === undefined || rows <= args.top.limit) return undefined;
   const share = rows / rowCount;
-  const probes = Math.min(count, Math.ceil(wanted * share ** FILTERED_PROBES));
+  const probes = Math.min(count, Math.ceil(wanted.probes * share ** FILTERED_PROBES));
   // Of the rows in the lists most would be left out: those that are not are fewer.
   if (share < 1 && rows < (rowCount * probes) / count) return undefined;
-  return { probes, recall: recallOfProbes(source.curve, args.top.limit, wanted) };
+  return { ...wanted, probes };
 }
 
 /** Rows of a list that may be returned, as rerank takes them. */
@@ -192,19 +221,19 @@ function* scanLists(
   return { codes: scanned, exact: count };
 }
 
-/** The lists nearest to each query. */
-function* nearestLists(
+/** The lists nearest to each query, which is rotated where the centroids are. */
+export function* nearestLists(
   source: IvfSource,
-  args: NumberSearch,
-  probes: number,
-): Generator<undefined, readonly (readonly List[])[], undefined> {
+  queries: Float32Array,
+  of: { readonly nq: number; readonly wanted: number },
+): Generator<undefined, readonly Uint32Array[], undefined> {
   const { kernels, centroids, metric } = source;
   const { count, dim, rows } = centroids;
   const by = metric === 'l2' ? 'l2' : 'ip';
-  const wanted = Math.min(count, SPARE_PROBES * probes);
-  const near = createTopK(args.top.nq, wanted);
-  const size = rowsPerCall(dim, args.top.nq);
-  const shape = { metric: by, dim, rows, rowBase: 0, queries: args.queries, top: near } as const;
+  const wanted = Math.min(count, of.wanted);
+  const near = createTopK(of.nq, wanted);
+  const size = rowsPerCall(dim, of.nq);
+  const shape = { metric: by, dim, rows, rowBase: 0, queries, top: near } as const;
   for (let from = 0; from < count; from += size) {
     kernels.scanRows({ ...shape, from, to: Math.min(count, from + size) });
     yield;
@@ -212,9 +241,29 @@ function* nearestLists(
   sortTopK(near, by);
   return Array.from({ length: near.nq }, (_, q) => {
     const at = q * wanted;
-    const lists = near.rows.subarray(at, at + (near.counts[q] ?? 0));
-    return Array.from(lists, (list) => listAt(source, list));
+    return near.rows.subarray(at, at + (near.counts[q] ?? 0));
   });
+}
+
+/** Candidates by their 1-bit codes, then exact scores. */
+function* refineLists(
+  source: BitSource,
+  probe: Probe,
+  of: { readonly rotated: Float32Array; readonly near: Uint32Array; readonly refine: number },
+): Generator<undefined, { readonly codes: number; readonly exact: number }, undefined> {
+  const { args, probes } = probe;
+  const { limit } = args.top;
+  const candidates = args.candidates ?? refined(of.refine, limit);
+  const asked = { query: of.rotated, lists: of.near, probes, allowed: args.allowed };
+  const wanted = { least: limit, candidates: Math.max(limit, candidates) };
+  const found = yield* scanBits(source, { ...asked, ...wanted });
+  const { rowBase = 0 } = args;
+  const exact = found.counts[0] ?? 0;
+  const rows = found.rows.slice(0, exact);
+  if (rowBase !== 0) for (let i = 0; i < exact; i++) rows[i] = (rows[i] ?? 0) + rowBase;
+  rerank(source, probe, rows.sort());
+  const looked = probe.lists.slice(0, probes);
+  return { codes: looked.reduce((sum, { from, to }) => sum + to - from, 0), exact };
 }
 
 /** Search in steps; see the head of this file. */
@@ -227,18 +276,29 @@ export function* ivfSteps(
   if (queries.length !== top.nq * dim) throw new RangeError('queries: expected top.nq x dim');
   const plan = planProbes(source, args, cutsBestSide(source, args.bounds));
   if (plan === undefined) return yield* flatSteps(source, args);
-  const { probes, recall } = plan;
-  const near = yield* nearestLists(source, args, probes);
+  const { probes, recall, refine = 1 } = plan;
+  const coded = isBitSource(source) ? source : undefined;
+  const rotated = coded && rotatedQueries(coded, queries);
+  const spare = { nq: top.nq, wanted: SPARE_PROBES * probes };
+  const nearest = yield* nearestLists(source, rotated ?? queries, spare);
   const sum = { exactScores: 0, codeScores: 0, visited: 0, fallbacks: 0 };
-  for (const [slot, lists] of near.entries()) {
+  for (const [slot, near] of nearest.entries()) {
     const query = queries.subarray(slot * dim, (slot + 1) * dim);
+    const lists = Array.from(near, (list) => listAt(source, list));
     const own = createTopK(1, top.limit);
     const probe: Probe = { args, query, lists, own, probes };
     /** Rows that may be returned, those that bounds leave out among them. */
     let met = 0;
     const placed = source.coded && placeQuery(source.coded, query);
-    // Codes order rows wrongly for a query outside the grid: then all rows of the lists are scored.
-    if (source.coded && placed && placed.overshoot <= OVERSHOOT_MAX) {
+    if (coded && rotated) {
+      const width = coded.centroids.dim;
+      const own = rotated.subarray(slot * width, (slot + 1) * width);
+      const work = yield* refineLists(coded, probe, { rotated: own, near, refine });
+      sum.codeScores += work.codes;
+      // Under COSINE a query without a direction has none to look in.
+      met = own.some((x) => x !== 0) || source.metric === 'l2' ? work.exact : 0;
+    } else if (source.coded && placed && placed.overshoot <= OVERSHOOT_MAX) {
+      // For a query outside the grid codes order rows wrongly: then all rows are scored.
       const work = yield* scanLists(source, source.coded, { ...probe, placed });
       sum.codeScores += work.codes;
       met = work.exact;

@@ -1,7 +1,7 @@
 import { ElanusError } from '@elanus/core';
 import type { Metric } from '@elanus/core';
-import { elementBytes, memoryAt } from '@elanus/kernels';
-import type { GraphView, Kernels } from '@elanus/kernels';
+import { elementBytes, memoryAt, rabitqBits } from '@elanus/kernels';
+import type { GraphView, Kernels, RabitqView } from '@elanus/kernels';
 
 import { binaryMetric, bitColumn, columnNorms, floatMetric, numberColumn } from './column.ts';
 import type { IndexColumn, NumberColumn } from './column.ts';
@@ -112,22 +112,41 @@ export function hnswSource(flat: FlatSource, file: IndexFile, header: IndexHeade
   };
 }
 
+/** Where 1-bit codes lie in their memory. */
+function bitsOf({ memory }: IndexFile, header: IndexHeader): RabitqView {
+  const { codes, factors, listRows, listStarts, centroids, signs } = indexLayout(header).sections;
+  return {
+    memory,
+    rowCount: header.rowCount,
+    lists: header.lists ?? 0,
+    dim: header.dim,
+    codes: codes.offset,
+    factors: factors.offset,
+    rows: listRows.offset,
+    starts: listStarts.offset,
+    centroids: centroids.offset,
+    signs: signs.offset,
+  };
+}
+
 /** Where the parts of lists around centroids lie in their memory. */
 export function ivfSource(flat: FlatSource, file: IndexFile, header: IndexHeader): IvfSource {
   const { centroids, listStarts, listRows, probeCurve } = indexLayout(header).sections;
   const { lists = 0, dim, rowCount, metric } = header;
+  const bits = header.kind === 'IVF_RABITQ' && lists > 0 ? bitsOf(file, header) : undefined;
   return {
     ...flat,
     centroids: {
       rows: memoryAt(file.memory, centroids.offset),
       count: lists,
-      dim,
+      dim: bits === undefined ? dim : rabitqBits(dim),
       metric: metric === 'cosine' ? 'ip' : 'l2',
     },
+    bits,
     listStarts: wordsAt(file.memory, listStarts.bytes / 4, listStarts.offset),
     listRows: wordsAt(file.memory, lists === 0 ? 0 : rowCount, listRows.offset),
     coded: header.kind === 'IVF_SQ8' ? sq8Source(flat, file, header) : undefined,
-    curve: lists === 0 ? [] : readProbeCurve(file.memory, probeCurve.offset),
+    curve: lists === 0 ? [] : readProbeCurve(file.memory, probeCurve),
   };
 }
 
@@ -146,7 +165,7 @@ export function bitListSource(
     listStarts: wordsAt(memory, listStarts.bytes / 4, listStarts.offset),
     listRows: wordsAt(memory, lists === 0 ? 0 : rowCount, listRows.offset),
     listBits: memoryAt(memory, codes.offset),
-    curve: lists === 0 ? [] : readProbeCurve(memory, probeCurve.offset),
+    curve: lists === 0 ? [] : readProbeCurve(memory, probeCurve),
   };
 }
 

@@ -11,7 +11,7 @@ import type { IndexHandle } from './handle.ts';
  * exact, over rows of bits. SPARSE_INVERTED: postings of sparse rows, in blocks that a search
  * leaves out when their best row cannot reach the result. IVF_FLAT: lists of rows around
  * centroids, of which the nearest are searched exactly; IVF_SQ8: by codes, then exactly;
- * BIN_IVF_FLAT: the same over bits.
+ * IVF_RABITQ: by 1-bit codes; BIN_IVF_FLAT: exactly, over bits.
  */
 export type IndexKind =
   | 'FLAT'
@@ -23,7 +23,8 @@ export type IndexKind =
   | 'IVF_SQ8'
   | 'BIN_IVF_FLAT'
   | 'HNSW_FLAT'
-  | 'HNSW_BF16';
+  | 'HNSW_BF16'
+  | 'IVF_RABITQ';
 
 /** One search over an index; rows of the result are numbered from `rowBase`. */
 export interface IndexSearch {
@@ -54,6 +55,8 @@ export interface IndexSearch {
   readonly dropRatio?: number | undefined;
   /** IVF: lists that are looked at; default what the index measured for `recall`. */
   readonly nprobe?: number | undefined;
+  /** IVF_RABITQ: rows that are scored exactly for each result; default what was measured. */
+  readonly refine?: number | undefined;
   /** HNSW and IVF: share of the true neighbours to be found, 0 to 1; default `RECALL_DEFAULT`. */
   readonly recall?: number | undefined;
   /** HNSW: results that a walk looks for; default what the index measured for `recall`. */

@@ -4,6 +4,7 @@
 // No state, so the addon loads in any number of threads.
 
 #include "addon-graph.h"
+#include "addon-rabitq.h"
 #include <string.h>
 
 #if defined(__linux__)
@@ -349,6 +350,9 @@ NAPI_MODULE_INIT() {
   define(env, exports, "scoreBits", jsScoreBits);
   define(env, exports, "encodeSq8", jsEncodeSq8);
   define(env, exports, "scanSq8", jsScanSq8);
+  define(env, exports, "rotateQueries", jsRotateQueries);
+  define(env, exports, "encodeRabitq", jsEncodeRabitq);
+  define(env, exports, "scanRabitq", jsScanRabitq);
   define(env, exports, "searchGraph", jsSearchGraph);
   define(env, exports, "findLinks", jsFindLinks);
   define(env, exports, "mergeLinks", jsMergeLinks);

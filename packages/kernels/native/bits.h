@@ -16,16 +16,20 @@ LANES Bits loadBitsTail(const uint8_t* p, size_t n) {
 LANES Bits andBits(Bits a, Bits b) { return _mm512_and_si512(a, b); }
 LANES Bits orBits(Bits a, Bits b) { return _mm512_or_si512(a, b); }
 LANES Bits xorBits(Bits a, Bits b) { return _mm512_xor_si512(a, b); }
-// Counts of half bytes from a table, summed into eight lanes of 64 bits.
-LANES Bits addCount(Bits sum, Bits x) {
+LANES Bits loadSixteen(const uint8_t* p) { return _mm512_maskz_loadu_epi8(0xffffu, p); }
+// Counts of half bytes from a table.
+LANES Bits byteCounts(Bits x) {
   const __m512i table = _mm512_broadcast_i32x4(
       _mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
   const __m512i low = _mm512_set1_epi8(15);
   const __m512i a = _mm512_shuffle_epi8(table, _mm512_and_si512(x, low));
   const __m512i high = _mm512_and_si512(_mm512_srli_epi16(x, 4), low);
   const __m512i b = _mm512_shuffle_epi8(table, high);
-  const __m512i sums = _mm512_sad_epu8(_mm512_add_epi8(a, b), _mm512_setzero_si512());
-  return _mm512_add_epi64(sum, sums);
+  return _mm512_add_epi8(a, b);
+}
+LANES Bits plusBytes(Bits a, Bits b) { return _mm512_add_epi8(a, b); }
+LANES Bits addBytes(Bits sum, Bits bytes) {
+  return _mm512_add_epi64(sum, _mm512_sad_epu8(bytes, _mm512_setzero_si512()));
 }
 LANES uint32_t sumBits(Bits sum) { return (uint32_t)_mm512_reduce_add_epi64(sum); }
 
@@ -37,15 +41,21 @@ LANES Bits loadBits(const uint8_t* p) { return _mm256_loadu_si256((const __m256i
 LANES Bits andBits(Bits a, Bits b) { return _mm256_and_si256(a, b); }
 LANES Bits orBits(Bits a, Bits b) { return _mm256_or_si256(a, b); }
 LANES Bits xorBits(Bits a, Bits b) { return _mm256_xor_si256(a, b); }
-LANES Bits addCount(Bits sum, Bits x) {
+LANES Bits loadSixteen(const uint8_t* p) {
+  return _mm256_zextsi128_si256(_mm_loadu_si128((const __m128i*)p));
+}
+LANES Bits byteCounts(Bits x) {
   const __m256i table = _mm256_broadcastsi128_si256(
       _mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
   const __m256i low = _mm256_set1_epi8(15);
   const __m256i a = _mm256_shuffle_epi8(table, _mm256_and_si256(x, low));
   const __m256i high = _mm256_and_si256(_mm256_srli_epi16(x, 4), low);
   const __m256i b = _mm256_shuffle_epi8(table, high);
-  const __m256i sums = _mm256_sad_epu8(_mm256_add_epi8(a, b), _mm256_setzero_si256());
-  return _mm256_add_epi64(sum, sums);
+  return _mm256_add_epi8(a, b);
+}
+LANES Bits plusBytes(Bits a, Bits b) { return _mm256_add_epi8(a, b); }
+LANES Bits addBytes(Bits sum, Bits bytes) {
+  return _mm256_add_epi64(sum, _mm256_sad_epu8(bytes, _mm256_setzero_si256()));
 }
 LANES uint32_t sumBits(Bits sum) {
   const __m128i half =
@@ -62,12 +72,15 @@ LANES Bits andBits(Bits a, Bits b) { return _mm_and_si128(a, b); }
 LANES Bits orBits(Bits a, Bits b) { return _mm_or_si128(a, b); }
 LANES Bits xorBits(Bits a, Bits b) { return _mm_xor_si128(a, b); }
 // Counts of pairs, then of half bytes, then of bytes.
-LANES Bits addCount(Bits sum, Bits x) {
+LANES Bits byteCounts(Bits x) {
   const __m128i pairs = _mm_set1_epi8(0x55), halves = _mm_set1_epi8(0x33);
   x = _mm_sub_epi8(x, _mm_and_si128(_mm_srli_epi16(x, 1), pairs));
   x = _mm_add_epi8(_mm_and_si128(x, halves), _mm_and_si128(_mm_srli_epi16(x, 2), halves));
-  x = _mm_and_si128(_mm_add_epi8(x, _mm_srli_epi16(x, 4)), _mm_set1_epi8(15));
-  return _mm_add_epi64(sum, _mm_sad_epu8(x, _mm_setzero_si128()));
+  return _mm_and_si128(_mm_add_epi8(x, _mm_srli_epi16(x, 4)), _mm_set1_epi8(15));
+}
+LANES Bits plusBytes(Bits a, Bits b) { return _mm_add_epi8(a, b); }
+LANES Bits addBytes(Bits sum, Bits bytes) {
+  return _mm_add_epi64(sum, _mm_sad_epu8(bytes, _mm_setzero_si128()));
 }
 LANES uint32_t sumBits(Bits sum) {
   return (uint32_t)_mm_cvtsi128_si32(_mm_add_epi64(sum, _mm_srli_si128(sum, 8)));
@@ -81,8 +94,10 @@ LANES Bits loadBits(const uint8_t* p) { return vld1q_u8(p); }
 LANES Bits andBits(Bits a, Bits b) { return vandq_u8(a, b); }
 LANES Bits orBits(Bits a, Bits b) { return vorrq_u8(a, b); }
 LANES Bits xorBits(Bits a, Bits b) { return veorq_u8(a, b); }
-LANES Bits addCount(Bits sum, Bits x) {
-  const uint32x4_t counts = vpaddlq_u16(vpaddlq_u8(vcntq_u8(x)));
+LANES Bits byteCounts(Bits x) { return vcntq_u8(x); }
+LANES Bits plusBytes(Bits a, Bits b) { return vaddq_u8(a, b); }
+LANES Bits addBytes(Bits sum, Bits bytes) {
+  const uint32x4_t counts = vpaddlq_u16(vpaddlq_u8(bytes));
   return vreinterpretq_u8_u32(vaddq_u32(vreinterpretq_u32_u8(sum), counts));
 }
 LANES uint32_t sumBits(Bits sum) { return vaddvq_u32(vreinterpretq_u32_u8(sum)); }
@@ -95,8 +110,10 @@ LANES Bits loadBits(const uint8_t* p) { return wasm_v128_load(p); }
 LANES Bits andBits(Bits a, Bits b) { return wasm_v128_and(a, b); }
 LANES Bits orBits(Bits a, Bits b) { return wasm_v128_or(a, b); }
 LANES Bits xorBits(Bits a, Bits b) { return wasm_v128_xor(a, b); }
-LANES Bits addCount(Bits sum, Bits x) {
-  const v128_t counts = wasm_u16x8_extadd_pairwise_u8x16(wasm_i8x16_popcnt(x));
+LANES Bits byteCounts(Bits x) { return wasm_i8x16_popcnt(x); }
+LANES Bits plusBytes(Bits a, Bits b) { return wasm_i8x16_add(a, b); }
+LANES Bits addBytes(Bits sum, Bits bytes) {
+  const v128_t counts = wasm_u16x8_extadd_pairwise_u8x16(bytes);
   return wasm_i32x4_add(sum, wasm_u32x4_extadd_pairwise_u16x8(counts));
 }
 LANES uint32_t sumBits(Bits sum) {
@@ -115,6 +132,19 @@ LANES Bits loadBitsTail(const uint8_t* p, size_t n) {
   return loadBits(padded);
 }
 #endif
+
+#if !defined(__AVX2__) && !defined(__AVX512F__)
+LANES Bits loadSixteen(const uint8_t* p) { return loadBits(p); }
+#endif
+
+// Lanes of `sum` take the counts of set bits; sumBits gives them all.
+LANES Bits addCount(Bits sum, Bits x) { return addBytes(sum, byteCounts(x)); }
+
+// The same for bits that weigh one, two and four.
+LANES Bits addWeighed(Bits sum, Bits ones, Bits twos, Bits fours) {
+  const Bits upper = plusBytes(plusBytes(fours, fours), twos);
+  return addBytes(sum, plusBytes(plusBytes(upper, upper), ones));
+}
 
 // Bits that differ.
 LANES uint32_t differing(const uint8_t* x, const uint8_t* q, size_t n) {

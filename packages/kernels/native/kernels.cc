@@ -466,6 +466,7 @@ void scanSq8(const ScanSq8* a) {
 
 #include "bits.h"
 #include "graph-search.h"
+#include "rabitq.h"
 #include "graph-build.h"
 
 namespace {
@@ -526,12 +527,16 @@ EXPORT void scan_bits(const ScanBits* a) { scanBits(a); }
 EXPORT void score_bits(const ScoreBits* a) { scoreBits(a); }
 EXPORT void encode_sq8(const EncodeSq8* a) { encodeSq8(a); }
 EXPORT void scan_sq8(const ScanSq8* a) { scanSq8(a); }
+EXPORT void rotate_queries(const RotateQueries* a) { rotateQueries(a); }
+EXPORT void encode_rabitq(const EncodeRabitq* a) { encodeRabitq(a); }
+EXPORT int scan_rabitq(const ScanRabitq* a) { return scanRabitq(a); }
 EXPORT size_t search_graph(const SearchGraph* a) { return searchGraph(a); }
 EXPORT size_t find_links(const FindLinks* a) { return findLinks(a); }
 EXPORT size_t merge_links(const MergeLinks* a) { return mergeLinks(a); }
 #else
 static const KernelTable table = {
-    scanRows,  rerankRows, inverseNorms, scanBits,       scoreBits, encodeSq8, scanSq8, searchGraph,
-    findLinks, mergeLinks, firstNonFinite, bitAnd, bitOr, bitAndNot, popcount};
+    scanRows,      rerankRows,   inverseNorms, scanBits,    scoreBits, encodeSq8,  scanSq8,
+    rotateQueries, encodeRabitq, scanRabitq,   searchGraph, findLinks, mergeLinks, firstNonFinite,
+    bitAnd,        bitOr,        bitAndNot,    popcount};
 extern "C" const KernelTable* ELANUS_TABLE() { return &table; }
 #endif

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 // Bumped whenever an argument or a result changes; src/native.ts and src/wasm.ts ask for it.
-constexpr uint32_t ELANUS_KERNELS_ABI = 6;
+constexpr uint32_t ELANUS_KERNELS_ABI = 7;
 
 enum Metric { METRIC_L2 = 0, METRIC_IP = 1, METRIC_COSINE = 2 };
 enum BitMetric { METRIC_HAMMING = 0, METRIC_JACCARD = 1, METRIC_TANIMOTO = 2 };
@@ -200,6 +200,52 @@ struct MergeLinks {
   uint32_t* scratch;
 };
 
+// Lists of rows as 1-bit codes of rotated rows, all in one memory: see rabitq.h. Nothing in it is
+// used as an index before it was compared with the end of its array.
+struct Rabitq {
+  size_t rowCount, lists;
+  size_t dim;
+  size_t padded;  // bits of a row: dim rounded up to 128
+  uint8_t* codes;           // [rowCount x padded / 8], in the order of the lists
+  float* factors;           // [rowCount x 2]
+  const uint32_t* rows;     // [rowCount] the row at each place
+  const uint32_t* starts;   // [lists + 1]
+  const float* centroids;   // [lists x padded], rotated
+  const uint32_t* signs;    // [4 x padded / 32] what decides the rotation
+};
+constexpr size_t RABITQ_BYTES_MAX = 4096;  // of a row
+
+struct RotateQueries {
+  Rabitq view;
+  const float* queries;  // [nq x dim]
+  size_t nq;
+  float* out;  // [nq x padded]
+};
+
+struct EncodeRabitq {
+  Rabitq view;
+  uint32_t metric;
+  uint32_t element;
+  const void* rows;           // [rowCount x dim]
+  const float* inverseNorms;  // rows are scaled by these when set
+  size_t rowCount;
+  size_t list;
+  size_t from, to;            // places of that list
+  const uint32_t* numbers;    // [to - from] the row at each of them
+  float* scratch;             // [padded]
+};
+
+struct ScanRabitq {
+  Rabitq view;
+  const float* query;  // [padded], rotated
+  const uint32_t* lists;
+  size_t listCount;
+  uint32_t* state;  // [2] lists that are through, rows of the next one that are
+  size_t budget;    // bytes of codes, or what costs as much
+  const uint32_t* allowed;  // by row
+  TopK top;                 // of this one query; the smallest estimates
+};
+
 // Bytes of one number of a row.
 static inline size_t elementBytes(uint32_t element) {
   return element == ELEMENT_FLOAT32 ? 4 : element == ELEMENT_INT8 ? 1 : 2;
@@ -235,6 +281,10 @@ struct KernelTable {
   void (*scoreBits)(const ScoreBits*);
   void (*encodeSq8)(const EncodeSq8*);
   void (*scanSq8)(const ScanSq8*);
+  void (*rotateQueries)(const RotateQueries*);
+  void (*encodeRabitq)(const EncodeRabitq*);
+  // Whether all lists are through; false when the budget is spent: call again.
+  bool (*scanRabitq)(const ScanRabitq*);
   // How many queries are decided; fewer than nq when the budget is spent: call again.
   size_t (*searchGraph)(const SearchGraph*);
   // The first position that is not done; `to` when all are.

@@ -49,7 +49,8 @@ function findCompiler() {
 
 function hashOfSources() {
   const hash = createHash('sha256').update(`${name} ${process.env.CXX ?? ''}`);
-  const others = ['checksum.h', 'checksum.cc', 'args.h', 'addon-graph.h', 'addon.cc'];
+  const doors = ['args.h', 'addon-graph.h', 'addon-rabitq.h', 'addon.cc'];
+  const others = ['checksum.h', 'checksum.cc', ...doors];
   const files = [...KERNEL_SOURCES, ...others].map((file) => join(native, file));
   files.push(
     ...['build-native.mjs', 'native-flags.mjs'].map((file) => join(home, 'scripts', file)),

@@ -26,12 +26,28 @@ const LINK = ['--no-entry', '--import-memory', '--shared-memory', '--max-memory=
   .concat('--export=__stack_pointer', '--export-dynamic')
   .map((flag) => `-Wl,${flag.replace(/^-z/, '-z,')}`);
 
+const DATA_SECTION = 11;
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(home, 'native');
 const target = join(home, 'src', 'wasm-binary.ts');
 const hash = createHash('sha256').update([...FLAGS, ...LINK].join(' '));
 for (const file of KERNEL_SOURCES) hash.update(readFileSync(join(native, file)));
 const sources = hash.digest('hex');
+
+/** Whether a module has a section of data. */
+function holdsData(binary) {
+  for (let at = 8; at < binary.length; ) {
+    if (binary[at++] === DATA_SECTION) return true;
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = binary[at++];
+      length += (byte & 127) * 2 ** shift;
+      if (byte < 128) break;
+    }
+    at += length;
+  }
+  return false;
+}
 
 if (process.argv.includes('--check')) {
   const fresh = readFileSync(target, 'utf8').includes(sources);
@@ -51,6 +67,11 @@ if (made.status !== 0) {
   process.exit(1);
 }
 const binary = readFileSync(output);
+// A table in the sources would lie where the locks of a memory are (src/wasm-instance.ts).
+if (holdsData(binary)) {
+  process.stderr.write('kernels: the module must not hold data; compute it, or pass it\n');
+  process.exit(1);
+}
 rmSync(folder, { recursive: true });
 const version = spawnSync('clang', ['--version'], { encoding: 'utf8' })
   .stdout.split('\n')[0]

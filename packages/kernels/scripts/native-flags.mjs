@@ -12,6 +12,8 @@ export const KERNEL_SOURCES = ['kernels.h', 'lanes.h', 'elements.h', 'codes.h', 
   'graph.h',
   'graph-search.h',
   'graph-build.h',
+  'sixteen.h',
+  'rabitq.h',
   'kernels.cc',
 );
 

@@ -115,7 +115,8 @@ export function checkTop(top: TopK): void {
   need(!top.sorted, 'top: already sorted');
 }
 
-function checkSlot(top: TopK, slot: number): void {
+/** Checks a query's place in a result. @throws RangeError */
+export function checkSlot(top: TopK, slot: number): void {
   checkTop(top);
   whole(slot, top.nq - 1, 'slot');
 }

@@ -46,6 +46,8 @@ export type {
 export { availableIsas, loadKernels } from './load.ts';
 export type { RowMemory, SharedWasmMemory } from './memory.ts';
 export { bytesOf, floatsOf, memoryAt, memoryBytes } from './memory.ts';
+export type { EncodeRabitq, RabitqView, RotateQueries, ScanRabitq } from './rabitq.ts';
+export { rabitqBits, rabitqRowsPerCall, rabitqSigns } from './rabitq.ts';
 export { bitRowsPerCall, rowsPerCall } from './rows-per-call.ts';
 export type { Sq8Grid, Sq8Query } from './sq8.ts';
 export { encodeQuerySq8, sq8Stride, trainSq8 } from './sq8.ts';

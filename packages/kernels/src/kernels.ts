@@ -3,6 +3,7 @@ import type { BinaryMetric, FloatMetric } from '@elanus/core';
 import type { RowElement } from './element.ts';
 import type { FindLinks, MergeLinks, ScratchShape, SearchGraph } from './graph.ts';
 import type { RowMemory } from './memory.ts';
+import type { EncodeRabitq, RotateQueries, ScanRabitq } from './rabitq.ts';
 import type { TopK } from './topk.ts';
 
 /**
@@ -198,6 +199,16 @@ export interface Kernels {
   scoreBits(args: ListedBits): void;
   encodeSq8(args: EncodeSq8): void;
   scanSq8(args: ScanSq8): void;
+  /** Rotates queries, or centroids, as the rows of a view are. */
+  rotateQueries(args: RotateQueries): void;
+  /** Writes 1-bit codes of rows, and what an estimate needs besides. */
+  encodeRabitq(args: EncodeRabitq): void;
+  /**
+   * Scans lists of 1-bit codes until all are through (true) or one native call's worth of work is
+   * done (false: call again with the same arguments). Estimates, the smallest first; their order is
+   * that of the scores, roughly: score the best exactly.
+   */
+  scanRabitq(args: ScanRabitq): boolean;
   /** Whether this machine walks a graph of that shape; else scan its codes. */
   canWalk(shape: ScratchShape): boolean;
   /**

@@ -19,12 +19,14 @@ import { bytesOf, memoryBytes } from './memory.ts';
 import type { RowMemory } from './memory.ts';
 import { findLinks, mergeLinks, searchGraph } from './native-graph.ts';
 import type { GraphAddon } from './native-graph.ts';
+import { encodeRabitq, rotateQueries, scanRabitq } from './native-rabitq.ts';
+import type { RabitqAddon } from './native-rabitq.ts';
 import { bitRowsPerCall, rowsPerCall } from './rows-per-call.ts';
 import { sq8Stride } from './sq8.ts';
-import type { TopK } from './topk.ts';
+import { heapOf } from './topk.ts';
 
 /** What the addon exports: see native/addon.cc for the order of the arguments. */
-export interface NativeAddon extends GraphAddon {
+export interface NativeAddon extends GraphAddon, RabitqAddon {
   readonly abi: number;
   /** Instruction sets by number; null = this machine has it not. */
   readonly isas: readonly (KernelIsa | null)[];
@@ -48,7 +50,7 @@ export interface NativeAddon extends GraphAddon {
 }
 
 /** The version of the addon's arguments that this file speaks (native/kernels.h). */
-const ABI = 6;
+const ABI = 7;
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const BIT_METRIC_CODE = { hamming: 0, jaccard: 1, tanimoto: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;
@@ -95,20 +97,6 @@ function allocate(addon: NativeAddon, bytes: number): RowMemory {
   const buffer = new SharedArrayBuffer(bytes + 64);
   const misplaced = addon.alignment(new Uint8Array(buffer));
   return { buffer, byteOffset: (64 - misplaced) % 64 };
-}
-
-/** The heap of one query, as the addon takes it. */
-function slotOf(top: TopK, slot: number): readonly unknown[] {
-  const { limit } = top;
-  if (top.nq === 1) return [limit, top.scores, top.rows, top.counts, top.tied];
-  const at = slot * limit;
-  return [
-    limit,
-    top.scores.subarray(at, at + limit),
-    top.rows.subarray(at, at + limit),
-    top.counts.subarray(slot, slot + 1),
-    top.tied.subarray(slot, slot + 1),
-  ];
 }
 
 /** The first `count` rows, as the typed array of their element. */
@@ -182,7 +170,7 @@ function rerankRows(addon: NativeAddon, isa: number, args: RerankRows): void {
   checkRerank(args);
   const { list, bounds, dim } = args;
   const range = [bounds?.min ?? -Infinity, bounds?.max ?? Infinity];
-  const result = slotOf(args.top, args.slot);
+  const result = heapOf(args.top, args.slot);
   inPieces({ from: 0, to: list.length }, rowsPerCall(dim, 1), (from, to) => {
     const part = { ...args, list: list.subarray(from, to) };
     addon.rerankRows(...listed(addon, isa, part), ...range, ...result);
@@ -252,7 +240,7 @@ function scanSq8(addon: NativeAddon, isa: number, args: ScanSq8): void {
   checkScanSq8(args);
   const stride = sq8Stride(args.dim);
   const codes = bytesOf(args.codes, args.to * stride);
-  const result = slotOf(args.top, args.slot);
+  const result = heapOf(args.top, args.slot);
   const query = [args.query, args.queryTerm, args.weight, args.cached === true ? 1 : 0];
   inPieces(args, rowsPerCall(args.dim, 1), (from, to) => {
     const head = [isa, stride, codes, args.terms, args.norms, from, to];
@@ -291,6 +279,9 @@ export function createNativeKernels(addon: NativeAddon, isa: KernelIsa): Kernels
     scoreBits: (args) => scoreBits(addon, code, args),
     encodeSq8: (args) => encodeSq8(addon, code, args),
     scanSq8: (args) => scanSq8(addon, code, args),
+    rotateQueries: (args) => rotateQueries(addon, code, args),
+    encodeRabitq: (args) => encodeRabitq(addon, code, args),
+    scanRabitq: (args) => scanRabitq(addon, code, args),
     canWalk: () => true,
     searchGraph: (args) => searchGraph(addon, code, args),
     findLinks: (args) => findLinks(addon, code, args),

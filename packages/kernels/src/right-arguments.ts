@@ -6,6 +6,7 @@ import { availableIsas } from './load.ts';
 import { floatsOf } from './memory.ts';
 import { createNativeKernels } from './native.ts';
 import type { NativeAddon } from './native.ts';
+import { rabitqBits, rabitqSigns } from './rabitq.ts';
 import { encodeQuerySq8, sq8Stride } from './sq8.ts';
 import { createTopK } from './topk.ts';
 
@@ -46,7 +47,33 @@ export function rightArguments(kernels: Kernels): Record<string, Record<string, 
     encodeSq8: { dim: DIM, rows, inverseNorms, ...span, low: 0, step: 1, ...coded },
     scanSq8: { ...codeSpan, ...weighed },
     ...bitArguments(kernels),
+    ...rabitqArguments(kernels),
     ...graphArguments(kernels),
+  };
+}
+
+/** Right arguments of the 1-bit codes: 100 rows of 20 numbers in two lists. */
+function rabitqArguments(kernels: Kernels): Record<string, Record<string, unknown>> {
+  const bits = rabitqBits(DIM);
+  const parts = [(ROWS * bits) / 8, ROWS * 8, ROWS * 4, 3 * 4, 2 * bits * 4, rabitqSigns(DIM) * 4];
+  const offsets = parts.map((_, i) => parts.slice(0, i).reduce((sum, bytes) => sum + bytes, 0));
+  const [codes, factors, places = 0, starts = 0, centroids, signs] = offsets;
+  const memory = kernels.allocate(parts.reduce((sum, bytes) => sum + bytes, 0));
+  const words = new Uint32Array(memory.buffer, memory.byteOffset + places, ROWS + 3);
+  for (let i = 0; i < ROWS; i++) words[i] = i;
+  words.set([0, 60, ROWS], (starts - places) / 4);
+  const sizes = { rowCount: ROWS, lists: 2, dim: DIM };
+  const view = { memory, ...sizes, codes, factors, rows: places, starts, centroids, signs };
+  const rows = kernels.allocate(ROWS * DIM * 4);
+  const inverseNorms = new Float32Array(ROWS).fill(1);
+  const asked = { query: new Float32Array(bits), lists: Uint32Array.of(1, 0, 1) };
+  const allowed = new Uint32Array(4).fill(0xffffffff);
+  const into = { state: new Uint32Array(2), allowed, top: createTopK(2, 5), slot: 1 };
+  const span = { list: 1, from: 60, to: ROWS };
+  return {
+    rotateQueries: { view, queries: new Float32Array(DIM * 2), out: new Float32Array(bits * 2) },
+    encodeRabitq: { view, metric: 'cosine', rows, inverseNorms, ...span },
+    scanRabitq: { view, ...asked, ...into },
   };
 }
 
@@ -143,6 +170,7 @@ export interface NativeCall {
 /** Methods whose rows may be of other elements than float32. */
 const OF_ELEMENTS = ['scanRows', 'rerankRows', 'scoreRows', 'inverseNorms'].concat(
   'encodeSq8',
+  'encodeRabitq',
   'searchGraph',
 );
 

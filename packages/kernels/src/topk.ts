@@ -165,3 +165,17 @@ export function sortTopK(top: TopK, metric: Metric): void {
   }
   top.sorted = true;
 }
+
+/** The heap of one query, as the addon takes it. */
+export function heapOf(top: TopK, slot: number): readonly unknown[] {
+  const { limit } = top;
+  if (top.nq === 1) return [limit, top.scores, top.rows, top.counts, top.tied];
+  const at = slot * limit;
+  return [
+    limit,
+    top.scores.subarray(at, at + limit),
+    top.rows.subarray(at, at + limit),
+    top.counts.subarray(slot, slot + 1),
+    top.tied.subarray(slot, slot + 1),
+  ];
+}

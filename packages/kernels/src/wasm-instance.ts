@@ -13,7 +13,7 @@ import { wasmBinary } from './wasm-binary.ts';
  */
 
 /** Version of the argument records (native/kernels.h). */
-const ABI = 6;
+const ABI = 7;
 const LOCKS_WORD = 256;
 const SLOTS = 16;
 const SLOTS_START = 4096;
@@ -73,6 +73,9 @@ export interface WasmExports {
   score_bits(args: number): void;
   encode_sq8(args: number): void;
   scan_sq8(args: number): void;
+  rotate_queries(args: number): void;
+  encode_rabitq(args: number): void;
+  scan_rabitq(args: number): number;
   search_graph(args: number): number;
   find_links(args: number): number;
   merge_links(args: number): number;

@@ -32,6 +32,7 @@ import {
   writeArgs,
 } from './wasm-instance.ts';
 import type { Instances, WasmSlot } from './wasm-instance.ts';
+import { encodeRabitq, rotateQueries, scanRabitq } from './wasm-rabitq.ts';
 import { bitsIn, columnIn, forEachTile, heapsIn, heapsOut } from './wasm-tiles.ts';
 import type { Group } from './wasm-tiles.ts';
 
@@ -267,6 +268,9 @@ export function createWasmKernels(): Kernels {
     scoreBits: (args) => scoreBits(instances, args),
     encodeSq8: (args) => encodeSq8(instances, args),
     scanSq8: (args) => scanSq8(instances, args),
+    rotateQueries: (args) => rotateQueries(instances, args),
+    encodeRabitq: (args) => encodeRabitq(instances, args),
+    scanRabitq: (args) => scanRabitq(instances, args),
     canWalk: wasmCanWalk,
     searchGraph: (args) => searchGraph(instances, args, (exact) => rerankRows(instances, exact)),
     findLinks: (args) => findLinks(instances, args),

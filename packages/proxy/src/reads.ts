@@ -466,7 +466,7 @@ function effortOf(request: SearchRequest, field: Field): SearchEffort {
     const hint = 'It is above 0 and at most 1.';
     throw new ElanusError('invalid_argument', { argument: 'recall', got: String(recall), hint });
   }
-  const { exact, ef, nprobe, dropRatio } = params;
+  const { exact, ef, nprobe, refine, dropRatio } = params;
   for (const unknown of Object.keys(params)) {
     if (SEARCH_PARAMS.includes(unknown)) continue;
     const hint = didYouMean(unknown, SEARCH_PARAMS) ?? `There are: ${SEARCH_PARAMS.join(', ')}.`;
@@ -476,7 +476,14 @@ function effortOf(request: SearchRequest, field: Field): SearchEffort {
     const hint = `It is a whole number from 1 to ${LIMITS.efMax}.`;
     throw new ElanusError('invalid_argument', { argument: 'params.ef', got: String(ef), hint });
   }
-  if (nprobe !== undefined) checkProbes(nprobe, field);
+  if (nprobe !== undefined) {
+    const fits = Number.isInteger(nprobe) && nprobe >= 1 && nprobe <= LIMITS.nprobeMax;
+    checkLists({ name: 'nprobe', value: nprobe, fits, field });
+  }
+  if (refine !== undefined) {
+    const fits = refine >= 1 && refine <= LIMITS.refineMax;
+    checkLists({ name: 'refine', value: refine, fits, field });
+  }
   const sparse = vectorShape(field).type === 'sparse';
   if (dropRatio !== undefined && !(sparse && dropRatio >= 0 && dropRatio < 1)) {
     const hint = 'It is 0 to below 1, for sparse vectors.';
@@ -485,10 +492,15 @@ function effortOf(request: SearchRequest, field: Field): SearchEffort {
   }
   // Postings find everything unless told to drop: no need to scan the rows themselves.
   const whole = recall === 1 && !(sparse && !dropRatio);
-  return { exact: whole || exact === 1, recall, ef, nprobe, dropRatio };
+  return { exact: whole || exact === 1, recall, ef, nprobe, refine, dropRatio };
 }
 
-const SEARCH_PARAMS: readonly string[] = ['ef', 'nprobe', 'exact', 'dropRatio'];
+const SEARCH_PARAMS: readonly string[] = ['ef', 'nprobe', 'refine', 'exact', 'dropRatio'];
+const LIST_PARAMS = {
+  nprobe: `a whole number from 1 to ${LIMITS.nprobeMax}`,
+  refine: `a number from 1 to ${LIMITS.refineMax}`,
+} as const;
+const LIST_KINDS: readonly IndexKindRow[] = [INDEX_KINDS.ivf_flat, INDEX_KINDS.bin_ivf_flat];
 
 /**
  * Refused only where there never are lists: a field that has another index today, or an older one
@@ -496,14 +508,19 @@ const SEARCH_PARAMS: readonly string[] = ['ef', 'nprobe', 'exact', 'dropRatio'];
  *
  * @throws invalid_argument
  */
-function checkProbes(nprobe: number, field: Field): void {
+function checkLists(of: {
+  readonly name: keyof typeof LIST_PARAMS;
+  readonly value: number;
+  readonly fits: boolean;
+  readonly field: Field;
+}): void {
+  const { name, value, fits, field } = of;
   const { type } = vectorShape(field);
-  const kinds: readonly IndexKindRow[] = [INDEX_KINDS.ivf_flat, INDEX_KINDS.bin_ivf_flat];
-  const types = kinds.flatMap((kind) => kind.types);
-  const fits = Number.isInteger(nprobe) && nprobe >= 1 && nprobe <= LIMITS.nprobeMax;
+  const refinable: readonly IndexKindRow[] = [INDEX_KINDS.ivf_rabitq];
+  const types = (name === 'nprobe' ? LIST_KINDS : refinable).flatMap((kind) => kind.types);
   if (fits && types.includes(type)) return;
-  const hint = `It is a whole number from 1 to ${LIMITS.nprobeMax}, for ${types.join(', ')}.`;
-  const [argument, got] = ['params.nprobe', `${nprobe} over ${type}`];
+  const hint = `It is ${LIST_PARAMS[name]}, for ${types.join(', ')}.`;
+  const [argument, got] = [`params.${name}`, `${value} over ${type}`];
   throw new ElanusError('invalid_argument', { argument, got, hint });
 }
 

@@ -104,7 +104,7 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
     if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
     const index = openHandle(kernels, handle);
     const { bounds, effort } = task;
-    const { recall, ef, nprobe, dropRatio } = effort;
+    const { recall, ef, nprobe, refine, dropRatio } = effort;
     const queries = indexQueries(task.ready);
     const exact = index.kind === 'FLAT_SQ8' && (recall ?? 0) > CODED_RECALL;
     const work = index.search({
@@ -115,6 +115,7 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
       recall,
       ef,
       nprobe,
+      refine,
       dropRatio,
       exact,
     });

@@ -23,6 +23,8 @@ const FILES = [
   { kind: 'HNSW_FLAT', metric: 'l2', element: 'float32' },
   { kind: 'HNSW_FLAT', metric: 'cosine', element: 'int8' },
   { kind: 'HNSW_BF16', metric: 'ip', element: 'float32' },
+  { kind: 'IVF_RABITQ', metric: 'l2', element: 'float32' },
+  { kind: 'IVF_RABITQ', metric: 'cosine', element: 'bfloat16' },
 ] as const;
 
 const target = new URL('answers-added.json', import.meta.url);
