@@ -23,6 +23,8 @@ export function packVectors(column: VectorColumn | SparseColumn): {
   return { head: { type: 'sparse', dim: 0 }, bodies: [offsets, indices, values] };
 }
 
+const NONE: readonly ArrayBufferView[] = [];
+
 /** The vectors of a call, and the bodies behind them. */
 export function unpackVectors(
   head: VectorsHead,
@@ -38,7 +40,8 @@ export function unpackVectors(
     assert(values instanceof Float32Array, 'values of sparse vectors');
     return { vectors: { kind: 'sparse', offsets, indices, values }, rest };
   }
-  const [values, ...rest] = bodies;
+  const values = bodies[0];
   assert(isDenseArray(type, values), `vectors of ${type}`);
+  const rest = bodies.length === 1 ? NONE : bodies.slice(1);
   return { vectors: { kind: 'vector', type, dim, values }, rest };
 }
