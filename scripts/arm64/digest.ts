@@ -32,6 +32,7 @@ const KINDS: readonly IndexKind[] = [
   'HNSW_FLAT',
   'IVF_FLAT',
   'IVF_SQ8',
+  'IVF_RABITQ',
 ];
 
 function plansOf(element: (typeof ELEMENTS)[number]) {

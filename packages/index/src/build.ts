@@ -333,8 +333,9 @@ function stepsOf(plan: IndexPlan): number {
   const linked = isGraphKind(plan.kind) ? rowCount * 0.56 : 0;
   const lists = isListKind(plan.kind) ? listCount(plan.kind, plan.params, rowCount) : 0;
   const shape = { count: lists, dim, rowCount };
-  const steps = isBitKind(plan.kind) ? bitListStepCount : listStepCount;
-  const listed = lists > 0 ? steps(shape) : 0;
+  const bits = isBitKind(plan.kind);
+  const steps = bits ? bitListStepCount(shape) : listStepCount(plan.kind, shape);
+  const listed = lists > 0 ? steps : 0;
   return Math.max(1, norms + coded + linked + listed + sealed);
 }
 

@@ -162,7 +162,9 @@ function* findTruth(
     truthWork(crew, () => source),
   );
   const truth = truthOf(crew, limit, { from: 0, to: heldOut });
+  yield;
   sortTopK(truth, source.metric);
+  yield;
   return truth;
 }
 
@@ -190,6 +192,7 @@ export function* measure(
   const { nodes, heldOut } = order;
   if (heldOut === 0) return [];
   const queries = heldQueries(source, crew.order.subarray(nodes - heldOut, nodes));
+  yield;
   const truth = yield* findTruth(source, crew, order);
   const walked: HnswSource = {
     ...source,

@@ -13,7 +13,7 @@ import { assignSteps, trainBytes, trainStepCount, trainSteps } from './kmeans.ts
 import type { Centroids, ListShape } from './kmeans.ts';
 import { writeProbeCurve } from './probe-curve.ts';
 import type { ProbePoint } from './probe-curve.ts';
-import { encodeLists, measureBits, writeSigns } from './rabitq-build.ts';
+import { encodeLists, measureBits, rabitqStepCount, writeSigns } from './rabitq-build.ts';
 import { CURVE_END, CURVE_LIMITS } from './recall-curve.ts';
 import type { IndexKind } from './vector-index.ts';
 
@@ -66,8 +66,9 @@ export function listBuildBytes(kind: IndexKind, shape: ListShape): number {
 const MEASURES = 6;
 
 /** About how many steps it takes to make lists, codes left out. */
-export function listStepCount(shape: ListShape): number {
-  return trainStepCount(shape) + Math.min(MEASURED, shape.rowCount) * MEASURES;
+export function listStepCount(kind: IndexKind, shape: ListShape): number {
+  const measured = Math.min(MEASURED, shape.rowCount) * MEASURES;
+  return trainStepCount(shape) + (kind === 'IVF_RABITQ' ? rabitqStepCount(shape) : measured);
 }
 
 /** What lists are made of: the rows, and their codes in row order in a file of their own. */

@@ -44,18 +44,22 @@ export function* assignSteps(
 ): Generator<undefined, void, undefined> {
   const { dim, count, metric } = centroids;
   const size = batchOf(centroids);
-  const span = { metric, dim, rows: centroids.rows, rowBase: 0, from: 0, to: count };
+  const shape = { metric, dim, rows: centroids.rows, rowBase: 0 };
   for (let at = 0; at < rows.count; at += size) {
     const n = Math.min(size, rows.count - at);
     const top = createTopK(n, 1);
-    kernels.scanRows({ ...span, queries: rows.rowsAt(at, n), top });
+    const queries = rows.rowsAt(at, n);
+    const fit = rowsPerCall(dim, n);
+    for (let from = 0; from < count; from += fit) {
+      kernels.scanRows({ ...shape, from, to: Math.min(count, from + fit), queries, top });
+      yield;
+    }
     rows.lists.set(top.rows, at);
-    yield;
   }
 }
 
-/** Rows between two steps of plain arithmetic: about a millisecond. */
-const pauseOf = (dim: number): number => Math.max(1, Math.floor(500_000 / dim));
+/** Rows between two steps of plain arithmetic: about a millisecond, before it is compiled. */
+const pauseOf = (dim: number): number => Math.max(1, Math.floor(100_000 / dim));
 
 /** The numbers of a seeded shuffle: a generator of its own, since none is passed in. */
 function randomOf(seed: number): (below: number) => number {

@@ -4,7 +4,7 @@ import type { RabitqView, TopK } from '@elanus/kernels';
 import { rowOf } from './column.ts';
 import { flatSteps } from './flat.ts';
 import type { IvfSource } from './ivf-search.ts';
-import type { Centroids } from './kmeans.ts';
+import type { Centroids, ListShape } from './kmeans.ts';
 import { permuted } from './graph-order.ts';
 import type { ProbePoint } from './probe-curve.ts';
 import { REFINES, refined, rotatedQueries, scanBits } from './rabitq-search.ts';
@@ -15,6 +15,17 @@ import { CURVE_END, CURVE_LIMITS } from './recall-curve.ts';
 const MEASURED = 128;
 /** Candidates that are measured: more would take longer to score than lists take to scan. */
 const CANDIDATES_MAX = 1600;
+/** Lists that are looked at while it is measured, at most: more are not worth it. */
+const PROBES_MAX = 4096;
+
+/** Steps of each row that measures recall: its lists, then more and more of them, twice. */
+const MEASURES = 18;
+
+/** About how many steps encoding and measuring take. */
+export function rabitqStepCount({ count, dim, rowCount }: ListShape): number {
+  const encoded = count + rowCount / rabitqRowsPerCall(dim);
+  return encoded + Math.min(MEASURED, rowCount) * MEASURES;
+}
 
 /** A source whose rows are 1-bit codes. */
 export type BitSource = IvfSource & { readonly bits: RabitqView };
@@ -112,12 +123,18 @@ function* measureLimit(
   },
 ): Generator<undefined, ProbePoint[], undefined> {
   const { queries, own, truth, limit } = of;
-  const { count } = source.centroids;
+  const count = Math.min(source.centroids.count, PROBES_MAX);
   const rotated = rotatedQueries(source, queries);
-  const near = yield* nearestLists(source, rotated, { nq: own.length, wanted: count });
+  yield;
   const measured = REFINES.filter((refine) => refined(refine, limit) <= CANDIDATES_MAX);
   const candidates = refined(measured.at(-1) ?? 1, limit) + 1;
   const width = rabitqBits(source.column.dim);
+  const near: Uint32Array[] = [];
+  for (let q = 0; q < own.length; q++) {
+    const query = rotated.subarray(q * width, (q + 1) * width);
+    near.push(...(yield* nearestLists(source, query, { nq: 1, wanted: count })));
+    yield;
+  }
   const points: ProbePoint[] = [];
   for (let nprobe = 1; ; nprobe = Math.min(count, Math.ceil(nprobe * 1.5))) {
     const held = REFINES.map(() => 0);

@@ -137,19 +137,26 @@ function* countSteps(rows: SparseColumn): Generator<undefined, Counts, undefined
 
 const DIGIT = 11;
 
-/** Sorts numbers of 32 bits in three passes with a step after each. */
+/** Sorts numbers of 32 bits in three passes. */
 function* sorted(values: Uint32Array): Generator<undefined, Uint32Array, undefined> {
   let from = values.slice();
   let to = new Uint32Array(values.length);
   for (let shift = 0; shift < 32; shift += DIGIT) {
     const starts = new Uint32Array(2 ** DIGIT + 1);
     const digit = (value: number): number => (value >>> shift) & (2 ** DIGIT - 1);
-    for (const value of from) starts[digit(value) + 1] = (starts[digit(value) + 1] ?? 0) + 1;
+    for (let i = 0; i < from.length; i++) {
+      const next = digit(from[i] ?? 0) + 1;
+      starts[next] = (starts[next] ?? 0) + 1;
+      if (i % STEP_DIMENSIONS === 0) yield;
+    }
     for (let i = 1; i < starts.length; i++) starts[i] = (starts[i] ?? 0) + (starts[i - 1] ?? 0);
-    for (const value of from) {
+    yield;
+    for (let i = 0; i < from.length; i++) {
+      const value = from[i] ?? 0;
       const at = starts[digit(value)] ?? 0;
       starts[digit(value)] = at + 1;
       to[at] = value;
+      if (i % STEP_DIMENSIONS === 0) yield;
     }
     [from, to] = [to, from];
     yield;
