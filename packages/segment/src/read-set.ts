@@ -97,7 +97,7 @@ export function allowedInSegment(
   return joined;
 }
 
-/** How many rows a bitset of `allowedInSegment` or `allowedRows` has, of `all` when it is absent. */
+/** How many rows `allowedInSegment` or `allowedRows` left; absent: all of them. */
 export function countAllowed(read: SegmentRead, allowed: Bitset | undefined, all: number): number {
   if (read.passing !== undefined) return read.passing.count;
   return allowed === undefined ? all : countBits(allowed);
