@@ -25,7 +25,7 @@ const NODE = {
 /** Under QEMU a guard page that WebAssembly runs into is no exception but the end. */
 const FLAGS = ['--disable-wasm-trap-handler', '--no-warnings', '--conditions=elanus:source'];
 const QUICK = ['packages/kernels/src/kernels.prop.test.ts', 'packages/index/src/golden.test.ts'];
-const MORE = ['bits.prop', 'elements.prop', 'graph.prop', 'checksum.prop', 'memory']
+const MORE = ['bits.prop', 'elements.prop', 'graph.prop', 'rabitq.prop', 'checksum.prop', 'memory']
   .concat('hostile-arguments', 'fuzz-door')
   .map((name) => `packages/kernels/src/${name}.test.ts`);
 const TESTS = process.argv.includes('--quick') ? QUICK : [...QUICK, ...MORE];

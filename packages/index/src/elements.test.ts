@@ -124,7 +124,9 @@ describe.each(availableIsas())('%s: an index over a narrower column', (isa) => {
           return { sections: sectionsOf(file), answers };
         });
         expect(own?.sections.equals(twin?.sections ?? Buffer.alloc(0))).toBe(true);
-        expect(own?.answers).toEqual(twin?.answers);
+        // What is scanned and what is walked depends on the bytes of a row; ties are told by scans.
+        const found = (one: typeof own) => one?.answers.map(({ tied: _tied, ...rest }) => rest);
+        expect(found(own)).toEqual(found(twin));
       }
     }
   });
