@@ -20,7 +20,7 @@ import {
 import type { MessageHeader } from '@elanus/protocol';
 import { completeBatch, keyIn, rowTimestamp } from '@elanus/segment';
 import type { LogRecord } from '../wal/wal.ts';
-import type { ShardSegment, ShardState } from './state.ts';
+import type { OpenSegment, ShardSegment, ShardState } from './state.ts';
 
 /** What a record did, for whoever wrote it. */
 export interface Applied {
@@ -133,17 +133,26 @@ function timestampAt(
   return rowTimestamp(segment.rows.view(), location.row);
 }
 
+/**
+ * Seals a segment, and those that were opened before it: one whose own seal never reached the log
+ * gets no rows any more either. Left open it would be flushed after this one, and the log from its
+ * first row on would be replayed into what is flushed.
+ */
 function seal(state: ShardState, id: number): boolean {
-  const segment = state.segments.get(id);
-  if (segment?.state !== 'growing') return false;
-  state.segments.set(id, { ...segment, state: 'sealed' });
-  return true;
+  const last = state.open.findIndex(({ segmentId }) => segmentId === id);
+  return sealAll(state, state.open.slice(0, last + 1));
 }
 
 function sealGrowing(state: ShardState): boolean {
-  let sealed = false;
-  for (const segment of state.open) sealed = seal(state, segment.segmentId) || sealed;
-  return sealed;
+  return sealAll(state, state.open);
+}
+
+function sealAll(state: ShardState, segments: readonly OpenSegment[]): boolean {
+  const growing = segments.filter((segment) => segment.state === 'growing');
+  for (const segment of growing) {
+    state.segments.set(segment.segmentId, { ...segment, state: 'sealed' });
+  }
+  return growing.length > 0;
 }
 
 /** The parts of a write share its key and timestamp; their counts add up. */

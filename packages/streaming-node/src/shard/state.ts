@@ -3,6 +3,7 @@
  * commits that move rows between files without changing what is visible.
  */
 import {
+  assert,
   primaryField,
   segmentId,
   storedFields,
@@ -107,7 +108,13 @@ export class ShardState {
   /** The segment, begun when this is the first record that names it. */
   openSegment(id: number, seq: number): OpenSegment {
     const held = this.segments.get(id);
-    if (held !== undefined && held.state !== 'flushed') return held;
+    if (held !== undefined) {
+      assert(
+        held.state !== 'flushed',
+        'what is flushed is below the checkpoint: it is not replayed',
+      );
+      return held;
+    }
     const vectors = vectorFields(this.schema).map((field) => ({
       id: field.id,
       ...vectorShape(field),
