@@ -103,3 +103,33 @@ it('goes on after a call that fails', async () => {
   await expect(failing).rejects.toThrow('no');
   expect(await next).toBe('yes');
 });
+
+it('calls that are answered at once give way to the loop too, and leave no trace', async () => {
+  let now = 0;
+  const clock = { ...systemClock, monoMs: () => now };
+  const turns = new Turns(clock, { what: 'reads', max: 2 });
+  const work = (): number => {
+    now += 0.2;
+    return 1;
+  };
+  const given = Array.from({ length: 6 }, () => turns.run(undefined, work));
+  // Half a millisecond is three of them; the others wait for the next turn.
+  expect(given.map((one) => one instanceof Promise)).toEqual([
+    false,
+    false,
+    false,
+    true,
+    true,
+    true,
+  ]);
+  for (const one of given) expect(await one).toBe(1);
+  await systemClock.turn();
+  await systemClock.turn();
+  const refuse = (): number => {
+    throw new Error('refused');
+  };
+  expect(() => turns.run(undefined, refuse)).toThrow('refused');
+  // Neither those that were answered nor the one that failed count as under way.
+  expect(turns.run(undefined, work)).toBe(1);
+  expect(turns.run(undefined, work)).toBe(1);
+});
