@@ -65,6 +65,7 @@ function throws(call, wanted) {
 const MATCHERS = {
   toBe: (value, wanted) => Object.is(value, wanted),
   toEqual: (value, wanted) => isDeepStrictEqual(plain(value), plain(wanted)),
+  toBeCloseTo: (value, wanted, digits = 2) => Math.abs(value - wanted) < 10 ** -digits / 2,
   toBeDefined: (value) => value !== undefined,
   toBeUndefined: (value) => value === undefined,
   toBeGreaterThan: (value, wanted) => value > wanted,
