@@ -1,4 +1,4 @@
-/** A bare thread beside the pool: it makes the native call for each message, and sends rows back. */
+/** A bare thread beside the pool: makes the native call for each message, and sends rows back. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { openHandle, type IndexHandle } from '../../packages/index/src/index.ts';
 import { createTopK, loadKernels, sortTopK } from '../../packages/kernels/src/index.ts';

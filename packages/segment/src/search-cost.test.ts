@@ -55,6 +55,7 @@ test.each<[string, Case]>([
   ['a scan of codes', { kind: 'FLAT_SQ8', rows: 10_000, dim: 256 }],
   ['a few lists', { kind: 'IVF_FLAT', rows: 500_000, header: lists, effort: { nprobe: 4 } }],
   ['lists of codes', { kind: 'IVF_SQ8', rows: 100_000, header: lists }],
+  ['lists of 1-bit codes', { kind: 'IVF_RABITQ', rows: 100_000, header: lists }],
   ['postings of few rows', { kind: 'SPARSE_INVERTED', rows: 10_000, entries: 4, header: sparse }],
   [
     'a wide walk that few rows are left to',

@@ -60,10 +60,12 @@ function indexCost(task: SearchTask, read: SegmentRead, { header }: IndexHandle)
       return rows * dim * CODE_WORK;
     case 'IVF_FLAT':
     case 'IVF_SQ8':
+    case 'IVF_RABITQ':
     case 'BIN_IVF_FLAT': {
       const asked = task.effort.nprobe ?? lists * LISTS_SHARE;
       const share = lists === 0 ? 1 : Math.min(1, asked / lists);
-      const row = header.kind === 'IVF_SQ8' ? dim * CODE_WORK : dim;
+      const coded = header.kind === 'IVF_SQ8' || header.kind === 'IVF_RABITQ';
+      const row = coded ? dim * CODE_WORK : dim;
       return lists * dim + rows * share * row;
     }
     case 'SPARSE_INVERTED': {
