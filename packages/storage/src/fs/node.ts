@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { join, parse, resolve } from 'node:path';
 import { ElanusError, assert, isElanusError } from '@elanus/core';
 import type { ErrorCode, FileHandle, FileStat, Fs } from '@elanus/core';
-import { makeFolder } from './folder.ts';
+import { makeRoot } from './folder.ts';
 
 type Callback<T> = (error: NodeJS.ErrnoException | null, value: T) => void;
 
@@ -206,7 +206,7 @@ export async function makeRootFolder(folder: string): Promise<void> {
   const { root } = parse(full);
   const fs = nodeFs(root);
   const path = full.slice(root.length).replaceAll('\\', '/');
-  await makeFolder(fs, path);
+  await makeRoot(fs, path);
   if ((await fs.stat(path))?.kind !== 'file') return;
   const hint = 'This is a file; give a folder, or a name that is free.';
   throw new ElanusError('invalid_argument', { argument: 'where', got: folder, hint });

@@ -27,8 +27,8 @@ class FileObjectStore implements ObjectStore {
   readonly #folder: string;
   readonly #sync: boolean;
   readonly #putting = new Set<string>();
-  /** Folders that this store has seen or made, so that a put costs no look at each of them. */
-  readonly #made = new Set<string>();
+  /** Folders whose names are safe, so that a put costs no look at each of them. */
+  readonly #safe = new Set<string>();
   #nextTmp = 1;
   #closed = false;
 
@@ -41,7 +41,7 @@ class FileObjectStore implements ObjectStore {
   /** Makes the folders and removes what a crash left unfinished. */
   async sweep(): Promise<void> {
     await this.#fs.remove(this.#path(TMP));
-    await makeFolder(this.#fs, this.#path(TMP));
+    await makeFolder(this.#fs, this.#path(TMP), this.#safe);
   }
 
   #path(name: string): string {
@@ -105,10 +105,7 @@ class FileObjectStore implements ObjectStore {
   async #publish(tmp: string, name: string): Promise<void> {
     const path = this.#path(name);
     const parent = path.slice(0, path.lastIndexOf('/'));
-    if (!this.#made.has(parent)) {
-      await makeFolder(this.#fs, parent);
-      this.#made.add(parent);
-    }
+    await makeFolder(this.#fs, parent, this.#safe);
     await this.#fs.rename(tmp, path);
     if (this.#sync) await this.#fs.syncFolder(parent);
   }
