@@ -39,6 +39,10 @@ const definition = collection('overhead', {
   v: t.vector(DIM, { metric: 'l2', index: { kind: 'hnsw' } }),
 });
 
+type Fields = typeof definition extends { readonly fields: infer F } ? F : never;
+type Docs = Collection<Fields, false>;
+const NO_QUERY = new Float32Array(DIM);
+
 interface Rows {
   readonly values: Float32Array;
   readonly buckets: Int32Array;
@@ -49,13 +53,13 @@ function makeRows(count: number): Rows {
   return { values, buckets: Int32Array.from({ length: count }, () => Math.floor(random() * 10)) };
 }
 
-async function insert(into: Collection, { values, buckets }: Rows, firstId: number): Promise<void> {
+async function insert(into: Docs, { values, buckets }: Rows, firstId: number): Promise<void> {
   const id = Float64Array.from(buckets, (_, i) => firstId + i);
-  await into.insert({ id, bucket: buckets, v: values });
+  await into.insert({ id: id as never, bucket: buckets as never, v: values });
 }
 
 /** Waits until an index stands over all rows. */
-async function indexed(docs: Collection, rows: number): Promise<void> {
+async function indexed(docs: Docs, rows: number): Promise<void> {
   while ((await docs.describe()).indexedRows < rows) {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -125,7 +129,7 @@ async function bareThread(index: VectorIndex): Promise<BareThread> {
 }
 
 interface Stage {
-  readonly docs: Collection;
+  readonly docs: Docs;
   readonly index: VectorIndex;
   readonly queries: readonly Float32Array[];
 }
@@ -135,7 +139,7 @@ async function bare({ docs, index, queries }: Stage): Promise<Figure> {
   const top = createTopK(1, 10);
   const native: Search = (q) => walk(index, { query: queries[q], top, ef: NARROW });
   const whole: Search = (q) =>
-    docs.search({ vector: queries[q], limit: 10, select: [], params: { ef: NARROW } });
+    docs.search({ vector: queries[q] ?? NO_QUERY, limit: 10, select: [], params: { ef: NARROW } });
   await warm(whole, WARM);
   const [least = 0, all = 0] = await inTurns([native, whole], cpuUs);
   return figure('inline, bare', all - least, AT_MOST.bare);
@@ -184,7 +188,13 @@ async function filtered(kernels: Kernels, stage: Stage, rows: Rows): Promise<Fig
   };
   const filter = { bucket: { lt: 5 } };
   const whole: Search = (q) =>
-    docs.search({ vector: queries[q], limit: 10, select: [], filter, params: { ef: NARROW } });
+    docs.search({
+      vector: queries[q] ?? NO_QUERY,
+      limit: 10,
+      select: [],
+      filter,
+      params: { ef: NARROW },
+    });
   await warm(whole, WARM);
   const [least = 0, all = 0] = await inTurns([native, whole], cpuUs);
   return figure('inline, filter + deletes + merge', all - least, AT_MOST.whole);
@@ -209,11 +219,12 @@ async function pooled({ docs, index, queries }: Stage): Promise<readonly Figure[
   const params = { ef: WIDE };
   const own = queries.map((query) => query.slice());
   const native: Search = (q) => thread.ask(own[q] ?? new Float32Array(DIM));
-  const whole: Search = (q) => docs.search({ vector: queries[q], limit: 10, select: [], params });
+  const whole: Search = (q) =>
+    docs.search({ vector: queries[q] ?? NO_QUERY, limit: 10, select: [], params });
   const nativeBatch: Search = () => thread.ask(batch);
   const vectors = queries.slice(0, BATCH);
   const wholeBatch: Search = () => docs.search({ vectors, limit: 10, select: [], params });
-  const { way } = await docs.explain({ vector: queries[0], limit: 10, params });
+  const { way } = await docs.explain({ vector: queries[0] ?? NO_QUERY, limit: 10, params });
   if (way !== 'pool') throw new Error('a wide walk was meant to go to a thread');
   for (const search of [whole, native]) await warm(search, 2_000);
   for (const search of [wholeBatch, nativeBatch]) await warm(search, 200);
@@ -234,7 +245,7 @@ function figure(what: string, measured: number, atMost: number): Figure {
 /** The overhead of whole embedded searches over the native call. */
 export async function overheadFigures(kernels: Kernels): Promise<readonly Figure[]> {
   const db = await elanus(':memory:');
-  const docs = (await db.collection(definition)) as unknown as Collection;
+  const docs = await db.collection(definition);
   const rows = makeRows(ROWS);
   await insert(docs, rows, 0);
   await indexed(docs, ROWS);

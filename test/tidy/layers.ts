@@ -63,6 +63,7 @@ export const LAYERS: Readonly<Record<string, Layer>> = {
     ['citty', 'piscina'],
     ['*'],
   ),
+  testkit: layer(['core', 'runtime', 'storage'], [], ['crypto']),
   'services/standalone': layer(['elanus'], [], ['*']),
 };
 

@@ -14,7 +14,7 @@ function watched(refusals: number): { database: Database; seen: WriteRequest[] }
   let left = refusals;
   const write: Database['write'] = async (request, call) => {
     seen.push(request);
-    if (left-- > 0) throw new ElanusError('exhausted', { what: 'writes waiting' });
+    if (left-- > 0) throw new ElanusError('exhausted', { what: 'writes waiting', retryAfterMs: 1 });
     return inner.write(request, call);
   };
   const database = new Proxy(inner, {

@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Clock } from '@elanus/core';
-import { isElanusError } from '@elanus/core';
+import { isElanusError, type Awaitable } from '@elanus/core';
 import { systemClock } from '@elanus/runtime';
 import { expect, it } from 'vitest';
 import { Turns } from './turns.ts';
@@ -16,8 +16,8 @@ function slowClock(stepMs: number): Clock {
   };
 }
 
-const codeOf = async (pending: Promise<unknown>): Promise<string> => {
-  const error: unknown = await pending.then(
+const codeOf = async (pending: Awaitable<unknown>): Promise<string> => {
+  const error: unknown = await Promise.resolve(pending).then(
     () => undefined,
     (cause: unknown) => cause,
   );

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import { assert } from '@elanus/core';
+import type { SeededRng } from './seeded-rng.ts';
+
+interface Event {
+  readonly atMs: number;
+  /** Decides between events of one instant: drawn, so that seeds see every order. */
+  readonly rank: number;
+  readonly what: string;
+  run: (() => void) | undefined;
+}
+
+const before = (a: Event, b: Event): boolean =>
+  a.atMs < b.atMs || (a.atMs === b.atMs && a.rank < b.rank);
+
+/** How a run ended. */
+export interface LoopEnd {
+  readonly events: number;
+  readonly virtualMs: number;
+  /** SHA-256 over all events: two runs of one seed give the same. */
+  readonly trace: string;
+}
+
+/**
+ * The one thing that happens next: a heap of events by virtual time. Each runs by itself, and all
+ * promises that it settles go as far as they can before the next one. Nothing else moves time.
+ */
+export class EventLoop {
+  readonly #rng: SeededRng;
+  readonly #heap: Event[] = [];
+  readonly #trace = createHash('sha256');
+  #nowMs = 0;
+  #events = 0;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(rng: SeededRng) {
+    this.#rng = rng;
+  }
+
+  /** Milliseconds since the run began. */
+  get nowMs(): number {
+    return this.#nowMs;
+  }
+
+  /** Runs something later; returns what takes it back. */
+  after(delayMs: number, what: string, run: () => void): () => void {
+    assert(delayMs >= 0, 'time goes on');
+    const event: Event = { atMs: this.#nowMs + delayMs, rank: this.#rng.u32(), what, run };
+    this.#push(event);
+    return () => {
+      event.run = undefined;
+    };
+  }
+
+  /** Resolves later. */
+  sleep(delayMs: number, what: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.after(delayMs, what, resolve);
+    });
+  }
+
+  /** Adds words to the trace: what was done and what came of it. */
+  note(what: string): void {
+    this.#trace.update(`${this.#nowMs} ${what}\n`);
+  }
+
+  /** Runs until `work` is done, and throws what it throws. */
+  async run(work: () => Promise<void>): Promise<LoopEnd> {
+    let over = false;
+    work().then(
+      () => {
+        over = true;
+      },
+      (error: unknown) => {
+        over = true;
+        this.#failure = { error };
+      },
+    );
+    await drained();
+    while (!over) {
+      const event = this.#pop();
+      assert(event !== undefined, 'something is going to happen');
+      if (event.run === undefined) continue;
+      this.#nowMs = event.atMs;
+      this.#events++;
+      this.#trace.update(`${event.atMs} ${event.what}\n`);
+      event.run();
+      await drained();
+    }
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const trace = this.#trace.copy().digest('hex');
+    return { events: this.#events, virtualMs: this.#nowMs, trace };
+  }
+
+  #push(event: Event): void {
+    const heap = this.#heap;
+    let at = heap.push(event) - 1;
+    while (at > 0) {
+      const up = (at - 1) >> 1;
+      const parent = heap[up] as Event;
+      if (!before(event, parent)) break;
+      heap[at] = parent;
+      at = up;
+    }
+    heap[at] = event;
+  }
+
+  #pop(): Event | undefined {
+    const heap = this.#heap;
+    const [first] = heap;
+    const last = heap.pop();
+    if (first === undefined || last === undefined || heap.length === 0) return first;
+    let at = 0;
+    for (;;) {
+      let down = 2 * at + 1;
+      if (down >= heap.length) break;
+      if (down + 1 < heap.length && before(heap[down + 1] as Event, heap[down] as Event)) down++;
+      if (!before(heap[down] as Event, last)) break;
+      heap[at] = heap[down] as Event;
+      at = down;
+    }
+    heap[at] = last;
+    return first;
+  }
+}
+
+/** A turn of the real loop: all promises have gone as far as they can. */
+const turn = setImmediate;
+function drained(): Promise<void> {
+  return new Promise((resolve) => {
+    turn(resolve);
+  });
+}
