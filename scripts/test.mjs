@@ -1,6 +1,7 @@
 // The test suite; ends with one plain line `N passed, N failed`.
 //
-// node scripts/test.mjs                 everything
+// node scripts/test.mjs                 everything but the simulator's seeds
+// node scripts/test.mjs --lane=simulation   those
 // node scripts/test.mjs --lane=wasm     the engines once more, no native addon loaded: as on a
 //                                       machine without a compiler
 // node scripts/test.mjs packages/core   only what lies there (any argument of `vitest run`)
@@ -12,7 +13,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const LANES = {
-  all: { args: [], env: {} },
+  all: { args: ['--exclude=test/sim/**'], env: {} },
+  simulation: { args: ['test/sim'], env: {} },
   wasm: {
     args: [
       'packages/kernels',

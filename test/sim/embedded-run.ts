@@ -29,6 +29,8 @@ const CHAOS_MS = 80_000;
 /** A healed database answers within so long. */
 const HEALED_MS = 40_000;
 const TIMEOUT_MS = 5_000;
+/** A process that starts takes about so long to open its database. */
+const STARTING_MS = 100;
 /** Errors after which nothing has happened. */
 const REFUSED: ReadonlySet<string> = new Set(['invalid', 'already_exists', 'not_found']);
 
@@ -54,6 +56,8 @@ interface Plan {
   readonly thinkMs: number;
   readonly stopsEveryMs: number;
   readonly powerShare: number;
+  /** How often a process is stopped again while it starts. */
+  readonly againShare: number;
   readonly flushEveryMs: number;
 }
 
@@ -74,7 +78,7 @@ function planOf(rng: SeededRng): Plan {
     rng.chance(share) ? most * rng.share() : 0;
   return {
     faults: {
-      disk: some(0.4, 0.02),
+      disk: some(0.5, 0.05),
       meta: some(0.4, 0.1),
       clockMs: some(0.5, 3_600_000),
       pace: { callMs: 0.05 + some(0.5, 5), syncMs: 0.5 + some(0.5, 50) },
@@ -85,6 +89,7 @@ function planOf(rng: SeededRng): Plan {
     thinkMs: 5 + rng.below(400),
     stopsEveryMs: 2_000 + rng.below(30_000),
     powerShare: rng.share(),
+    againShare: some(0.6, 0.9),
     flushEveryMs: 200 + rng.below(10_000),
   };
 }
@@ -193,9 +198,11 @@ class Run {
   }
 
   async #trouble(): Promise<void> {
-    const { stopsEveryMs, powerShare } = this.#plan;
+    const { stopsEveryMs, powerShare, againShare } = this.#plan;
     while (this.#loop.nowMs < CHAOS_MS) {
-      await this.#loop.sleep(stopsEveryMs * 2 * this.#rng.share(), 'trouble');
+      const again = this.#rng.chance(againShare);
+      const waitMs = again ? STARTING_MS : stopsEveryMs * 2;
+      await this.#loop.sleep(waitMs * this.#rng.share(), 'trouble');
       this.#stop(this.#rng.chance(powerShare));
       await this.#loop.sleep(this.#rng.below(1_000), 'restart');
       this.#start();
