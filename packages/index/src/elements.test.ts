@@ -179,10 +179,12 @@ describe.each(availableIsas())('%s: an index over a narrower column', (isa) => {
 
 test('neighbours are found over narrower columns as over float32', () => {
   const kernels = loadKernels();
+  // WebAssembly fetches each row that a walk over numbers meets: minutes for 8,000 of them.
+  const walked = kernels.native ? (['HNSW', 'HNSW_FLAT'] as const) : (['HNSW'] as const);
   for (const element of ELEMENTS) {
     const { narrow, queries } = twins(kernels, element, { rows: 8000, dim: 48 });
     const exact = topOf(flatIndex({ kernels, metric: 'l2', column: narrow }), { queries }, 10);
-    for (const kind of ['FLAT_SQ8', 'HNSW', 'HNSW_FLAT'] as const) {
+    for (const kind of ['FLAT_SQ8', ...walked] as const) {
       const file = build({ kernels, kind, metric: 'l2', column: narrow });
       const index = openIndex({ kernels, column: narrow, image: { ...file, path: kind } });
       const work = index.search({ queries, top: createTopK(3, 10), recall: 0.9 });
