@@ -1,6 +1,9 @@
 // Opens a folder and searches it; says how long it took and what memory it takes.
-import { elanus } from 'elanus';
+import type * as Elanus from 'elanus';
 import { queryDigits } from './digits.ts';
+
+const entry = process.env['ELANUS_BENCH_ENTRY'] ?? 'elanus';
+const { elanus } = (await import(entry)) as typeof Elanus;
 
 const [folder = '', settleMs = '0'] = process.argv.slice(2);
 const vectors = queryDigits(51);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { elanus } from 'elanus';
 import { median, note, type Bench } from './bench.ts';
 import { inChild } from './child.ts';
+import { installPackage } from './installed.ts';
 import { Digits, DIM, RAW_BYTES, indexed, readTrain, ROWS } from './digits.ts';
 
 const RUNS = 7;
@@ -44,10 +45,14 @@ export const bench: Bench = {
   run: async () => {
     const folder = mkdtempSync(join(process.env['ELANUS_BENCH_FOLDER'] ?? tmpdir(), 'elanus-re-'));
     try {
-      await fill(folder);
-      inChild('reopen-child.ts', [folder]);
+      await fill(join(folder, 'data'));
+      const entry = installPackage(folder);
+      if (entry === undefined)
+        note('not packed: run scripts/pack-elanus.mjs to measure what ships');
+      else process.env['ELANUS_BENCH_ENTRY'] = entry;
+      inChild('reopen-child.ts', [join(folder, 'data')]);
       const runs = Array.from({ length: RUNS }, () =>
-        inChild<Opened>('reopen-child.ts', [folder, '1000']),
+        inChild<Opened>('reopen-child.ts', [join(folder, 'data'), '1000']),
       );
       const of = (pick: (run: Opened) => number): number => median(runs.map(pick));
       const atMost = (1.6 * RAW_BYTES) / MB + 120;
@@ -71,6 +76,7 @@ export const bench: Bench = {
         },
       ];
     } finally {
+      delete process.env['ELANUS_BENCH_ENTRY'];
       rmSync(folder, { recursive: true, force: true });
     }
   },
