@@ -8,8 +8,8 @@ const RUNS = 9;
 const PACKED = join(import.meta.dirname, '../packages/elanus/build/package/dist/index.js');
 
 function measure(of: string, atMost: number | undefined): readonly Figure[] {
-  inChild('first-hit-child.ts');
-  const runs = Array.from({ length: RUNS }, () => inChild<number[]>('first-hit-child.ts'));
+  inChild('first-hit-child.mjs');
+  const runs = Array.from({ length: RUNS }, () => inChild<number[]>('first-hit-child.mjs'));
   const part = (at: number): number => median(runs.map((run) => run[at] ?? Number.NaN));
   const fastest = Math.min(...runs.map((run) => run[3] ?? Infinity));
   return [
