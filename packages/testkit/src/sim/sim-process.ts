@@ -15,7 +15,6 @@ export class SimProcess {
   readonly loop: EventLoop;
   readonly rng: SeededRng;
   readonly #skewMs: number;
-  #jumpMs = 0;
   #alive = true;
 
   constructor(options: { loop: EventLoop; rng: SeededRng; skewMs?: number }) {
@@ -33,11 +32,6 @@ export class SimProcess {
     this.#alive = false;
   }
 
-  /** Sets its calendar forward or back. */
-  jump(byMs: number): void {
-    this.#jumpMs += byMs;
-  }
-
   /** Waits; never comes back to a process that is dead by then. */
   pause(delayMs: number, what: string): Promise<void> {
     return new Promise((resolve) => {
@@ -50,7 +44,7 @@ export class SimProcess {
   /** The clock as code in it sees it. */
   clock(): Clock {
     return {
-      wallMs: () => Math.floor(EPOCH_MS + this.loop.nowMs + this.#skewMs + this.#jumpMs),
+      wallMs: () => Math.floor(EPOCH_MS + this.loop.nowMs + this.#skewMs),
       monoMs: () => this.loop.nowMs,
       after: (delayMs, fire) =>
         this.loop.after(Math.max(0, delayMs), 'timer', () => {
