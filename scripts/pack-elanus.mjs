@@ -49,15 +49,12 @@ const shared = {
 };
 
 /**
- * The library and the command line share chunks, and so do the threads among themselves: chunks
- * shared by both would be many and small, and each costs the first import half a millisecond.
+ * The library, the command line and the threads each are a bundle of their own: chunks shared by
+ * them would be many and small, and each costs the first import half a millisecond.
  */
 async function bundleNode() {
-  await bundlePart({
-    index: join(source, 'src/index.ts'),
-    router: join(source, 'src/router.ts'),
-    'cli/main': join(source, 'src/cli/main.ts'),
-  });
+  await bundlePart({ index: join(source, 'src/index.ts'), router: join(source, 'src/router.ts') });
+  await bundlePart({ 'cli/main': join(source, 'src/cli/main.ts') });
   const threads = threadEntries();
   // One that has them all, so that whatever they are made of is shared, and lies at the top.
   const all = Object.values(threads).map(
@@ -233,5 +230,6 @@ for (const name of ['README.md', 'LICENSE', 'examples']) {
     cpSync(join(root, name), join(target, name), { recursive: true });
 }
 cpSync(join(source, 'bin'), join(target, 'bin'), { recursive: true });
+cpSync(join(root, 'packages/kernels/wasm'), join(target, 'wasm'), { recursive: true });
 writeManifest();
 process.stdout.write(`${relative(root, target)} is ready\n`);

@@ -1,10 +1,10 @@
-// Compiles native/kernels.cc for WebAssembly SIMD and writes src/wasm-binary.ts, which is
-// committed: a machine without a compiler uses it as it is. Needs clang and wasm-ld (packages clang
-// and lld of a Linux distribution). `--check` only says whether the committed file is of these
-// sources.
+// Compiles native/kernels.cc for WebAssembly SIMD and writes wasm/kernels.wasm, which is committed:
+// a machine without a compiler uses it as it is. Needs clang and wasm-ld (packages clang and lld of
+// a Linux distribution). `--check` only says whether the committed file is of these sources: it
+// carries their hash, and the compiler's version, in sections of its own.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,7 +29,7 @@ const LINK = ['--no-entry', '--import-memory', '--shared-memory', '--max-memory=
 const DATA_SECTION = 11;
 const home = dirname(dirname(fileURLToPath(import.meta.url)));
 const native = join(home, 'native');
-const target = join(home, 'src', 'wasm-binary.ts');
+const target = join(home, 'wasm', 'kernels.wasm');
 const hash = createHash('sha256').update([...FLAGS, ...LINK].join(' '));
 for (const file of KERNEL_SOURCES) hash.update(readFileSync(join(native, file)));
 const sources = hash.digest('hex');
@@ -49,9 +49,18 @@ function holdsData(binary) {
   return false;
 }
 
+/** A section that engines skip: its name, then text; both are shorter than 128 bytes. */
+function noteSection(name, text) {
+  const content = Buffer.concat([Buffer.from([name.length]), Buffer.from(name + text)]);
+  if (content.length > 127) throw new RangeError(`${name}: a note of ${content.length} bytes`);
+  return Buffer.concat([Buffer.from([0, content.length]), content]);
+}
+
 if (process.argv.includes('--check')) {
-  const fresh = readFileSync(target, 'utf8').includes(sources);
-  process.stdout.write(`kernels: wasm-binary.ts is ${fresh ? 'up to date' : 'stale'}\n`);
+  const module = new WebAssembly.Module(readFileSync(target));
+  const [section] = WebAssembly.Module.customSections(module, 'sources');
+  const fresh = section !== undefined && Buffer.from(section).toString() === sources;
+  process.stdout.write(`kernels: kernels.wasm is ${fresh ? 'up to date' : 'stale'}\n`);
   process.exit(fresh ? 0 : 1);
 }
 
@@ -76,21 +85,9 @@ rmSync(folder, { recursive: true });
 const version = spawnSync('clang', ['--version'], { encoding: 'utf8' })
   .stdout.split('\n')[0]
   .trim();
-const lines = binary.toString('base64').match(/.{1,98}/g);
+mkdirSync(dirname(target), { recursive: true });
 writeFileSync(
   target,
-  `/**
- * The WebAssembly module of native/kernels.cc, so that a machine without a C++ compiler has SIMD
- * kernels; in base64, and in a function, so that who does not need it does not read it. Made by
- * scripts/build-wasm.mjs; do not edit.
- *
- * Compiler: ${version}
- * Sources: ${sources}
- */
-export const wasmBinary = (): string =>
-  '\\
-${lines.join('\\\n')}\\
-';
-`,
+  Buffer.concat([binary, noteSection('compiler', version), noteSection('sources', sources)]),
 );
 process.stdout.write(`kernels: ${binary.length} bytes of WebAssembly written\n`);

@@ -41,7 +41,7 @@ test('a compiler that fails is one line too', () => {
 test('the committed WebAssembly is of the committed sources', () => {
   const script = join(home, 'scripts', 'build-wasm.mjs');
   const run = spawnSync(process.execPath, [script, '--check'], { encoding: 'utf8' });
-  expect(run.stdout).toBe('kernels: wasm-binary.ts is up to date\n');
+  expect(run.stdout).toBe('kernels: kernels.wasm is up to date\n');
 });
 
 test('switched off, it removes what was built', () => {

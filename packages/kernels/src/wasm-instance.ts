@@ -1,5 +1,4 @@
 import type { RowMemory } from './memory.ts';
-import { wasmBinary } from './wasm-binary.ts';
 
 /**
  * One WebAssembly memory, as one thread sees it. Rows lie behind a header of scratch slots:
@@ -121,9 +120,18 @@ export function createWasmMemory(bytes: number): { readonly buffer: SharedArrayB
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
+/**
+ * The module is a file, from `src`, `dist` and a bundle at the same place: as text within the code
+ * it would be read by every program, twice by those that use it, and that takes 8 ms.
+ */
+function readModule(): Uint8Array {
+  const { readFileSync } = process.getBuiltinModule('node:fs');
+  return readFileSync(new URL('../wasm/kernels.wasm', import.meta.url));
+}
+
 /** Gives the instance of a memory: made once per thread and memory (about 5 us), kept weakly. */
 export function createInstances(): (memory: object) => WasmInstance {
-  const module = new WebAssembly.Module(Buffer.from(wasmBinary(), 'base64'));
+  const module = new WebAssembly.Module(readModule());
   const known = new WeakMap<object, WasmInstance>();
   return (memory) => {
     const found = known.get(memory);
@@ -132,7 +140,7 @@ export function createInstances(): (memory: object) => WasmInstance {
     const load_row = (row: number, to: number): void => outside.load?.(row >>> 0, to >>> 0);
     const made = new WebAssembly.Instance(module, { env: { memory, load_row } });
     const exports = made.exports as WasmExports;
-    if (exports.abi() !== ABI) throw new Error('kernels: wasm-binary.ts is of other sources');
+    if (exports.abi() !== ABI) throw new Error('kernels: kernels.wasm is of other sources');
     const { buffer } = memory as { readonly buffer: SharedArrayBuffer };
     const instance = {
       exports,
