@@ -40,6 +40,40 @@ function threadEntries() {
   return entries;
 }
 
+/** `import { a, type B } from '@elanus/x'`; imports of nothing but types name no code. */
+const FROM_DOOR = /^import \{([^}]*)\} from '(@elanus\/[^']+)';$/gm;
+
+/** The source that a door's name means. */
+function sourceOf(specifier, from) {
+  if (specifier.startsWith('.')) return join(dirname(from), specifier);
+  const [, name, door = ''] = /^@elanus\/([^/]+)(\/.+)?$/.exec(specifier);
+  const folder = join(root, 'packages', name);
+  const { exports } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+  return join(folder, exports[`.${door}`]['elanus:source']);
+}
+
+/**
+ * Names are imported from the files that declare them. Through a package's door each would bring
+ * all of the package: what loads later, by `import()`, would be in the first bundle after all.
+ */
+const pastDoors = {
+  name: 'past-doors',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]src[\\/].*\.ts$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8');
+      const contents = text.replace(FROM_DOOR, (whole, list, specifier) => {
+        const lines = namesIn(list.replace(/\btype \w+( as \w+)?/g, '')).map(({ inner, outer }) => {
+          const { file, name } = originOf(sourceOf(specifier, path), inner, sourceOf);
+          return `import { ${name} as ${outer} } from ${JSON.stringify(file)};`;
+        });
+        // As many lines as before, so that source maps stay true.
+        return lines.join(' ') + '\n'.repeat(whole.split('\n').length - 1);
+      });
+      return { contents, loader: 'ts' };
+    });
+  },
+};
+
 const shared = {
   bundle: true,
   format: 'esm',
@@ -71,6 +105,7 @@ async function bundlePart(entryPoints, stdin) {
     stdin,
     outdir: join(target, 'dist'),
     splitting: true,
+    plugins: [pastDoors],
     chunkNames: 'chunk-[hash]',
     platform: 'node',
     target: 'node22.18',
@@ -135,11 +170,11 @@ function namesIn(list) {
 }
 
 /** Where a name that a file exports is declared: behind doors there are more doors. */
-function originOf(file, name) {
+function originOf(file, name, resolve = declarationOf) {
   for (const [, kind, , list, , specifier] of readFileSync(file, 'utf8').matchAll(NAMED)) {
     const found = kind === 'export' && namesIn(list).find(({ outer }) => outer === name);
-    const next = found ? declarationOf(specifier, file) : undefined;
-    if (next !== undefined) return originOf(next, found.inner);
+    const next = found ? resolve(specifier, file) : undefined;
+    if (next !== undefined) return originOf(next, found.inner, resolve);
   }
   return { file, name };
 }

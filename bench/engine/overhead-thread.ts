@@ -1,6 +1,6 @@
 /** A bare thread beside the pool: makes the native call for each message, and sends rows back. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { openHandle, type IndexHandle } from '../../packages/index/src/index.ts';
+import { loadIndexKinds, type IndexHandle } from '../../packages/index/src/index.ts';
 import { createTopK, loadKernels, sortTopK } from '../../packages/kernels/src/index.ts';
 
 /** What the thread is started with. */
@@ -10,7 +10,7 @@ export interface ThreadData {
 }
 
 const { handle, ef } = workerData as ThreadData;
-const index = openHandle(loadKernels(), handle);
+const index = (await loadIndexKinds()).openHandle(loadKernels(), handle);
 
 parentPort?.on('message', (queries: Float32Array) => {
   const top = createTopK(queries.length / index.dim, 10);

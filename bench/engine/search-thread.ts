@@ -1,7 +1,7 @@
 // A thread of bench/engine/threads.ts: searches an index that another thread opened, or helps to
 // build one.
 import { parentPort, workerData } from 'node:worker_threads';
-import { openHandle, type IndexHandle } from '../../packages/index/src/index.ts';
+import { loadIndexKinds, type IndexHandle } from '../../packages/index/src/index.ts';
 import { build, help, type BuildTask } from '../../packages/index/src/threads/build.ts';
 import { createTopK, loadKernels } from '../../packages/kernels/src/index.ts';
 
@@ -18,7 +18,7 @@ export interface Given {
 
 const { handle, queries } = workerData as Given;
 const { dim } = handle.column as { readonly dim: number };
-const index = openHandle(loadKernels(), handle);
+const index = (await loadIndexKinds()).openHandle(loadKernels(), handle);
 const top = createTopK(1, 10);
 
 function searches(passes: number): void {

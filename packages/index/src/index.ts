@@ -24,7 +24,9 @@ export {
   readIndexHeader,
 } from './index-file.ts';
 export type { OpenIndex } from './open.ts';
-export { flatIndex, openHandle, openIndex, openIndexSteps } from './open.ts';
+export type { IndexKinds } from './index-kinds.ts';
+export { loadIndexKinds, openHandle } from './index-kinds.ts';
+export { flatIndex, openIndex } from './open.ts';
 export type { IndexKind, IndexSearch, SearchWork, VectorIndex } from './vector-index.ts';
 export { RECALL_DEFAULT } from './recall-curve.ts';
 export { indexThreads } from './threads.ts';

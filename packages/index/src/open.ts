@@ -324,6 +324,11 @@ export function openIndex(args: OpenIndex): VectorIndex {
   }
 }
 
+/** The handle of a file that was built a moment ago: nothing of it is checked. */
+export function builtHandle(file: IndexFile, column: IndexColumn): IndexHandle {
+  return { header: readIndexHeader({ ...file, path: 'built in memory' }), column, file };
+}
+
 /** An exact index without a file, over rows as they are: growing and unindexed segments. */
 export function flatIndex(args: {
   readonly kernels: Kernels;

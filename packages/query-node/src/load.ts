@@ -23,7 +23,7 @@ import {
   type VectorFileHeader,
 } from '@elanus/format';
 import type { SegmentStats } from '@elanus/expr';
-import { openIndexSteps, type IndexHandle, type IndexImage } from '@elanus/index';
+import { loadIndexKinds, type IndexHandle, type IndexImage } from '@elanus/index';
 import { bytesOf, rowsPerCall, type Kernels, type RowMemory } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
 import { filterStats } from './prune.ts';
@@ -190,6 +190,7 @@ async function openImage(
     throw new ElanusError('file_corrupt', { path: image.path, why: 'index of no vector field' });
   }
   const column = indexColumn(vectors, of.chunk.rowCount);
+  const { openIndexSteps } = await loadIndexKinds();
   const steps = openIndexSteps({ kernels, image, column });
   for (;;) {
     const step = steps.next();

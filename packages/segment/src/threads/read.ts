@@ -1,7 +1,12 @@
 // Thread entry of reads. Each exported function is one task of a pool: it loads the kernels its
 // caller uses and runs the same code as the inline way, so both give the same answers.
 import { assert, ownHits, type Bitset } from '@elanus/core';
-import { buildScalarIndex, type ScalarColumn, type ScalarIndex } from '@elanus/index';
+import {
+  buildScalarIndex,
+  loadIndexKinds,
+  type ScalarColumn,
+  type ScalarIndex,
+} from '@elanus/index';
 import type { KernelChoice } from '@elanus/kernels';
 import { loadKernels } from '@elanus/kernels';
 import { ViewKeeper, type SentReads } from '../kept-views.ts';
@@ -20,6 +25,7 @@ export interface SentSearch extends Omit<SearchTask, 'reads'> {
   readonly reads: SentReads;
 }
 
+await loadIndexKinds();
 const views = new ViewKeeper();
 
 /** `searchSegments` on a thread; undefined: the thread lacks a view, and needs them all. */

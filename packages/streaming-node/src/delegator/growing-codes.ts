@@ -4,7 +4,7 @@
  * that nobody searches cost nothing. Codes go with their chunk; nothing of them is stored.
  */
 import type { Pool } from '@elanus/core';
-import { indexThreads, readIndexHeader, type IndexFile } from '@elanus/index';
+import { indexThreads, loadIndexKinds, type IndexFile } from '@elanus/index';
 import type { KernelChoice, Kernels } from '@elanus/kernels';
 import type { GrowingSegment, UncodedChunk } from '@elanus/segment';
 
@@ -61,7 +61,7 @@ export class GrowingCodes {
     const task = { entry: indexThreads.build, name: 'build', input };
     const file = (await this.#pool.run(task)) as IndexFile | undefined;
     if (file === undefined) return;
-    const header = readIndexHeader({ ...file, path: 'codes of growing rows' });
-    if (!take({ header, column, file })) this.#kernels.discard(file.memory);
+    const { builtHandle } = await loadIndexKinds();
+    if (!take(builtHandle(file, column))) this.#kernels.discard(file.memory);
   }
 }
