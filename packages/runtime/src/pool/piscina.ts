@@ -4,6 +4,7 @@ import type { Piscina } from 'piscina';
 import type { ThreadAnswer } from './piscina-thread.ts';
 import { POOL_THREAD, THREAD_EXEC_ARGV } from '../threads.ts';
 import { TaskQueue } from './task-queue.ts';
+import { ThreadPort } from './thread-port.ts';
 
 /** How many threads, and how many tasks may wait for them. */
 export interface PoolOptions {
@@ -16,28 +17,34 @@ export interface PoolOptions {
   readonly idleMs?: number;
 }
 
-/** Starts Piscina when the first task comes: a process that needs no thread pays for none. */
-function lazyPiscina(
-  threads: number,
-  idleMs: number,
-): { run: TaskRun; close: () => Promise<void> } {
+/** How tasks get to threads that start when the first one comes. */
+interface Threads {
+  readonly run: (task: PoolTask) => Promise<unknown>;
+  readonly close: () => Promise<void>;
+}
+
+async function startPiscina(threads: number, idleMs: number): Promise<Piscina> {
+  const { Piscina: Started } = await import('piscina');
+  return new Started({
+    filename: POOL_THREAD,
+    name: 'runTask',
+    minThreads: 0,
+    maxThreads: threads,
+    idleTimeout: idleMs,
+    concurrentTasksPerWorker: 1,
+    recordTiming: false,
+    // A thread with a port of its own listens to that.
+    atomics: idleMs === Number.POSITIVE_INFINITY ? 'disabled' : 'sync',
+    execArgv: [...THREAD_EXEC_ARGV],
+  });
+}
+
+/** Threads that come and go, each task by Piscina: for tasks that take long. */
+function manyThreads(threads: number, idleMs: number): Threads {
   let started: Promise<Piscina<PoolTask, ThreadAnswer>> | undefined;
-  const start = async (): Promise<Piscina<PoolTask, ThreadAnswer>> => {
-    const { Piscina: Threads } = await import('piscina');
-    return new Threads({
-      filename: POOL_THREAD,
-      name: 'runTask',
-      minThreads: 0,
-      maxThreads: threads,
-      idleTimeout: idleMs,
-      concurrentTasksPerWorker: 1,
-      recordTiming: false,
-      execArgv: [...THREAD_EXEC_ARGV],
-    });
-  };
   return {
     run: async (task) => {
-      started ??= start();
+      started ??= startPiscina(threads, idleMs);
       const answer = await (await started).run(task).catch(threadError);
       if ('error' in answer) throw fromWireError(answer.error);
       return answer.output;
@@ -48,13 +55,29 @@ function lazyPiscina(
   };
 }
 
+/** One thread that stays, with a port of its own: for short tasks. */
+function oneThread(): Threads {
+  let open: ThreadPort | undefined;
+  return {
+    run: (task) => {
+      if (open?.isOver === false) return open.run(task);
+      const opened = startPiscina(1, Number.POSITIVE_INFINITY).then(ThreadPort.open);
+      return opened.then((port) => {
+        open = port;
+        return port.run(task);
+      }, threadError);
+    },
+    close: async () => {
+      await open?.close();
+    },
+  };
+}
+
 /** The thread died, or the input cannot travel: a bug or the end of memory. */
 function threadError(error: unknown): never {
   const why = error instanceof Error ? error.message : String(error);
   throw new ElanusError('internal', { why }, { cause: error });
 }
-
-type TaskRun = (task: PoolTask) => Promise<unknown>;
 
 /**
  * Threads by Piscina. A task's entry is a file URL: `.ts` from source, `.js` from dist or a bundle.
@@ -62,5 +85,7 @@ type TaskRun = (task: PoolTask) => Promise<unknown>;
  */
 export function piscinaPool(options: PoolOptions): Pool {
   const { threads, queueMax = 1024, what = 'threads', idleMs = Number.POSITIVE_INFINITY } = options;
-  return new TaskQueue({ threads, queueMax, what, ...lazyPiscina(threads, idleMs) });
+  const stays = threads === 1 && idleMs === Number.POSITIVE_INFINITY;
+  const run = stays ? oneThread() : manyThreads(threads, idleMs);
+  return new TaskQueue({ threads, queueMax, what, ...run });
 }
