@@ -72,6 +72,21 @@ test('a failed opening gives the folder free', async () => {
   await (await localWorld(folder)).close();
 });
 
+test.each(['missing', 'empty'])(
+  'of a folder with data, metadata that is %s is damage',
+  async (how) => {
+    const world = await localWorld(folder);
+    await use(world);
+    await world.close();
+    const file = join(folder, 'meta.db');
+    const { truncateSync } = await import('node:fs');
+    if (how === 'missing') rmSync(file);
+    else truncateSync(file, 0);
+    await expect(localWorld(folder)).rejects.toMatchObject({ code: 'file_corrupt' });
+    expect(readdirSync(join(folder, 'objects', 'd'))).toEqual(['o']);
+  },
+);
+
 test('a folder under a file cannot be made', async () => {
   await (await localWorld(folder)).close();
   const opening = localWorld(join(folder, 'meta.db', 'below'));

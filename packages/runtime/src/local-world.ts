@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Fs } from '@elanus/core';
 import {
   fileObjectStore,
   localLogStore,
@@ -44,7 +45,9 @@ export async function localWorld(
     const pools = openPools(options, clock);
     ends.add(() => closePools(pools));
     options.onPools?.(pools);
-    const meta = await localMetaStore({ path: join(folder, 'meta.db'), clock, durability });
+    const expected = await holdsData(fs);
+    const path = join(folder, 'meta.db');
+    const meta = await localMetaStore({ path, clock, durability, expected });
     ends.add(() => meta.close());
     const objects = await fileObjectStore({ fs, durability });
     ends.add(() => objects.close());
@@ -69,4 +72,13 @@ export async function localWorld(
     await ends.close().catch(() => undefined);
     throw error;
   }
+}
+
+/** Whether something was written here: then a missing `meta.db` is damage, not a beginning. */
+async function holdsData(fs: Fs): Promise<boolean> {
+  for (const folder of ['log', 'objects']) {
+    if ((await fs.stat(folder)) === undefined) continue;
+    if ((await fs.list(folder)).some((name) => !name.startsWith('.'))) return true;
+  }
+  return false;
 }

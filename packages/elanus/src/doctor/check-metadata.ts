@@ -40,7 +40,8 @@ export async function checkMetadata(
     return await findings.try({ part: 'metadata', what: META, cure: CURE }, async () => {
       checkPages(join(copy, META));
       const path = join(copy, META);
-      const meta = await localMetaStore({ path, clock: systemClock, durability: 'process' });
+      const how = { clock: systemClock, durability: 'process', expected: true } as const;
+      const meta = await localMetaStore({ path, ...how });
       try {
         return await readCatalog(meta, findings);
       } finally {

@@ -94,7 +94,11 @@ async function mend(
   aheadMs: number,
 ): Promise<readonly Repair[]> {
   if (damage.some(({ part }) => part === 'metadata')) return [];
-  const meta = await localMetaStore({ path: join(folder, 'meta.db'), clock: systemClock });
+  const meta = await localMetaStore({
+    path: join(folder, 'meta.db'),
+    clock: systemClock,
+    expected: true,
+  });
   try {
     const held = await meta.get(metaKeys.format);
     const { version } = held

@@ -1,24 +1,10 @@
 import type { MetaChange, MetaEntry, MetaTxn, WireError } from '@elanus/core';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { compareHolds } from './compare.ts';
-import { openDatabase } from './sqlite.ts';
+import { corrupt, openTables, type EngineOptions } from './local-tables.ts';
+import { rowSum, wholeSum, type SummedRow, type Whole } from './row-sum.ts';
 
-/** Version of the tables that this code writes; it opens no newer one. */
-export const META_FORMAT = 1;
-
-/**
- * A failure with its typed form. The thread loads nothing but this file and sqlite, so that a
- * database opens fast; the owner makes the real error.
- */
-function failure(wire: WireError): Error {
-  return new Error(wire.code, { cause: wire });
-}
-
-/** How the database is opened. */
-export interface EngineOptions {
-  readonly path: string;
-  readonly durability: 'process' | 'power';
-}
+export type { EngineOptions } from './local-tables.ts';
 
 /** What a transaction did; no revision: a compare failed. */
 export interface EngineOutcome {
@@ -26,20 +12,11 @@ export interface EngineOutcome {
   readonly changes: readonly MetaChange[];
 }
 
-const TABLES = `
-  CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS kv (
-    key TEXT PRIMARY KEY, value BLOB NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL,
-    lease TEXT
-  ) WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS kv_lease ON kv (lease) WHERE lease IS NOT NULL;`;
-
-interface Row {
-  readonly key: string;
-  readonly value: Uint8Array;
-  readonly created: number;
-  readonly modified: number;
+interface Row extends SummedRow {
+  readonly sum: number;
 }
+
+const COLUMNS = 'key, value, created, modified, lease, sum';
 
 const toEntry = (row: Row): MetaEntry => ({
   key: row.key,
@@ -48,41 +25,74 @@ const toEntry = (row: Row): MetaEntry => ({
   modRevision: row.modified,
 });
 
-/** The store itself, synchronous; lives on a thread of its own. */
+/**
+ * The store itself, synchronous; lives on a thread of its own. sqlite has no checksums: each row
+ * carries one, and one more stands for all of them, so that none is changed, lost or added unseen.
+ */
 export class MetaEngine {
+  readonly #path: string;
   readonly #db: DatabaseSync;
   readonly #one: StatementSync;
   readonly #from: StatementSync;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
-  readonly #leased: StatementSync;
-  readonly #setRevision: StatementSync;
-  #revision: number;
+  readonly #setWhole: StatementSync;
+  #whole: Whole;
+  /** What it is once the transaction that runs is committed. */
+  #next: Whole;
 
-  /** @throws format_too_new by `failure`, or what sqlite throws */
+  /** @throws format_too_new, file_corrupt as the cause of an error; or what sqlite throws */
   constructor(options: EngineOptions) {
-    const db = open(options);
+    const db = openTables(options);
+    this.#path = options.path;
     this.#db = db;
-    this.#one = db.prepare('SELECT key, value, created, modified FROM kv WHERE key = ?');
-    this.#from = db.prepare(
-      'SELECT key, value, created, modified FROM kv WHERE key >= ? ORDER BY key',
-    );
+    this.#one = db.prepare(`SELECT ${COLUMNS} FROM kv WHERE key = ?`);
+    this.#from = db.prepare(`SELECT ${COLUMNS} FROM kv WHERE key >= ? ORDER BY key`);
     // Node 22 binds an empty array as NULL.
     this.#put = db.prepare(
-      `INSERT INTO kv (key, value, created, modified, lease) VALUES (?, coalesce(?, x''), ?, ?, ?)
-       ON CONFLICT (key) DO UPDATE
-       SET value = excluded.value, modified = excluded.modified, lease = excluded.lease`,
+      `INSERT OR REPLACE INTO kv (${COLUMNS}) VALUES (?, coalesce(?, x''), ?, ?, ?, ?)`,
     );
     this.#delete = db.prepare('DELETE FROM kv WHERE key = ?');
-    this.#leased = db.prepare('SELECT key, lease FROM kv WHERE lease IS NOT NULL');
-    this.#setRevision = db.prepare("UPDATE state SET value = ? WHERE name = 'revision'");
-    const state = db.prepare("SELECT value FROM state WHERE name = 'revision'").get();
-    this.#revision = Number(state?.['value']);
+    this.#setWhole = db.prepare('UPDATE whole SET revision = ?, rows = ?, total = ?, sum = ?');
+    this.#whole = this.#checked();
+    this.#next = this.#whole;
     this.endLease(undefined);
   }
 
   get revision(): number {
-    return this.#revision;
+    return this.#whole.revision;
+  }
+
+  /** Reads every row once, in order. @throws file_corrupt as the cause of an error */
+  #checked(): Whole {
+    const { revision, rows, total, sum } = this.#db
+      .prepare('SELECT * FROM whole')
+      .get() as unknown as Whole & { readonly sum: number };
+    const said = { revision, rows, total };
+    if (wholeSum(said) !== sum) throw corrupt(this.#path, 'the sum of all rows is damaged');
+    let found: Whole = { revision, rows: 0, total: 0 };
+    let last: string | undefined;
+    for (const row of this.#rows('')) {
+      if (last !== undefined && row.key <= last) throw corrupt(this.#path, 'rows are out of order');
+      last = row.key;
+      found = { revision, rows: found.rows + 1, total: found.total + row.sum };
+    }
+    if (found.rows === rows && found.total === total) return said;
+    throw corrupt(this.#path, `it holds ${found.rows} rows, and others than its ${rows}`);
+  }
+
+  #sound(row: Row): Row {
+    if (rowSum(row) === row.sum) return row;
+    throw corrupt(this.#path, `the row ${JSON.stringify(row.key)} is damaged`);
+  }
+
+  #row(key: string): Row | undefined {
+    const row = this.#one.get(key) as unknown as Row | undefined;
+    return row === undefined ? undefined : this.#sound(row);
+  }
+
+  *#rows(from: string): Generator<Row> {
+    for (const row of this.#from.iterate(from)) yield this.#sound(row as unknown as Row);
   }
 
   /** sqlite's own word for how it syncs: 2 is FULL, 1 NORMAL. */
@@ -91,14 +101,13 @@ export class MetaEngine {
   }
 
   get(key: string): MetaEntry | undefined {
-    const row = this.#one.get(key) as unknown as Row | undefined;
+    const row = this.#row(key);
     return row === undefined ? undefined : toEntry(row);
   }
 
   range(prefix: string): readonly MetaEntry[] {
     const entries: MetaEntry[] = [];
-    for (const found of this.#from.iterate(prefix)) {
-      const row = found as unknown as Row;
+    for (const row of this.#rows(prefix)) {
       if (!row.key.startsWith(prefix)) break;
       entries.push(toEntry(row));
     }
@@ -117,37 +126,56 @@ export class MetaEngine {
   }
 
   #apply(ops: MetaTxn['then']): EngineOutcome {
-    const modRevision = this.#revision + 1;
+    const modRevision = this.revision + 1;
     const changes: MetaChange[] = [];
+    let { rows, total } = this.#whole;
     for (const op of ops) {
+      const before = this.#row('delete' in op ? op.delete : op.put);
+      if (before !== undefined) {
+        rows--;
+        total -= before.sum;
+      }
       if ('delete' in op) {
-        if (this.#delete.run(op.delete).changes === 0) continue;
+        if (before === undefined) continue;
+        this.#delete.run(op.delete);
         changes.push({ kind: 'delete', key: op.delete, value: undefined, modRevision });
         continue;
       }
-      this.#put.run(op.put, op.value, modRevision, modRevision, op.leaseId ?? null);
-      changes.push({ kind: 'put', key: op.put, value: op.value, modRevision });
+      const { put: key, value } = op;
+      const created = before?.created ?? modRevision;
+      const row = { key, value, created, modified: modRevision, lease: op.leaseId ?? null };
+      const sum = rowSum(row);
+      this.#put.run(key, value, created, modRevision, row.lease, sum);
+      rows++;
+      total += sum;
+      changes.push({ kind: 'put', key, value, modRevision });
     }
-    if (changes.length === 0) return { revision: this.#revision, changes };
-    this.#setRevision.run(modRevision);
+    if (changes.length === 0) return { revision: this.revision, changes };
+    const whole = { revision: modRevision, rows, total };
+    this.#setWhole.run(modRevision, rows, total, wholeSum(whole));
+    this.#next = whole;
     return { revision: modRevision, changes };
   }
 
   /** Deletes the keys of a lease; undefined: of every lease, for none outlives the process. */
   endLease(leaseId: string | undefined): EngineOutcome {
     return this.#atomic(() => {
-      const rows = this.#leased.all();
-      const ended = rows.filter((row) => leaseId === undefined || row['lease'] === leaseId);
-      return this.#apply(ended.map((row) => ({ delete: String(row['key']) })));
+      const ended: { readonly delete: string }[] = [];
+      for (const { key, lease } of this.#rows('')) {
+        const isEnded = leaseId === undefined || lease === leaseId;
+        if (lease !== null && isEnded) ended.push({ delete: key });
+      }
+      return this.#apply(ended);
     });
   }
 
   #atomic(work: () => EngineOutcome): EngineOutcome {
     this.#db.exec('BEGIN IMMEDIATE');
+    this.#next = this.#whole;
     try {
       const outcome = work();
       this.#db.exec('COMMIT');
-      this.#revision = outcome.revision ?? this.#revision;
+      this.#whole = this.#next;
       return outcome;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
@@ -160,35 +188,9 @@ export class MetaEngine {
   }
 }
 
-function open(options: EngineOptions): DatabaseSync {
-  const db = openDatabase(options.path);
-  try {
-    const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
-    if (version > META_FORMAT) {
-      throw failure({
-        code: 'format_too_new',
-        details: { what: options.path, version, supported: META_FORMAT },
-      });
-    }
-    db.exec('PRAGMA journal_mode = WAL');
-    // On macOS a plain fsync stays in the drive's cache; elsewhere these two say nothing.
-    db.exec('PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1');
-    db.exec(`PRAGMA synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
-    if (version === META_FORMAT) return db;
-    db.exec('BEGIN IMMEDIATE');
-    db.exec(TABLES);
-    db.exec("INSERT OR IGNORE INTO state (name, value) VALUES ('revision', 0)");
-    db.exec(`PRAGMA user_version = ${META_FORMAT}`);
-    db.exec('COMMIT');
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
-
 /** sqlite's primary result codes that mean something to callers. */
 const CODES: Readonly<Record<number, 'disk_full' | 'read_only' | 'file_corrupt'>> = {
+  1: 'file_corrupt',
   8: 'read_only',
   11: 'file_corrupt',
   13: 'disk_full',

@@ -1,11 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { commit, put, updates } from '../conformance/meta-kit.ts';
 import { describeMetaStore } from '../conformance/meta.ts';
 import { testClock } from '../testing/test-clock.ts';
-import { MetaEngine } from './local-engine.ts';
+import { engineFailure, MetaEngine } from './local-engine.ts';
 import { localMetaStore } from './local.ts';
 import { openDatabase } from './sqlite.ts';
 
@@ -33,17 +33,102 @@ describe('local metadata', () => {
   test('a file of a newer format is refused and left alone', async () => {
     await (await open()).close();
     const db = openDatabase(path());
-    db.exec('PRAGMA user_version = 2');
+    db.exec('PRAGMA user_version = 3');
     db.close();
     await expect(open()).rejects.toMatchObject({
       code: 'format_too_new',
-      details: { version: 2, supported: 1 },
+      details: { version: 3, supported: 2 },
     });
   });
 
   test('a file that is no database is refused', async () => {
     writeFileSync(path(), 'this is not a database, and long enough to be looked at'.repeat(30));
     await expect(open()).rejects.toMatchObject({ code: 'file_corrupt' });
+  });
+
+  test('any byte that is changed is refused, or changes nothing', { timeout: 60_000 }, async () => {
+    const store = await open();
+    for (let n = 0; n < 40; n++) await commit(store, put(`key/${n}`, `value ${n} `.repeat(20)));
+    await commit(store, { delete: 'key/7' });
+    const before = await store.range('');
+    await store.close();
+    const whole = readFileSync(path());
+    let refused = 0;
+    for (let n = 0; n < 300; n++) {
+      const bytes = Buffer.from(whole);
+      // The head of the file, where each byte means something, and places all over it.
+      const at = n < 100 ? n : (n * 7_919) % bytes.length;
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << (n % 8));
+      rmSync(folder, { recursive: true });
+      mkdirSync(folder);
+      writeFileSync(path(), bytes);
+      try {
+        const engine = new MetaEngine({ path: path(), durability: 'process', expected: true });
+        const { revision } = engine;
+        expect([at, engine.range(''), revision]).toEqual([at, before.entries, before.revision]);
+        engine.close();
+      } catch (error) {
+        const { code } = engineFailure(error, path());
+        expect([at, code]).toEqual([at, expect.stringMatching(/^(file_corrupt|format_too_new)$/)]);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(80);
+  });
+
+  test.each([
+    ['a value', `UPDATE kv SET value = x'00' WHERE key = 'a'`],
+    ['a revision', `UPDATE kv SET modified = modified - 1 WHERE key = 'a'`],
+    ['a row less', `DELETE FROM kv WHERE key = 'a'`],
+    ['a row more', `INSERT INTO kv SELECT 'c', value, created, modified, lease, sum FROM kv`],
+    ['the revision of all', 'UPDATE whole SET revision = revision - 1'],
+    ['the version', 'PRAGMA user_version = 1'],
+    ['no version', 'PRAGMA user_version = 0'],
+  ])('%s that is not as it was written is refused', async (_what, harm) => {
+    const store = await open();
+    await commit(store, put('a', '1'));
+    await store.close();
+    const db = openDatabase(path());
+    db.exec(harm);
+    db.close();
+    await expect(open()).rejects.toMatchObject({ code: 'file_corrupt' });
+  });
+
+  test('a file that should be there is not made anew', async () => {
+    const again = () => localMetaStore({ path: path(), clock: testClock, expected: true });
+    await expect(again()).rejects.toMatchObject({ code: 'file_corrupt' });
+    rmSync(path(), { force: true });
+    await (await open()).close();
+    await (await again()).close();
+    writeFileSync(path(), '');
+    await expect(again()).rejects.toMatchObject({ code: 'file_corrupt' });
+  });
+
+  test('tables of version 1 are taken over with what is in them', async () => {
+    const db = openDatabase(path());
+    db.exec(`
+      CREATE TABLE IF NOT EXISTS state (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS kv (
+    key TEXT PRIMARY KEY, value BLOB NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL,
+    lease TEXT
+  ) WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS kv_lease ON kv (lease) WHERE lease IS NOT NULL;
+      INSERT INTO state VALUES ('revision', 9);
+      INSERT INTO kv VALUES ('a', x'31', 3, 9, NULL), ('b', x'', 4, 4, NULL), ('c', x'', 5, 5, 'l');
+      PRAGMA user_version = 1`);
+    db.close();
+    for (let opening = 0; opening < 2; opening++) {
+      const store = await open();
+      const { entries, revision } = await store.range('');
+      // No lease outlives the process: its key goes in a revision of its own.
+      expect(revision).toBe(10);
+      expect(entries.map(({ key, value }) => `${key}=${Buffer.from(value).toString()}`)).toEqual([
+        'a=1',
+        'b=',
+      ]);
+      expect(entries[0]).toMatchObject({ createRevision: 3, modRevision: 9 });
+      await store.close();
+    }
   });
 
   test('a folder that is not there is refused', async () => {

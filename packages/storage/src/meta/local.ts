@@ -25,6 +25,8 @@ export interface LocalMetaOptions {
   readonly clock: Clock;
   /** Default `power`. */
   readonly durability?: 'process' | 'power';
+  /** Something was written before: a file that is absent or empty is damaged. Default false. */
+  readonly expected?: boolean;
 }
 
 interface Waiter {
@@ -186,8 +188,8 @@ function captured(txn: MetaTxn): MetaTxn {
  * @throws ElanusError format_too_new, file_corrupt, read_only, disk_full
  */
 export async function localMetaStore(options: LocalMetaOptions): Promise<MetaStore> {
-  const { path, clock, durability = 'power' } = options;
-  const thread = new Thread({ path, durability });
+  const { path, clock, durability = 'power', expected } = options;
+  const thread = new Thread({ path, durability, expected });
   try {
     const revision = (await thread.answer()) as number;
     return new LocalMetaStore(thread, revision, clock);
