@@ -49,6 +49,12 @@ test('small ones are left to the garbage collector', async () => {
   expect(bytesOf(seen[0])).toEqual([20_480]);
 });
 
+test('so are those that take milliseconds to give back', async () => {
+  const { database, seen } = watched(0);
+  await insert(database, 8_200);
+  expect(bytesOf(seen[0])).toEqual([8_200 * 512 * 4]);
+});
+
 test('a write that was sent again keeps them: the first attempt may be under way', async () => {
   const { database, seen } = watched(1);
   await insert(database, 100);

@@ -12,6 +12,7 @@
 import {
   assert,
   ElanusError,
+  isElanusError,
   storedFields,
   type Clock,
   type ObjectStore,
@@ -64,6 +65,8 @@ export class Flusher {
   #isLast = false;
   /** Flushed by the last flush: still open in the state, never to be flushed again. */
   readonly #unloaded = new Set<number>();
+  /** A flush whose files are written. Tried again, it is the same commit, never another one. */
+  #pending: PendingFlush | undefined;
   /** Why the last attempt failed, for people. */
   lastFailure: unknown;
 
@@ -136,13 +139,36 @@ export class Flusher {
       const { state } = this.#context;
       if (this.#closed || state.open.some(({ rows }) => rows.rowCount > 0)) return;
       const { checkpoint, at } = this.#checkpoint(undefined);
-      await this.#commit({ segment: undefined, checkpoint, at, attempt: this.attempt() });
+      const input = { segment: undefined, checkpoint, at, attempt: this.attempt() };
+      await this.#send(await this.#prepare(input));
       this.#context.onCommit();
     });
   }
 
   async #flush(segment: OpenSegment): Promise<void> {
-    const { state, distribution } = this.#context;
+    const { distribution } = this.#context;
+    const { segmentId } = segment;
+    let pending = this.#pending;
+    if (pending?.segmentId !== segmentId) pending = await this.#writeFiles(segment);
+    this.#pending = pending;
+    const { record, commit } = pending;
+    // What failed may have been committed all the same: sent again it changes nothing.
+    if (!pending.committed) await this.#send(commit);
+    this.#pending = { ...pending, committed: true };
+    if (this.#isLast) {
+      // Reads under way keep it as it is; nobody else will ask. The log behind it can go: the next
+      // opening would read it for nothing.
+      this.#unloaded.add(segmentId);
+    } else {
+      await this.load(record, segment.deletes, segment.deletes.countAt(commit.at));
+      distribution.replaced(() => segment.rows.discard());
+    }
+    this.#pending = undefined;
+    this.#context.onCommit();
+  }
+
+  async #writeFiles(segment: OpenSegment): Promise<PendingFlush> {
+    const { state } = this.#context;
     const attempt = this.attempt();
     const record = await writeSegment(this.#context, {
       segment,
@@ -153,41 +179,44 @@ export class Flusher {
     });
     const { checkpoint, at } = this.#checkpoint(segment);
     const own = await this.#writeDelta(record, { segment, at, attempt });
-    await this.#commit({ segment: own, checkpoint, at, attempt });
-    if (this.#isLast) {
-      // Reads under way keep it as it is; nobody else will ask. The log behind it can go: the next
-      // opening would read it for nothing.
-      this.#unloaded.add(segment.segmentId);
-      this.#context.onCommit();
-      return;
-    }
-    await this.load(own, segment.deletes, segment.deletes.countAt(at));
-    distribution.replaced(() => segment.rows.discard());
-    this.#context.onCommit();
+    const commit = await this.#prepare({ segment: own, checkpoint, at, attempt });
+    return { segmentId: segment.segmentId, record: own, commit, committed: false };
   }
 
-  /** Deltas, recovery snapshot, then the one transaction. */
-  async #commit(input: {
+  /** Deltas and the recovery snapshot: everything that the one transaction names. */
+  async #prepare(input: {
     readonly segment: SegmentRecord | undefined;
     readonly checkpoint: CheckpointRecord;
     readonly at: Timestamp;
     readonly attempt: string;
-  }): Promise<void> {
-    const { state, bus, pchannel, term } = this.#context;
+  }): Promise<PreparedCommit> {
     const { segment, checkpoint, at, attempt } = input;
     const deltas = await this.#writeDeltas(at, attempt);
     const recovery = await this.#writeRecovery(at, attempt);
-    await invoke(bus, commitFlush, {
-      header: {
-        pchannel,
-        term,
-        collectionId: state.collectionId,
-        shard: state.shard,
-        segment,
-        deltas: deltas.map(({ segmentId, delta }) => ({ segmentId, delta })),
-        checkpoint: recovery === undefined ? checkpoint : { ...checkpoint, recovery },
-      },
-    });
+    const named = recovery === undefined ? checkpoint : { ...checkpoint, recovery };
+    return { segment, deltas, checkpoint: named, at };
+  }
+
+  /** The one transaction. */
+  async #send({ segment, deltas, checkpoint, at }: PreparedCommit): Promise<void> {
+    const { state, bus, pchannel, term } = this.#context;
+    try {
+      await invoke(bus, commitFlush, {
+        header: {
+          pchannel,
+          term,
+          collectionId: state.collectionId,
+          shard: state.shard,
+          segment,
+          deltas: deltas.map(({ segmentId, delta }) => ({ segmentId, delta })),
+          checkpoint,
+        },
+      });
+    } catch (error) {
+      // Refused as a whole: nothing of it was committed, and nothing will be.
+      if (isElanusError(error, 'catalog_conflict')) this.#pending = undefined;
+      throw error;
+    }
     for (const done of deltas) this.#deltaCommitted(done);
     state.checkpointSeq = checkpoint.seq;
     state.checkpointTimestamp = at;
@@ -299,6 +328,21 @@ export class Flusher {
     await objects.put(name, [bytes]);
     return name;
   }
+}
+
+interface PreparedCommit {
+  readonly segment: SegmentRecord | undefined;
+  readonly deltas: readonly DeltaWritten[];
+  readonly checkpoint: CheckpointRecord;
+  readonly at: Timestamp;
+}
+
+interface PendingFlush {
+  readonly segmentId: number;
+  readonly record: SegmentRecord;
+  readonly commit: PreparedCommit;
+  /** Only loading is left. */
+  readonly committed: boolean;
 }
 
 interface DeltaWritten {

@@ -4,8 +4,8 @@ import { KeyTable, type KeySpan } from '@elanus/segment';
 /** Keys handled in one turn: a few hundred microseconds. */
 const KEYS_PER_TURN = 4_096;
 
-/** A table that has grown beyond this by large writes is given back when nothing is in flight. */
-const IDLE_BYTES_MAX = 1024 * 1024;
+/** A table of more keys than this is replaced, not emptied, when nothing is in flight. */
+const FORGET_KEYS_MAX = 1_024;
 
 /** Parts of the table of keys on their way: a few writes' worth. */
 const PARTS = 16;
@@ -72,6 +72,7 @@ export class ProjectedKeys {
     const write = this.#writes;
     this.#inFlight.add(write);
     const row = there ? 1 : 0;
+    this.#coming.reserve(columns.reduce((rows, keys) => rows + columnRows(keys), 0));
     await this.#inTurns(columns, (span) => {
       this.#coming.point(span, { segmentId: write, row, step: 0 }, undefined);
     });
@@ -85,9 +86,11 @@ export class ProjectedKeys {
   }
 
   async #forget(write: number, columns: KeyColumns): Promise<void> {
+    if (this.#inFlight.size === 0 && this.#coming.count > FORGET_KEYS_MAX) {
+      this.#coming = this.#emptyTable();
+      return;
+    }
     await this.#inTurns(columns, (span) => this.#coming.forget(span, write));
-    const isIdle = this.#inFlight.size === 0 && this.#coming.count === 0;
-    if (isIdle && this.#coming.bytes > IDLE_BYTES_MAX) this.#coming = this.#emptyTable();
   }
 
   async #inTurns(columns: KeyColumns, work: (span: KeySpan) => void): Promise<void> {
