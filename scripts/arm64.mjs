@@ -115,6 +115,18 @@ async function compareFiles() {
   return counts;
 }
 
+/** The package that npm installs on such a machine: it is made, and loads there. */
+async function checkPackage() {
+  const scripts = join(root, 'packages', 'kernels', 'scripts');
+  const packed = await output(process.execPath, [join(scripts, 'pack-native.mjs'), '--arch=arm64']);
+  const place = join(root, 'packages/kernels/build/packages/kernels-linux-arm64-gnu');
+  const load = `const { isas } = require(${JSON.stringify(place)}); console.log(...isas);`;
+  const { text } = await onGuest('-e', load);
+  const good = packed.code === 0 && /\bneon\b/.test(text);
+  process.stdout.write(`${good ? 'ok    ' : 'FAILED'}  the package loads: ${text.trim()}\n`);
+  return good ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 };
+}
+
 if (process.platform !== 'linux' || process.arch !== 'x64') {
   finish(`for x64 Linux; on ${process.platform}-${process.arch} the tests are run as they are`);
 }
@@ -130,7 +142,7 @@ process.stdout.write(build.stdout);
 if (!existsSync(join(root, 'packages', 'kernels', 'build', 'kernels-linux-arm64.node'))) {
   finish('the addon was not built', { failed: 1 });
 }
-const waiting = [compareFiles, ...TESTS.map((file) => () => runTests(file))];
+const waiting = [compareFiles, checkPackage, ...TESTS.map((file) => () => runTests(file))];
 const total = { passed: 0, failed: 0 };
 const worker = async () => {
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
