@@ -32,6 +32,8 @@ export class Catalog {
   readonly #meta: MetaAccess;
   readonly #bus: Bus;
   readonly #wallMs: () => number;
+  /** Made, and not known to have been opened by their nodes: whoever asks has it tried again. */
+  readonly #unopened = new Set<number>();
 
   constructor(meta: MetaAccess, bus: Bus, wallMs: () => number) {
     this.#meta = meta;
@@ -45,7 +47,10 @@ export class Catalog {
     definition: SchemaDefinition,
   ): Promise<{ readonly schema: CollectionSchema; readonly created: boolean }> {
     const held = await this.#find(name);
-    if (held !== undefined) return { schema: this.#agreed(held, definition), created: false };
+    if (held !== undefined) {
+      const schema = await this.#opened(this.#agreed(held, definition));
+      return { schema, created: false };
+    }
     const count = (await this.#meta.range(metaKeys.collections)).length;
     if (count >= LIMITS.collectionsMax) {
       throw new ElanusError('exhausted', { what: 'collections', retryAfterMs: 60_000 });
@@ -65,13 +70,21 @@ export class Catalog {
       [put(metaKeys.collection(id), record), put(nameKey, nameRecord)],
     );
     if (!made) return this.create(name, definition);
+    this.#unopened.add(id);
+    return { schema: await this.#opened(schema), created: true };
+  }
+
+  /** The schema, once the shards behind it are open. A restart opens all that there are. */
+  async #opened(schema: CollectionSchema): Promise<CollectionSchema> {
+    if (!this.#unopened.has(schema.collectionId)) return schema;
     await invoke(this.#bus, openShards, { header: { schema } });
-    return { schema, created: true };
+    this.#unopened.delete(schema.collectionId);
+    return schema;
   }
 
   /** The collection a name or alias stands for. @throws collection_not_found */
   async resolve(name: string): Promise<CollectionSchema> {
-    return (await this.#live(name)).record.schema;
+    return this.#opened((await this.#live(name)).record.schema);
   }
 
   /** All live collections by name. */

@@ -1,7 +1,13 @@
 // Goal: commits are fenced and monotone (E1, E2, E3), ids and timestamps are never given twice,
 // plans keep time order, garbage goes and what is named stays (S6). Method: the coordinator's rooms
 // over memory stores, with the shards' side of the bus answered by stand-ins.
-import { collectionId, indexBuildKey, LIMITS, type SchemaDefinition } from '@elanus/core';
+import {
+  collectionId,
+  ElanusError,
+  indexBuildKey,
+  LIMITS,
+  type SchemaDefinition,
+} from '@elanus/core';
 import {
   alterShard,
   dropShards,
@@ -9,7 +15,7 @@ import {
   serveCall,
   type SegmentRecord,
 } from '@elanus/protocol';
-import { memoryWorld, type OpenWorld } from '@elanus/runtime';
+import { memoryBus, memoryWorld, type OpenWorld } from '@elanus/runtime';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { planBuild, RUN_MIN } from './build-plan.ts';
@@ -80,6 +86,23 @@ describe('the catalog', () => {
       code: 'schema_mismatch',
       details: { differences: ['dynamic is false, not true'] },
     });
+  });
+
+  test('what is made and cannot be opened is opened when it is asked for again', async () => {
+    const asked: number[] = [];
+    const bus = memoryBus(world.clock);
+    serveCall(bus, openShards, ({ header }) => {
+      asked.push(header.schema.collectionId);
+      const failure = new ElanusError('unavailable', { what: 'the log' });
+      return asked.length < 3 ? Promise.reject(failure) : Promise.resolve({ header: {} });
+    });
+    const late = new Catalog(meta, bus, () => 1_000);
+    await expect(late.create('docs', definition)).rejects.toMatchObject({ code: 'unavailable' });
+    await expect(late.resolve('docs')).rejects.toMatchObject({ code: 'unavailable' });
+    const { schema, created } = await late.create('docs', definition);
+    expect(created).toBe(false);
+    expect(await late.resolve('docs')).toEqual(schema);
+    expect(asked).toEqual([1, 1, 1]);
   });
 
   test('another index is one idempotent commit, without a new schema version', async () => {

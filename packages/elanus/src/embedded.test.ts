@@ -4,11 +4,11 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, t, type Db } from '@elanus/client';
-import { makeIdempotencyKey } from '@elanus/core';
+import { ElanusError, makeIdempotencyKey } from '@elanus/core';
 import { describeNode, describeShards, flushShard, invoke } from '@elanus/protocol';
 import { type OpenWorld } from '@elanus/runtime';
 import { localWorld } from '@elanus/runtime/local';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startEmbedded } from './embedded.ts';
 
 let folder: string;
@@ -312,4 +312,28 @@ test('many rows that nobody adds to get an index soon, few are left to grow', as
   expect((await many.describe()).indexedRows).toBe(2 * rows);
   const { segments } = await few.explain({ vector: vec.subarray(0, dim), limit: 2 } as never);
   expect(segments).toMatchObject([{ state: 'growing', rows: 2 }]);
+});
+
+test('a flush that was committed and not loaded is only loaded when it is tried again', async () => {
+  const docs = await db.collection('docs', fields);
+  await docs.insert([row(1), row(2)]);
+  const failure = new ElanusError('io_error', { path: 'objects', why: 'once' });
+  vi.spyOn(world.objects, 'get').mockRejectedValueOnce(failure);
+  await expect(flush()).rejects.toMatchObject({ code: 'io_error' });
+  await docs.delete({ ids: [1] });
+  await flush();
+  const { header } = await invoke(world.bus, describeShards, { header: { collectionId: 1 } });
+  expect(header.shards).toMatchObject([{ unflushedSegments: 0, rowCount: 1 }]);
+  await reopen();
+  expect(await (await db.collection('docs', fields)).query()).toMatchObject([{ id: 2 }]);
+});
+
+test('a database whose metadata fails while it is closed gives its folder free', async () => {
+  const docs = await db.collection('docs', fields);
+  await docs.insert([row(1)]);
+  const cause = new ElanusError('unavailable', { what: 'metadata' });
+  vi.spyOn(world.meta, 'txn').mockResolvedValue({ kind: 'unknown', cause });
+  await expect(db.close()).rejects.toMatchObject({ code: 'unavailable' });
+  await open();
+  expect(await (await db.collection('docs', fields)).count()).toBe(1);
 });

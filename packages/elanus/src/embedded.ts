@@ -41,9 +41,7 @@ export interface EmbeddedOptions {
 export async function startEmbedded(options: EmbeddedOptions): Promise<Database> {
   const { world, kernels, durability } = options;
   const ends: (() => Promise<void> | void)[] = [() => world.close()];
-  const close = async (): Promise<void> => {
-    for (const end of ends.splice(0).reverse()) await end();
-  };
+  const close = (): Promise<void> => runAll(ends.splice(0).reverse());
   try {
     const coordinator = await startCoordinator({ world, alone: true });
     ends.push(() => coordinator.stop());
@@ -81,4 +79,17 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
     await close().catch(() => undefined);
     throw error;
   }
+}
+
+/** Runs every end, the last one too when one before it fails: a folder that is kept is locked. */
+async function runAll(ends: readonly (() => Promise<void> | void)[]): Promise<void> {
+  const failures: unknown[] = [];
+  for (const end of ends) {
+    try {
+      await end();
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
