@@ -73,7 +73,7 @@ function readOf(view: SegmentView, more: Partial<SegmentRead> = {}): SegmentRead
 
 /** How many rows are known to pass; undefined when nothing is known. */
 function known(of: FilterResults, read: SegmentRead, text: string): number | undefined {
-  return of.apply([read], filterOf(text)).kept[0]?.passing?.count;
+  return of.apply([read], filterOf(text)).kept[0]?.passing?.[0]?.count;
 }
 
 const one = segmentOf(1);

@@ -39,7 +39,7 @@ interface Entry {
   /** Rows that pass; undefined until the filter has come again. */
   bits: Bitset | undefined;
   /** The same without the rows of one version of the deletes. */
-  passing: PassingRows | undefined;
+  passing: readonly [PassingRows] | undefined;
   deleted: Bitset | undefined;
 }
 
@@ -167,12 +167,12 @@ export class FilterResults {
     const { bits } = entry;
     if (bits === undefined) return;
     this.#bytes -= bytesOf(entry);
-    if (deleted === undefined) entry.passing = { bits, count: countBits(bits) };
+    if (deleted === undefined) entry.passing = [{ bits, count: countBits(bits) }];
     else {
       const left = createBitset(bits.length * 32, { shared: true });
       left.set(bits);
       andNotInto(left, deleted.subarray(0, left.length));
-      entry.passing = { bits: left, count: countBits(left) };
+      entry.passing = [{ bits: left, count: countBits(left) }];
     }
     entry.deleted = deleted;
     this.#bytes += bytesOf(entry);
@@ -199,6 +199,7 @@ export class FilterResults {
 
 function bytesOf({ bits, passing }: Entry): number {
   if (bits === undefined) return 0;
-  const own = passing === undefined || passing.bits === bits ? 0 : passing.bits.byteLength;
+  const left = passing?.[0].bits ?? bits;
+  const own = left === bits ? 0 : left.byteLength;
   return bits.byteLength + own;
 }

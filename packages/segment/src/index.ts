@@ -6,6 +6,7 @@ export type { RowGroups, RowList } from './gather.ts';
 export { groupRows, joinGroups, listHits } from './gather.ts';
 export type { UncodedChunk } from './growing.ts';
 export { GrowingSegment } from './growing.ts';
+export { GrowingFilters } from './growing-filters.ts';
 export type { VectorField } from './growing-vectors.ts';
 export { keyColumn, keyIn, keyOfRow } from './key-column.ts';
 export type { RowLocation } from './key-table.ts';

@@ -8,13 +8,15 @@ import { evaluate, type CheckedFilter, type ScalarLookup } from '@elanus/expr';
 import { findRows, isScalarColumn } from '@elanus/index';
 import type { ChunkView, SegmentView } from './view.ts';
 
-/** Rows that filter and deletes leave, worked out before. */
+/** Rows of a chunk that filter and deletes leave, worked out before. */
 export interface PassingRows {
-  /** Of the segment's rows; on shared memory, never changed. */
+  /** Of the visible rows; never changed. Of sealed segments on shared memory. */
   readonly bits: Bitset;
   /** How many there are. */
   readonly count: number;
 }
+
+const NONE: readonly PassingRows[] = [];
 
 /** A segment as one read sees it; clonable to threads. */
 export interface SegmentRead {
@@ -23,8 +25,8 @@ export interface SegmentRead {
   readonly visibleRows: number;
   /** Rows hidden at the read's instant. */
   readonly deleted: Bitset | undefined;
-  /** What the read's filter and `deleted` leave, where it is known; of segments in one chunk. */
-  readonly passing?: PassingRows | undefined;
+  /** What the read's filter and `deleted` leave, chunk by chunk, where it is known. */
+  readonly passing?: readonly PassingRows[] | undefined;
 }
 
 /** Rows of a chunk that are in the visible prefix. */
@@ -41,7 +43,8 @@ export function allowedRows(
   chunk: ChunkView,
   filter: CheckedFilter | undefined,
 ): Bitset | undefined {
-  if (read.passing !== undefined) return read.passing.bits;
+  const known = passingIn(read, chunk);
+  if (known !== undefined) return known.bits;
   const rows = visibleInChunk(read, chunk);
   if (filter === undefined && read.deleted === undefined) return undefined;
   const { columns, timestamps } = chunk;
@@ -57,6 +60,19 @@ export function allowedRows(
     else andNotInto(set.subarray(0, hidden.length), hidden);
   }
   return set;
+}
+
+/** What is known of a chunk's rows. */
+function passingIn({ view, passing }: SegmentRead, chunk: ChunkView): PassingRows | undefined {
+  return passing?.[passing.length === 1 ? 0 : view.chunks.indexOf(chunk)];
+}
+
+/** How many rows pass, where that is known. */
+export function passingCount({ passing }: SegmentRead): number | undefined {
+  if (passing === undefined) return undefined;
+  let count = 0;
+  for (const chunk of passing) count += chunk.count;
+  return count;
 }
 
 /** The chunk's scalar indexes as filters ask them. */
@@ -80,8 +96,10 @@ export function allowedInSegment(
   filter: CheckedFilter | undefined,
 ): Bitset | undefined {
   const { view, passing } = read;
-  if (passing !== undefined) return passing.bits;
-  const everything = read.visibleRows === view.rowCount && read.deleted === undefined;
+  const [known] = passing ?? NONE;
+  if (known !== undefined && view.chunks.length === 1) return known.bits;
+  const everything =
+    passing === undefined && read.visibleRows === view.rowCount && read.deleted === undefined;
   if (everything && filter === undefined) return undefined;
   const [only] = view.chunks;
   // Sealed rows lie in one chunk: its bitset is the segment's.
@@ -99,7 +117,7 @@ export function allowedInSegment(
 
 /** How many rows `allowedInSegment` or `allowedRows` left; absent: all of them. */
 export function countAllowed(read: SegmentRead, allowed: Bitset | undefined, all: number): number {
-  if (read.passing !== undefined) return read.passing.count;
+  for (const { bits, count } of read.passing ?? NONE) if (bits === allowed) return count;
   return allowed === undefined ? all : countBits(allowed);
 }
 

@@ -25,7 +25,7 @@ function costOf({ kind, rows, dim = 128, header, effort, passing, entries, nq = 
   const chunk = { vectors: new Map(entries === undefined ? [] : [[VEC, sparseRows]]) };
   const indexes = new Map(kind === undefined ? [] : [[VEC, handle]]);
   const view = { segmentId: segmentId(1), rowCount: rows, chunks: [chunk], indexes };
-  const known = passing === undefined ? undefined : { bits: createBitset(rows), count: passing };
+  const known = passing === undefined ? undefined : [{ bits: createBitset(rows), count: passing }];
   const queries =
     entries === undefined
       ? { kind: 'vector', type: 'float32', dim, values: new Float32Array(dim * nq) }

@@ -4,7 +4,7 @@
  * factor of two or three it is right, which is as near as a choice between here and there needs.
  */
 import type { IndexHandle } from '@elanus/index';
-import type { SegmentRead } from './read-set.ts';
+import { passingCount, type SegmentRead } from './read-set.ts';
 import type { SearchTask } from './search.ts';
 import type { SegmentView } from './view.ts';
 
@@ -47,8 +47,8 @@ export function searchCost(task: SearchTask): number {
 }
 
 /** Rows that may be returned, where that is known; else those that are visible. */
-function rowsOf({ passing, visibleRows }: SegmentRead): number {
-  return passing?.count ?? visibleRows;
+function rowsOf(read: SegmentRead): number {
+  return passingCount(read) ?? read.visibleRows;
 }
 
 function indexCost(task: SearchTask, read: SegmentRead, { header }: IndexHandle): number {
@@ -83,12 +83,13 @@ function indexCost(task: SearchTask, read: SegmentRead, { header }: IndexHandle)
 
 /** A walk; or, where few rows may be returned, the scan of those. */
 function walkCost({ effort, limit, filter }: SearchTask, read: SegmentRead, dim: number): number {
-  const { passing, visibleRows } = read;
+  const { visibleRows } = read;
+  const passing = passingCount(read);
   const row = Math.max(dim * CODE_WORK, SCATTERED_WORK);
   const results = Math.max(effort.ef ?? WALK_RESULTS, limit);
   const met = Math.min(visibleRows, Math.max(WALK_ROWS, results * WALK_ROWS_OF_RESULT));
   const walk = met * row * (filter === undefined ? 1 : FILTERED_WALK);
-  return passing === undefined ? walk : Math.min(walk, passing.count * row);
+  return passing === undefined ? walk : Math.min(walk, passing * row);
 }
 
 /** Numbers of one query of sparse ones. */

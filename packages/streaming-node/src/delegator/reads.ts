@@ -43,6 +43,7 @@ import {
   type WantedFields,
 } from '@elanus/protocol';
 import {
+  GrowingFilters,
   groupRows,
   joinGroups,
   listHits,
@@ -130,6 +131,7 @@ export class ShardReads {
 
   readonly #batches: SearchBatches;
   readonly #codes: GrowingCodes;
+  readonly #filters = new GrowingFilters();
 
   constructor(context: ReadContext) {
     this.#context = context;
@@ -394,10 +396,10 @@ export class ShardReads {
   #searchGrowing(snapshot: Snapshot, search: ShardSearch, caller: BusCaller): Awaitable<Found> {
     const { state, runner } = this.#context;
     const { field, metric, queries, nq, limit, bounds, effort } = search;
-    const key = { keyField: state.keyField.id, keyKind: state.keyKind };
+    const filter = this.#filter(search.filter);
     const searched = runner.search(
       {
-        reads: snapshot.growing,
+        reads: this.#filters.apply(snapshot.growing, filter),
         field,
         metric,
         queries,
@@ -405,8 +407,9 @@ export class ShardReads {
         limit,
         bounds,
         effort,
-        ...key,
-        filter: this.#filter(search.filter),
+        keyField: state.keyField.id,
+        keyKind: state.keyKind,
+        filter,
       },
       caller,
     );
