@@ -13,7 +13,7 @@ export interface Figure {
 
 /** Whether a figure is as it has to be. */
 export function holds({ measured, atLeast, atMost }: Figure): boolean {
-  return !(measured < (atLeast ?? -Infinity)) && !(measured > (atMost ?? Infinity));
+  return measured >= (atLeast ?? -Infinity) && measured <= (atMost ?? Infinity);
 }
 
 /** A row of what has to be shown, measured by one command. */

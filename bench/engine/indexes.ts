@@ -10,7 +10,14 @@ import {
 import { createTopK, type Kernels, type TopK } from '../../packages/kernels/src/index.ts';
 import { note, type Figure } from '../bench.ts';
 import { QUERIES, type BenchData, type DataName } from '../index/data.ts';
-import { hnswlib, hnswlibNode, usearch, type Peer, type PeerOptions } from '../index/peers.ts';
+import {
+  faiss,
+  hnswlib,
+  hnswlibNode,
+  usearch,
+  type Peer,
+  type PeerOptions,
+} from '../index/peers.ts';
 import { sweep, timeAt, type Contender, type Curve } from './sweep.ts';
 
 type Targets = Readonly<Record<DataName, number>>;
@@ -77,9 +84,11 @@ function peersOf(data: BenchData): readonly Peer[] {
     [join(modules, 'hnswlib-node', 'src'), hnswlib],
     [join(modules, 'hnswlib-node'), hnswlibNode],
     [join(modules, 'usearch'), usearch],
+    // Debian's libfaiss-dev: `node scripts/bootstrap.mjs engines` installs it.
+    ['/usr/include/faiss', faiss],
   ];
   const there = makers.filter(([folder]) => existsSync(folder));
-  if (there.length < makers.length) note('peers are missing: node bench/peers/install.mjs');
+  if (there.length < makers.length) note('peers are missing: see bench/peers/README.md');
   return there.map(([folder, make]) => make({ data, folder, keep }));
 }
 

@@ -26,9 +26,9 @@ export interface Peer {
 /** Where a peer is and what it works on. */
 export interface PeerOptions {
   readonly data: BenchData;
-  /** hnswlib: the folder of its headers; hnswlib-node: the folder of the package. */
+  /** hnswlib, faiss: the folder of the headers; others: the folder of the package. */
   readonly folder: string;
-  /** Folder in which hnswlib keeps its index from run to run. */
+  /** Folder in which compiled engines keep their index from run to run. */
   readonly keep?: string | undefined;
 }
 
@@ -40,18 +40,27 @@ function cpu(): number {
   return (user + system) / 1000;
 }
 
-/** hnswlib, compiled with -O3 -march=native, in a process of its own that answers passes. */
-export function hnswlib({ data, folder, keep }: PeerOptions): Peer {
-  const { column, queries, metric, name } = data;
-  const place = mkdtempSync(join(tmpdir(), 'elanus-hnswlib-'));
+function keptFile({ name, column }: BenchData, folder: string, ends: string): string {
+  return join(folder, `${name}-${column.rowCount}.${ends}`);
+}
+
+/** A C++ engine, compiled with -O3 -march=native, in a process of its own that answers passes. */
+function compiled(
+  { data, folder, keep }: PeerOptions,
+  engine: { readonly name: string; readonly ends: string; readonly flags: readonly string[] },
+): Peer {
+  const { column, queries, metric } = data;
+  const place = mkdtempSync(join(tmpdir(), `elanus-${engine.name}-`));
   const file = (part: string): string => join(place, part);
   writeFileSync(file('rows'), bytesOf(column.rows, column.rowCount * column.dim * 4));
   writeFileSync(file('queries'), new Uint8Array(queries.buffer));
-  const source = fileURLToPath(new URL('hnswlib.cc', import.meta.url));
+  const source = fileURLToPath(new URL(`${engine.name}.cc`, import.meta.url));
   const flags = ['-O3', '-march=native', '-std=c++17', '-I', folder];
-  const made = spawnSync('g++', [...flags, source, '-o', file('peer')], { encoding: 'utf8' });
+  const made = spawnSync('g++', [...flags, source, '-o', file('peer'), ...engine.flags], {
+    encoding: 'utf8',
+  });
   if (made.status !== 0) throw new Error(made.stderr);
-  const kept = keep === undefined ? file('index') : join(keep, `${name}.hnsw`);
+  const kept = keep === undefined ? file('index') : keptFile(data, keep, engine.ends);
   const args = [file('rows'), file('queries'), String(column.dim), metric, kept];
   const child: ChildProcessWithoutNullStreams = spawn(file('peer'), args);
   const lines: AsyncIterator<string> = createInterface({ input: child.stdout })[
@@ -63,7 +72,7 @@ export function hnswlib({ data, folder, keep }: PeerOptions): Peer {
     return String(value).split(' ').map(Number);
   };
   return {
-    name: 'hnswlib',
+    name: engine.name,
     build: async () => (await ask('build'))[0] ?? 0,
     search: async (ef) => {
       const [ms = 0, ...rows] = await ask(`search ${ef}`);
@@ -74,6 +83,20 @@ export function hnswlib({ data, folder, keep }: PeerOptions): Peer {
       rmSync(place, { recursive: true });
     },
   };
+}
+
+/** hnswlib from its headers. */
+export function hnswlib(options: PeerOptions): Peer {
+  return compiled(options, { name: 'hnswlib', ends: 'hnsw', flags: [] });
+}
+
+/** faiss as Debian's libfaiss-dev has it. */
+export function faiss(options: PeerOptions): Peer {
+  return compiled(options, {
+    name: 'faiss',
+    ends: 'faiss',
+    flags: ['-fopenmp', '-lfaiss', '-lopenblas'],
+  });
 }
 
 /** What is used of hnswlib-node. */
@@ -92,7 +115,7 @@ interface HnswlibNode {
 
 /** hnswlib-node as it is shipped, in this process; reads the index that hnswlib kept. */
 export function hnswlibNode({ data, folder, keep }: PeerOptions): Peer {
-  const { column, metric, name } = data;
+  const { column, metric } = data;
   const { dim, rowCount } = column;
   const load = createRequire(import.meta.url);
   const { HierarchicalNSW } = load(folder) as HnswlibNode;
@@ -102,7 +125,7 @@ export function hnswlibNode({ data, folder, keep }: PeerOptions): Peer {
   const queries = Array.from({ length: QUERIES }, (_, q) =>
     Array.from(data.queries.subarray(q * dim, (q + 1) * dim)),
   );
-  const kept = keep === undefined ? '' : join(keep, `${name}.hnsw`);
+  const kept = keep === undefined ? '' : keptFile(data, keep, 'hnsw');
   return {
     name: 'hnswlib-node',
     build: async () => {
