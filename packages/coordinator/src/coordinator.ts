@@ -19,6 +19,7 @@ import {
   renameCollection,
   reportIndexLost,
   resolveCollection,
+  saveLogSpan,
   saveTimestampWindow,
   serveCall,
   setIndex,
@@ -145,6 +146,10 @@ function serveSegments(
       const own = await segments.own(header.pchannel, header.owner);
       after.jobs.kick();
       return { header: own };
+    }),
+    serveCall(bus, saveLogSpan, async ({ header }) => {
+      await segments.saveLogSpan(header);
+      return { header: {} };
     }),
     serveCall(bus, commitFlush, async ({ header }) => {
       await segments.commitFlush(header);

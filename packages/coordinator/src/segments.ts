@@ -8,6 +8,7 @@ import {
   metaKeys,
   type ChannelRecord,
   type CheckpointRecord,
+  type LogRecord,
   type SegmentRecord,
   type ShardAssignment,
 } from '@elanus/protocol';
@@ -75,7 +76,24 @@ export class Segments {
         });
       }
     }
-    return { term, savedUntilMs: await readWindow(this.#meta), shards };
+    const log = (await this.#meta.get<LogRecord>(metaKeys.log(pchannel)))?.record;
+    return { term, savedUntilMs: await readWindow(this.#meta), shards, log };
+  }
+
+  /** Saves what a log has to hold; never less than before. */
+  async saveLogSpan(span: Owner & LogRecord): Promise<void> {
+    const key = metaKeys.log(span.pchannel);
+    const owned = await this.#owned(span);
+    const held = await this.#meta.get<LogRecord>(key);
+    const { firstSeq = 0, lastSeq = 0 } = held?.record ?? {};
+    if (span.firstSeq <= firstSeq && span.lastSeq <= lastSeq) return;
+    const next: LogRecord = {
+      firstSeq: Math.max(firstSeq, span.firstSeq),
+      lastSeq: Math.max(lastSeq, span.lastSeq),
+    };
+    const compare = [owned, held === undefined ? { key, exists: false } : unchanged(held)];
+    if (await this.#meta.txn(compare, [put(key, next)])) return;
+    throw new ElanusError('catalog_conflict', { name: `the log of ${span.pchannel}` });
   }
 
   /** Flushed segments of a collection, oldest first. */

@@ -6,6 +6,7 @@ export type {
   ChannelRecord,
   CheckpointRecord,
   CollectionRecord,
+  LogRecord,
   NameRecord,
   SegmentRecord,
 } from './record.ts';
@@ -25,6 +26,7 @@ export {
   renameCollection,
   reportIndexLost,
   resolveCollection,
+  saveLogSpan,
   saveTimestampWindow,
   setIndex,
 } from './calls/coordinator.ts';

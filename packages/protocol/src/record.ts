@@ -12,6 +12,8 @@ export const metaKeys = {
   name: (name: string): string => `elanus/name/${encodeURIComponent(name)}`,
   names: 'elanus/name/',
   channel: (pchannel: string): string => `elanus/channel/${pchannel}`,
+  log: (pchannel: string): string => `elanus/log/${pchannel}`,
+  logs: 'elanus/log/',
   checkpoint: (id: number, shard: number): string => `elanus/checkpoint/${pad(id)}/${shard}`,
   checkpoints: (id: number): string => `elanus/checkpoint/${pad(id)}/`,
   segment: (id: number, shard: number, segment: number): string =>
@@ -44,6 +46,14 @@ export interface NameRecord {
 export interface ChannelRecord {
   readonly term: number;
   readonly owner: string;
+}
+
+/** What a pchannel's log has to hold: less of it is a loss. */
+export interface LogRecord {
+  /** Nobody needs what is below. */
+  readonly firstSeq: number;
+  /** So far it was safe on disk. */
+  readonly lastSeq: number;
 }
 
 /** Below `seq` the log of a vchannel is not needed: segments and the snapshot hold it. */

@@ -5,10 +5,10 @@
 import {
   ElanusError,
   fieldId,
-  isElanusError,
   segmentId,
   type Clock,
   type Field,
+  type ErrorCode,
   type FieldId,
   type ObjectStore,
 } from '@elanus/core';
@@ -102,12 +102,18 @@ async function loadStats(
   return filterStats(stored, key?.id ?? fieldId(0));
 }
 
+const INDEX_LOST: ReadonlySet<ErrorCode> = new Set([
+  'file_corrupt',
+  'object_corrupt',
+  'object_not_found',
+]);
+
 /**
  * An index is derived: a damaged one is left out, rows are scanned, and the shard has it rebuilt.
  */
 function withoutIndex(error: unknown): undefined {
-  if (isElanusError(error, 'file_corrupt') || isElanusError(error, 'object_not_found')) return;
-  throw error;
+  const { code } = error as Partial<ElanusError>;
+  if (code === undefined || !INDEX_LOST.has(code)) throw error;
 }
 
 function chunkBytes(manifest: Manifest): number {

@@ -19,7 +19,9 @@ import {
   invoke,
   leaseIds,
   ownChannel,
+  saveLogSpan,
   saveTimestampWindow,
+  type LogRecord,
   type MessageHeader,
   type ShardAssignment,
 } from '@elanus/protocol';
@@ -75,6 +77,8 @@ export class Channel {
   #wal: Wal | undefined;
   #hybrid: HybridClock | undefined;
   #term = 0;
+  /** Truncations of the log, one after the other. */
+  #cuts: Promise<void> = Promise.resolve();
 
   constructor(options: StreamingNodeOptions) {
     const { bus } = options.world;
@@ -96,19 +100,19 @@ export class Channel {
     const { world, pchannel } = this.#options;
     const owner = `node-${world.rng.u32().toString(16)}`;
     const own = await invoke(world.bus, ownChannel, { header: { pchannel, owner } });
-    const { term, savedUntilMs, shards } = own.header;
+    const { term, savedUntilMs, shards, log } = own.header;
     this.#term = term;
     // Segments are loaded while the log is opened: neither needs the other.
     const recovering = this.#recover(shards);
     recovering.catch(() => undefined);
     const stream = await world.logs.open(pchannel);
     this.#stream = stream;
+    await this.#checkSpan(stream, shards, log);
     const hybrid = this.#openClock(savedUntilMs);
     this.#hybrid = hybrid;
     await hybrid.ready();
     const position = await this.#writeTerm(stream, hybrid);
     const states = await recovering;
-    this.#checkTail(states, position.lastSeq);
     await this.#replay(stream, position.lastSeq, states);
     const wal = new Wal({
       stream,
@@ -161,7 +165,10 @@ export class Channel {
     for (const shard of this.shards.values()) await shard.flushLast().catch(() => undefined);
     await this.#wal?.close();
     for (const shard of this.shards.values()) await shard.close();
+    await this.#cuts;
     await this.#stream?.close();
+    const lastSeq = this.#wal?.stopped?.code === 'handle_closed' ? this.#wal.appliedSeq : 0;
+    if (lastSeq > 0) await this.#saveSpan({ firstSeq: 0, lastSeq });
     const last = this.#hybrid?.last;
     if (last === undefined || this.#wal?.stopped?.code === 'channel_moved') return;
     const untilMs = timestampMs(last) + 1;
@@ -232,13 +239,31 @@ export class Channel {
     return states;
   }
 
-  /** A tail below a checkpoint means that the log has lost what was acknowledged. */
-  #checkTail(states: ReadonlyMap<string, ShardState>, termSeq: number): void {
-    for (const { checkpointSeq } of states.values()) {
-      if (checkpointSeq <= termSeq) continue;
-      const lastSeq = termSeq - 1;
-      throw new ElanusError('log_regressed', { expectedSeq: checkpointSeq - 1, lastSeq });
+  /**
+   * A log that ends before, or begins behind, what it has to hold has lost what was acknowledged.
+   * What was found at the opening is safe on disk: from now on the log has to hold it.
+   */
+  async #checkSpan(
+    stream: LogStream,
+    shards: readonly ShardAssignment[],
+    log: LogRecord | undefined,
+  ): Promise<void> {
+    const { firstSeq, lastSeq } = await stream.span();
+    // Collections are created in the log, behind its first Term.
+    const expectedSeq = Math.max(
+      log?.lastSeq ?? Math.min(1, shards.length),
+      ...shards.map(({ checkpoint }) => (checkpoint?.seq ?? 1) - 1),
+    );
+    if (lastSeq < expectedSeq) throw new ElanusError('log_regressed', { expectedSeq, lastSeq });
+    if (log !== undefined && firstSeq > log.firstSeq) {
+      throw new ElanusError('log_truncated', { fromSeq: log.firstSeq, firstSeq });
     }
+    await this.#saveSpan({ firstSeq: log?.firstSeq ?? firstSeq, lastSeq });
+  }
+
+  async #saveSpan(span: LogRecord): Promise<void> {
+    const { world, pchannel } = this.#options;
+    await invoke(world.bus, saveLogSpan, { header: { pchannel, term: this.#term, ...span } });
   }
 
   async #replay(
@@ -292,7 +317,13 @@ export class Channel {
     for (const shard of this.shards.values()) {
       below = Math.min(below, shard.neededSeq ?? below);
     }
-    void this.#stream?.truncate(below).catch(() => undefined);
+    this.#cuts = this.#cuts.then(() => this.#cut(below)).catch(() => undefined);
+  }
+
+  /** It is said before it is done: what is missing unsaid is damage. */
+  async #cut(belowSeq: number): Promise<void> {
+    await this.#saveSpan({ firstSeq: belowSeq, lastSeq: 0 });
+    await this.#stream?.truncate(belowSeq);
   }
 }
 

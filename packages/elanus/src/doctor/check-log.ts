@@ -14,8 +14,9 @@ export async function checkLog(
   findings: Findings,
 ): Promise<void> {
   const of = (what: string): Checked => ({ part: 'log', what, cure: CURE });
-  const names = await findings.try(of('log'), () => logs.list());
-  for (const name of names ?? []) {
+  const found = await findings.try(of('log'), () => logs.list());
+  // One that is gone as a whole ends before its first record.
+  for (const name of new Set([...(found ?? []), ...(catalog?.logs.keys() ?? [])])) {
     await findings.try(of(`log/${name}`), () => checkStream(logs, name, { catalog, findings }));
   }
 }
@@ -30,11 +31,12 @@ async function checkStream(logs: LogStore, name: string, expected: Expected): Pr
   const stream = await logs.open(name);
   try {
     const { firstSeq, lastSeq } = await stream.span();
-    for (const { seq } of catalog?.checkpoints ?? []) {
-      if (seq > lastSeq + 1) {
-        throw new ElanusError('log_regressed', { expectedSeq: seq - 1, lastSeq });
-      }
-      if (seq < firstSeq) throw new ElanusError('log_truncated', { fromSeq: seq, firstSeq });
+    const log = catalog?.logs.get(name);
+    const reached = (catalog?.checkpoints ?? []).map(({ seq }) => seq - 1);
+    const expectedSeq = Math.max(log?.lastSeq ?? 0, ...reached);
+    if (lastSeq < expectedSeq) throw new ElanusError('log_regressed', { expectedSeq, lastSeq });
+    if (log !== undefined && firstSeq > log.firstSeq) {
+      throw new ElanusError('log_truncated', { fromSeq: log.firstSeq, firstSeq });
     }
     if (lastSeq < firstSeq) return;
     const end = await replay(stream, { fromSeq: firstSeq, toSeq: lastSeq }, () => undefined);

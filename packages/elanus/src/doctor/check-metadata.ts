@@ -8,6 +8,7 @@ import {
   metaKeys,
   type CheckpointRecord,
   type CollectionRecord,
+  type LogRecord,
   type SegmentRecord,
 } from '@elanus/protocol';
 import { systemClock } from '@elanus/runtime';
@@ -18,6 +19,8 @@ import type { Findings } from './findings.ts';
 export interface Catalog {
   readonly segments: readonly SegmentRecord[];
   readonly checkpoints: readonly CheckpointRecord[];
+  /** What each log has to hold, by its name. */
+  readonly logs: ReadonlyMap<string, LogRecord>;
 }
 
 const META = 'meta.db';
@@ -85,5 +88,10 @@ async function readCatalog(meta: MetaStore, findings: Findings): Promise<Catalog
   findings.collections = collections.filter(({ state }) => state === 'live').length;
   const segments = await read<SegmentRecord>(metaKeys.allSegments);
   findings.segments = segments.filter(({ state }) => state === 'flushed').length;
-  return { segments, checkpoints: await read<CheckpointRecord>(metaKeys.allCheckpoints) };
+  const checkpoints = await read<CheckpointRecord>(metaKeys.allCheckpoints);
+  const logs = new Map<string, LogRecord>();
+  for (const { key, value } of (await meta.range(metaKeys.logs)).entries) {
+    logs.set(key.slice(metaKeys.logs.length), decodeRecord(value, key));
+  }
+  return { segments, checkpoints, logs };
 }

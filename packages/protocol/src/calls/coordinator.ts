@@ -1,7 +1,7 @@
 import type { CollectionSchema, FieldDefinition, IndexChoice } from '@elanus/core';
 import type { SchemaDefinition } from '@elanus/core';
 import { defineCall } from '../call.ts';
-import type { CheckpointRecord, SegmentRecord } from '../record.ts';
+import type { CheckpointRecord, LogRecord, SegmentRecord } from '../record.ts';
 
 /** Changes of a schema, applied in this order. */
 export interface SchemaChange {
@@ -103,8 +103,19 @@ export const ownChannel = defineCall<
     /** Timestamps up to here may have been given before. */
     readonly savedUntilMs: number;
     readonly shards: readonly ShardAssignment[];
+    /** What its log has to hold; undefined: nobody has said so yet. */
+    readonly log: LogRecord | undefined;
   }
 >('coordinator.channel.own');
+
+/**
+ * Saves what the log has to hold from now on; neither number ever goes back. Refused as
+ * `channel_moved` in another term.
+ */
+export const saveLogSpan = defineCall<
+  { readonly pchannel: string; readonly term: number } & LogRecord,
+  object
+>('coordinator.log.save');
 
 /**
  * Commits a flush in one transaction: the segment becomes flushed, deltas replace older ones, the
