@@ -49,17 +49,21 @@ export function withRetries<T>(
     });
   }
   const wholeMs = Math.min(timeoutMs, TIMER_MS_MAX);
-  const deadline = platform.nowMs() + wholeMs;
   if (signal?.aborted === true) throw new ElanusError('cancelled', {}, { cause: signal.reason });
   if (wholeMs <= 0) throw new ElanusError('deadline_exceeded', { timeoutMs });
-  const again = (error: unknown): Promise<T> =>
-    sendAgain(error, { platform, signal, writes, deadline, send });
+  // What is answered in this turn needs no deadline, and no look at the clock.
+  const until = (): Sending<T> => {
+    return { platform, signal, writes, deadline: platform.nowMs() + wholeMs, send };
+  };
+  let first: Awaitable<T>;
   try {
-    const first = send({ signal, timeoutMs: wholeMs });
-    return first instanceof Promise ? first.catch(again) : first;
+    first = send({ signal, timeoutMs: wholeMs });
   } catch (error) {
-    return again(error);
+    return sendAgain(error, until());
   }
+  if (!(first instanceof Promise)) return first;
+  const sending = until();
+  return first.catch((error: unknown) => sendAgain(error, sending));
 }
 
 interface Sending<T> {

@@ -4,7 +4,7 @@ import { takeRoom } from './slab.ts';
 
 test('rooms are aligned, zeroed and do not meet', () => {
   const arrays = Array.from({ length: 500 }, (_, i) => {
-    const bytes = 1 + ((i * 37) % 1500);
+    const bytes = 1 + ((i * 37) % 12_000);
     const { buffer, offset } = takeRoom(bytes);
     expect(offset % 8).toBe(0);
     const array = new Uint8Array(buffer, offset, bytes);

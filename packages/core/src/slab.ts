@@ -4,9 +4,9 @@
  *
  * Arrays made here must not be sent to other threads: the whole slab would be copied with each.
  */
-const SLAB_BYTES = 16 * 1024;
+const SLAB_BYTES = 64 * 1024;
 /** Larger ones get a buffer of their own. */
-const SMALL_BYTES = 1_024;
+const SMALL_BYTES = 8 * 1024;
 
 /** Zeroed bytes in a buffer. */
 export interface Room {

@@ -99,7 +99,8 @@ export function cutsBestSide(source: FlatSource, bounds: ScoreBounds | undefined
 export function allowedRows(source: FlatSource, args: NumberSearch): number {
   const { from, to } = spanOf(args, source.column.rowCount);
   if (args.allowed === undefined) return to - from;
-  return Math.min(to - from, source.kernels.popcount(args.allowed));
+  const count = args.allowedCount ?? source.kernels.popcount(args.allowed);
+  return Math.min(to - from, count);
 }
 
 /** Scans codes for all placed queries; `found` holds a heap of candidates for each. */

@@ -35,6 +35,8 @@ export interface IndexSearch {
   readonly queries: Float32Array | Uint8Array | SparseColumn;
   /** Bit i set = row i of this index may be returned; absent = all. */
   readonly allowed?: Uint32Array | undefined;
+  /** How many bits of `allowed` are set, where the caller knows it. */
+  readonly allowedCount?: number | undefined;
   /** Inclusive bounds of the score: a range search. */
   readonly bounds?: ScoreBounds | undefined;
   /** Takes the result; may hold rows of other segments already. */

@@ -57,9 +57,18 @@ test('equal values, and only those, are spelled alike', () => {
 });
 
 test('what may change or is long is not spelled', () => {
-  const others = [new Date(0), new Uint8Array(1), undefined, () => 1, 'x'.repeat(600)];
+  const others = [
+    1n,
+    -0,
+    NaN,
+    new Date(0),
+    new Uint8Array(1),
+    undefined,
+    () => 1,
+    'x'.repeat(1_100),
+  ];
   for (const one of others) expect(spell({ kind: 'object', value: { a: one } })).toBeUndefined();
-  expect(spell(Array.from({ length: 300 }, () => 1))).toBeUndefined();
+  expect(spell(Array.from({ length: 65 }, () => 1))).toBeUndefined();
 });
 
 test('a filter is read once for a schema', () => {

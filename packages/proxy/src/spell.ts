@@ -1,52 +1,44 @@
-/** Beyond these a value is not worth to be known again. */
-const CHARACTERS_MAX = 512;
-const DEPTH_MAX = 8;
+/** Longer ones are not worth to be known again. */
+const CHARACTERS_MAX = 1_024;
+const PARTS_MAX = 64;
+const DEPTH_MAX = 16;
 
 /**
  * A value as text that no other value has, in less time than reading it as a filter takes.
- * Undefined for long values, and for all but plain objects, lists, text, numbers, booleans and
- * null.
+ * Undefined for large values, and for all that JSON would change: dates, bytes, bigints, -0.
  */
 export function spell(value: unknown): string | undefined {
-  const text = spellPart(value, 0);
-  return text.length > CHARACTERS_MAX || text.includes(UNKNOWN) ? undefined : text;
+  if (partsOf(value, 0) > PARTS_MAX) return undefined;
+  const text = JSON.stringify(value);
+  return text.length > CHARACTERS_MAX ? undefined : text;
 }
 
-/** Stands for what is not spelled; no text holds it, because JSON escapes it. */
-const UNKNOWN = '\u0000';
-
-function spellPart(value: unknown, depth: number): string {
+/** How many values it is made of; infinitely many when JSON would change it. */
+function partsOf(value: unknown, depth: number): number {
   switch (typeof value) {
-    case 'number':
-      return Object.is(value, -0) ? '-0' : String(value);
-    case 'bigint':
-      return `${value}n`;
-    case 'boolean':
-      return value ? 'true' : 'false';
     case 'string':
-      return value.length > CHARACTERS_MAX ? UNKNOWN : JSON.stringify(value);
+      return value.length > CHARACTERS_MAX ? Infinity : 1;
+    case 'boolean':
+      return 1;
+    case 'number':
+      return Number.isFinite(value) && !Object.is(value, -0) ? 1 : Infinity;
     case 'object':
-      return value === null ? 'null' : spellObject(value, depth + 1);
+      return value === null ? 1 : partsOfObject(value, depth + 1);
     default:
-      return UNKNOWN;
+      return Infinity;
   }
 }
 
-function spellObject(value: object, depth: number): string {
-  if (depth > DEPTH_MAX) return UNKNOWN;
+function partsOfObject(value: object, depth: number): number {
+  if (depth > DEPTH_MAX) return Infinity;
+  let parts = 1;
   if (Array.isArray(value)) {
-    if (value.length > CHARACTERS_MAX / 2) return UNKNOWN;
-    let list = '[';
-    for (const item of value as unknown[]) list += `${spellPart(item, depth)},`;
-    return `${list}]`;
+    if (value.length > PARTS_MAX) return Infinity;
+    for (let i = 0; i < value.length; i++) parts += partsOf(value[i], depth);
+    return parts;
   }
-  if (Object.getPrototypeOf(value) !== Object.prototype) return UNKNOWN;
-  const names = Object.keys(value);
-  if (names.length > CHARACTERS_MAX / 4) return UNKNOWN;
-  let object = '{';
-  for (const name of names) {
-    const part = spellPart((value as Readonly<Record<string, unknown>>)[name], depth);
-    object += `${JSON.stringify(name)}:${part},`;
-  }
-  return `${object}}`;
+  if (Object.getPrototypeOf(value) !== Object.prototype) return Infinity;
+  const named = value as Readonly<Record<string, unknown>>;
+  for (const name in named) parts += partsOf(named[name], depth);
+  return parts;
 }

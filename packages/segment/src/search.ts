@@ -110,6 +110,7 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
     const work = index.search({
       queries,
       allowed,
+      allowedCount: count,
       bounds,
       top,
       recall,
@@ -294,16 +295,22 @@ function putKeys(
     return;
   }
   let [first, end] = [0, 0];
-  let values = keys;
+  const into = halvesOf(keys);
+  let halves = into;
   for (let at = from; at < to; at++) {
     const row = rows[at] ?? 0;
     if (row < first || row >= end) {
       const chunk = chunkOf(view, row);
       [first, end] = [chunk.rowBase, chunk.rowBase + chunk.rowCount];
-      ({ values } = keyColumn(chunk, field) as { readonly values: BigInt64Array });
+      halves = halvesOf((keyColumn(chunk, field) as { readonly values: BigInt64Array }).values);
     }
-    keys[at] = values[row - first] as bigint;
+    into[2 * at] = halves[2 * (row - first)] ?? 0;
+    into[2 * at + 1] = halves[2 * (row - first) + 1] ?? 0;
   }
+}
+
+function halvesOf(keys: BigInt64Array): Int32Array {
+  return new Int32Array(keys.buffer, keys.byteOffset, keys.length * 2);
 }
 
 interface Entry {
