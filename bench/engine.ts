@@ -4,6 +4,7 @@ import { loadKernels, type Kernels, type TopK } from '../packages/kernels/src/in
 import { machine, note, type Bench, type Figure } from './bench.ts';
 import { databaseFigures, truthOf } from './engine/databases.ts';
 import { built, indexFigures, type Built } from './engine/indexes.ts';
+import { kindFigures } from './engine/kinds.ts';
 import { lifeFigures } from './engine/life.ts';
 import { nativeFigures } from './engine/native.ts';
 import { overheadFigures } from './engine/overhead.ts';
@@ -19,19 +20,29 @@ function wanted(): readonly DataName[] {
 }
 
 /** What is measured, by `ELANUS_BENCH_PARTS`; `overhead` needs no set of data. */
-const PARTS = ['indexes', 'native', 'threads', 'targets', 'databases', 'life', 'overhead'] as const;
+const PARTS = [
+  'indexes',
+  'kinds',
+  'native',
+  'threads',
+  'targets',
+  'databases',
+  'life',
+  'overhead',
+] as const;
 type Part = (typeof PARTS)[number];
-const OF_AN_INDEX: readonly Part[] = ['indexes', 'native', 'threads', 'targets'];
+const OF_AN_INDEX: readonly Part[] = ['indexes', 'kinds', 'native', 'threads', 'targets'];
 
 /** Sets are cut to so many rows where databases live through several builds. */
 const LIFE_ROWS = 20_000;
 
 /** What `bench/plots.ts` draws. */
-function keepCurves(name: DataName, curves: readonly Curve[]): void {
+function keepCurves(name: DataName, what: 'kinds' | 'peers', curves: readonly Curve[]): void {
   const folder = join(import.meta.dirname, 'results');
   mkdirSync(folder, { recursive: true });
-  const result = { data: name, machine: machine(), queries: QUERIES, curves };
-  writeFileSync(join(folder, `curves-${name}.json`), `${JSON.stringify(result, null, 1)}\n`);
+  const result = { data: name, what, machine: machine(), queries: QUERIES, curves };
+  const file = join(folder, `curves-${name}-${what}.json`);
+  writeFileSync(file, `${JSON.stringify(result, null, 1)}\n`);
 }
 
 async function indexPart(
@@ -43,8 +54,9 @@ async function indexPart(
   if (part === 'native') return nativeFigures(kernels, data, own.file);
   if (part === 'threads') return threadFigures(data, own.index);
   if (part === 'targets') return targetFigures(data, own.index, truth);
-  const found = await indexFigures(data, truth, own);
-  keepCurves(data.name, found.curves);
+  const isKinds = part === 'kinds';
+  const found = isKinds ? kindFigures(kernels, data, truth) : await indexFigures(data, truth, own);
+  keepCurves(data.name, isKinds ? 'kinds' : 'peers', found.curves);
   return found.figures;
 }
 
