@@ -1,7 +1,7 @@
 // Goal: full chunks of growing rows are searched by their codes once they have them, with the rows
 // and scores of an exact search; a chunk that is seen in part is scanned; discarded rows take none.
 import { fieldId, segmentId, type Column } from '@elanus/core';
-import { buildSteps, openIndex } from '@elanus/index';
+import { buildSteps, loadIndexKinds, openIndex } from '@elanus/index';
 import { loadKernels } from '@elanus/kernels';
 import { expect, test } from 'vitest';
 import { GrowingSegment } from './growing.ts';
@@ -11,6 +11,7 @@ import { visibleRows } from './view.ts';
 const [ID, VEC] = [fieldId(100), fieldId(102)];
 const DIM = 24;
 const ROWS = 9_000;
+await loadIndexKinds();
 const kernels = loadKernels();
 
 /** Numbers without a pattern: codes tell such rows apart. */

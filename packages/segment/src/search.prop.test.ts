@@ -10,7 +10,7 @@ import {
   type VectorColumn,
 } from '@elanus/core';
 import { checkFilter, parseFilter } from '@elanus/expr';
-import { buildSteps, openIndex, type IndexHandle } from '@elanus/index';
+import { buildSteps, loadIndexKinds, openIndex, type IndexHandle } from '@elanus/index';
 import { loadKernels } from '@elanus/kernels';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -25,6 +25,7 @@ const ID = fieldId(100);
 const GROUP = fieldId(101);
 const VEC = fieldId(102);
 const DIM = 3;
+await loadIndexKinds();
 const kernels = loadKernels();
 const schema = {
   collectionId: 1,
