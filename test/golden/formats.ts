@@ -42,7 +42,8 @@ import {
 
 /** One format: how this release writes it, and what it reads. */
 export interface Format {
-  readonly write: () => Uint8Array | Promise<Uint8Array>;
+  /** Absent: nobody writes it any more. */
+  readonly write?: () => Uint8Array | Promise<Uint8Array>;
   /** What the bytes mean, ready for JSON. */
   readonly read: (bytes: Uint8Array) => unknown;
 }
@@ -485,7 +486,8 @@ export const FORMATS: Readonly<Record<string, Format>> = {
   'message-delete.bin': message('delete'),
   'message-drop.bin': message('drop'),
   'log-file.log': logFile,
-  'object-file.bin': objectFile,
+  'object-file.bin': { read: objectFile.read },
+  'object-file-2.bin': objectFile,
   'vectors.bin': vectorFile,
   'column-frame-vectors.bin': vectorFrame,
   'vectors-float16.bin': typedVectorFile(FLOAT16),

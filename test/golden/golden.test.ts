@@ -27,8 +27,12 @@ describe('formats of version 1', () => {
     const found: unknown = JSON.parse(JSON.stringify(await read(goldenBytes(name))));
     expect(found).toEqual(answers[name]);
   });
-  test.each(Object.entries(FORMATS))('%s is written with the same bytes', async (name, format) => {
-    const bytes = await format.write();
+  test.each(
+    Object.entries(FORMATS).flatMap(([name, { write }]) => {
+      return write === undefined ? [] : [[name, write] as const];
+    }),
+  )('%s is written with the same bytes', async (name, write) => {
+    const bytes = await write();
     expect(Buffer.from(bytes).equals(goldenBytes(name))).toBe(true);
   });
 });

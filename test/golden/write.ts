@@ -22,7 +22,7 @@ const answers: Record<string, unknown> = existsSync(answersPath)
   : {};
 for (const [name, { write, read }] of Object.entries(FORMATS)) {
   const path = join(formats, name);
-  if (existsSync(path)) continue;
+  if (write === undefined || existsSync(path)) continue;
   const bytes = new Uint8Array(await write());
   writeFileSync(path, bytes);
   answers[name] = await read(bytes);

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { t } from '@elanus/client';
 import { isElanusError } from '@elanus/core';
+import { fileObjectStore, nodeFs } from '@elanus/storage/local';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { elanus } from '../open.ts';
 import { examine, repair } from './doctor.ts';
@@ -171,15 +172,13 @@ describe('what is mended', () => {
   });
 
   it('a damaged object that nothing names is removed, a whole one is left', async () => {
-    const stray = (folder: string, name: string): string => {
-      const path = join(folder, 'objects/c9', name);
-      cpSync(find(folder, STATS), path);
-      return path;
-    };
-    const folder = spoilt((at) => {
-      flip(stray(at, 'damaged.bin'));
-      stray(at, 'whole.bin');
-    });
+    const folder = spoilt();
+    const objects = await fileObjectStore({ fs: nodeFs(folder) });
+    for (const name of ['damaged', 'whole']) {
+      await objects.put(`c9/${name}.bin`, [readFileSync(find(folder, STATS))]);
+    }
+    await objects.close();
+    flip(join(folder, 'objects/c9/damaged.bin'));
     const { repairs, damage, notes } = await repair(folder);
     expect([repairs.map(({ what }) => what), damage]).toEqual([['c9/damaged.bin'], []]);
     expect(notes.join()).toContain('1 objects are named by nobody');

@@ -56,6 +56,20 @@ describe('objects as files', () => {
     expect(sameBytes(readFileSync(path()).subarray(0, 100), pattern(100))).toBe(true);
   });
 
+  test('the file of another object, be it as whole as it is, is found', async () => {
+    const store = await open();
+    await store.put('a', [pattern(100)]);
+    await store.put('b', [pattern(100)]);
+    writeFileSync(path(), readFileSync(join(folder, 'objects', 'b')));
+    for (const reading of [store.get('a'), store.verify('a'), store.stat('a')]) {
+      await expect(reading).rejects.toMatchObject({
+        code: 'object_corrupt',
+        details: { why: 'it is the file of another object' },
+      });
+    }
+    expect(sameBytes(await store.get('b'), pattern(100))).toBe(true);
+  });
+
   test.each([0, 1, 31, 99, 100, 101, 131])('a file cut to %i bytes is found', async (size) => {
     const store = await open();
     await store.put('a', [pattern(100)]);

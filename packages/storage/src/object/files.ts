@@ -4,7 +4,7 @@ import type { FileHandle, Fs, ObjectListing, ObjectStat, ObjectStore } from '@el
 import { listFolder, makeFolder } from '../fs/folder.ts';
 import { closedError } from '../log/append-check.ts';
 import type { Footer } from './footer.ts';
-import { FOOTER_BYTES, OBJECT_FORMAT, readFooter, writeFooter } from './footer.ts';
+import { FOOTER_BYTES, nameSum, OBJECT_FORMAT, readFooter, writeFooter } from './footer.ts';
 import { checkObjectName } from './name-check.ts';
 
 /** How objects are kept as files. */
@@ -65,7 +65,7 @@ class FileObjectStore implements ObjectStore {
       if ((await this.#fs.stat(this.#path(name))) !== undefined) {
         throw new ElanusError('object_exists', { name });
       }
-      const { size, sum } = await this.#write(tmp, parts);
+      const { size, sum } = await this.#write({ path: tmp, name }, parts);
       await this.#publish(tmp, name);
       const stat = await this.#fs.stat(this.#path(name));
       return { name, size, crc32: sum, modifiedMs: stat?.modifiedMs ?? 0 };
@@ -78,7 +78,7 @@ class FileObjectStore implements ObjectStore {
   }
 
   async #write(
-    path: string,
+    { path, name }: { readonly path: string; readonly name: string },
     parts: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
   ): Promise<{ readonly size: number; readonly sum: number }> {
     const handle = await this.#fs.open(path, 'create');
@@ -93,7 +93,8 @@ class FileObjectStore implements ObjectStore {
           size += chunk.byteLength;
         }
       }
-      await handle.write(writeFooter(size, sum), size);
+      const footer = writeFooter({ size, crc32: sum, name: nameSum(name) });
+      await handle.write(footer, size);
       if (this.#sync) await handle.sync();
     } finally {
       await handle.close();
@@ -240,6 +241,9 @@ async function checkedFooter(handle: FileHandle, name: string): Promise<Footer> 
   }
   if (footer?.size !== size - FOOTER_BYTES) {
     throw new ElanusError('object_corrupt', { name, why: 'the end of the file is missing' });
+  }
+  if (footer.name !== undefined && footer.name !== nameSum(name)) {
+    throw new ElanusError('object_corrupt', { name, why: 'it is the file of another object' });
   }
   return footer;
 }
