@@ -21,7 +21,22 @@ export function andFinally<T>(run: () => Awaitable<T>, last: () => void): Awaita
     last();
     throw error;
   }
-  if (result instanceof Promise) return result.finally(last);
+  // Not `finally`: that takes three steps and two closures more.
+  if (result instanceof Promise) return result.then(endWith(last), failWith(last));
   last();
   return result;
+}
+
+function endWith<T>(last: () => void): (value: T) => T {
+  return (value) => {
+    last();
+    return value;
+  };
+}
+
+function failWith(last: () => void): (error: unknown) => never {
+  return (error) => {
+    last();
+    throw error;
+  };
 }

@@ -1,6 +1,6 @@
 import { assert } from './assert.ts';
 import { isBetter, type Metric } from './metric.ts';
-import { takeRoom } from './slab.ts';
+import { takeRoom, type Room } from './slab.ts';
 
 /** Primary keys of some rows: 64-bit integers or strings. */
 export type Keys = BigInt64Array | readonly string[];
@@ -22,10 +22,21 @@ export interface Hits {
 
 /** No hits for `nq` queries; small arrays lie in a slab (see slab.ts). */
 export function emptyHits(nq: number, limit: number, like: 'int64' | 'varchar'): Hits {
+  return hitsIn(takeRoom(hitBytes(nq, limit, like)), { nq, limit, like });
+}
+
+function hitBytes(nq: number, limit: number, like: 'int64' | 'varchar'): number {
+  return nq * limit * (like === 'int64' ? 24 : 16) + nq * 4;
+}
+
+/** Hits whose arrays lie one behind the other. */
+function hitsIn(
+  { buffer, offset }: Room,
+  of: { readonly nq: number; readonly limit: number; readonly like: 'int64' | 'varchar' },
+): Hits {
+  const { nq, limit, like } = of;
   const size = nq * limit;
-  const wide = like === 'int64' ? 2 : 1;
-  const { buffer, offset } = takeRoom(size * 8 * (wide + 1) + nq * 4);
-  const narrowAt = offset + size * 8 * wide;
+  const narrowAt = offset + size * (like === 'int64' ? 16 : 8);
   return {
     nq,
     limit,
@@ -40,17 +51,18 @@ export function emptyHits(nq: number, limit: number, like: 'int64' | 'varchar'):
   };
 }
 
-/** The same hits in arrays of their own, to be sent to another thread. */
-export function ownHits(hits: Hits): Hits {
-  const { counts, scores, keys, segments, rows } = hits;
-  return {
-    ...hits,
-    counts: counts.slice(),
-    scores: scores.slice(),
-    keys: keys.slice(),
-    segments: segments.slice(),
-    rows: rows.slice(),
-  };
+/** The same hits in one buffer of their own, to be sent to another thread. */
+export function ownHits({ nq, limit, counts, scores, keys, segments, rows }: Hits): Hits {
+  const like = keys instanceof BigInt64Array ? 'int64' : 'varchar';
+  const bytes = hitBytes(nq, limit, like);
+  const own = hitsIn({ buffer: new ArrayBuffer(bytes), offset: 0 }, { nq, limit, like });
+  own.counts.set(counts);
+  own.scores.set(scores);
+  own.segments.set(segments);
+  own.rows.set(rows);
+  if (!(keys instanceof BigInt64Array)) return { ...own, keys };
+  (own.keys as BigInt64Array).set(keys);
+  return own;
 }
 
 /** Orders two keys of one kind: numbers by value, strings by UTF-16 code unit. */

@@ -62,11 +62,15 @@ export class ViewSender {
       const { segmentId } = read.view;
       const key = `${segmentId} ${kind}`;
       const version = this.#kept ? this.#version(read.view) : NEVER_KEPT;
+      const { visibleRows, passing } = read;
+      // What passes is without the deleted rows.
+      const deleted = passing === undefined ? read.deleted : undefined;
+      const named = { key, version, visibleRows, deleted, passing };
       const there = !of.whole && state.sent.get(key)?.version === version;
-      if (there) return { ...read, key, version, view: undefined };
+      if (there) return { ...named, view: undefined };
       if (this.#kept) state.sent.set(key, { segmentId, version });
       const [narrow] = narrowReads([read], of.needs);
-      return { ...read, key, version, view: narrow?.view };
+      return { ...named, view: narrow?.view };
     });
     return { sent, dropped };
   }
@@ -91,8 +95,9 @@ export class ViewSender {
 }
 
 function kindOf({ filter, keyField, vectors }: Needs): string {
-  const fields = [...(filter?.fields.keys() ?? [])].sort((a, b) => a - b);
-  return `${fields.join()} ${keyField ?? ''} ${vectors ?? ''} ${filter?.readsTimestamp === true}`;
+  if (filter === undefined) return `${keyField ?? ''} ${vectors ?? ''}`;
+  const fields = [...filter.fields.keys()].sort((a, b) => a - b);
+  return `${fields.join()} ${keyField ?? ''} ${vectors ?? ''} ${filter.readsTimestamp}`;
 }
 
 /** Views a thread keeps at most; a segment has one for each set of columns that searches read. */

@@ -64,8 +64,7 @@ export class ReadRunner {
     const short = searchCost(task) <= INLINE_WORK_MAX && task.limit * task.nq <= 1_000;
     const filtered = filteredRows(task) > INLINE_FILTER_ROWS_MAX;
     if (short && !filtered) return { output: searchSegments(this.kernels, task), where: 'inline' };
-    const output = this.#searchOnThread(task, caller?.signal);
-    return output.then((found) => ({ output: found, where: 'pool' }));
+    return this.#searchOnThread(task, caller);
   }
 
   /** A segment was released: threads need not keep it any more. */
@@ -73,7 +72,7 @@ export class ReadRunner {
     this.#views.forget(segmentId);
   }
 
-  async #searchOnThread(task: SearchTask, signal: AbortSignal | undefined): Promise<SearchOutput> {
+  #searchOnThread(task: SearchTask, caller: BusCaller | undefined): Promise<Searched> {
     const { keyField, field } = task;
     const pool = this.#pool();
     // What filters leave is known, or has to be looked for: then with the columns it needs.
@@ -83,10 +82,10 @@ export class ReadRunner {
     const queries = ownQueries(task.queries);
     const run = (whole: boolean): Promise<unknown> => {
       const reads = this.#views.send(pool, task.reads, { needs, whole });
-      return this.#run('search', { ...task, filter, queries, reads }, { pool, signal });
+      return this.#run('search', { ...task, filter, queries, reads }, { pool, caller });
     };
-    const found = (await run(false)) as SearchOutput | undefined;
-    return found ?? ((await run(true)) as SearchOutput);
+    const done = (output: unknown): Searched => ({ output: output as SearchOutput, where: 'pool' });
+    return run(false).then((found) => (found === undefined ? run(true).then(done) : done(found)));
   }
 
   /** Selects rows by key; see `selectRows`. */
@@ -94,11 +93,7 @@ export class ReadRunner {
     if (rowsOf(task) <= INLINE_SELECT_ROWS_MAX) return selectRows(task);
     const { filter, keyField } = task;
     const reads = narrowReads(task.reads, { filter, keyField, vectors: undefined });
-    return this.#run(
-      'select',
-      { ...task, reads },
-      { signal: caller?.signal },
-    ) as Promise<Selection>;
+    return this.#run('select', { ...task, reads }, { caller }) as Promise<Selection>;
   }
 
   /** Counts rows; see `countRows`. */
@@ -107,7 +102,7 @@ export class ReadRunner {
     const { filter } = task;
     const needs = { filter, keyField: undefined, vectors: undefined };
     const reads = narrowReads(task.reads, needs);
-    return this.#run('count', { filter, reads }, { signal: caller?.signal }) as Promise<number>;
+    return this.#run('count', { filter, reads }, { caller }) as Promise<number>;
   }
 
   /** The rows of a segment that pass a filter; see `rowsPassing`. Short ones in this turn. */
@@ -128,10 +123,10 @@ export class ReadRunner {
   #run(
     name: string,
     task: unknown,
-    { pool = this.#pool(), signal }: { pool?: Pool; signal?: AbortSignal | undefined } = {},
+    { pool = this.#pool(), caller }: { pool?: Pool; caller?: BusCaller | undefined } = {},
   ): Promise<unknown> {
     const input = { kernels: this.choice, task };
-    return pool.run({ entry: segmentThreads.read, name, input }, signal ? { signal } : {});
+    return pool.run({ entry: segmentThreads.read, name, input }, caller);
   }
 
   /** The pool with the shortest queue; the first of equals, whose thread was awake last. */

@@ -63,9 +63,10 @@ export class TaskQueue implements Pool {
         reject(new ElanusError('cancelled', {}));
       };
       const waiting: Waiting = { task, signal, onAbort, resolve, reject };
-      signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiting.push(waiting);
+      // What can start has started before its caller's signal is listened to.
       this.#next();
+      signal?.addEventListener('abort', onAbort, { once: true });
     });
   }
 
@@ -74,7 +75,7 @@ export class TaskQueue implements Pool {
       const waiting = this.#waiting.shift();
       if (waiting === undefined) break;
       this.#running += 1;
-      void this.#start(waiting);
+      this.#start(waiting);
     }
     if (this.#running > 0 || this.#waiting.length > 0) return;
     const idle = this.#onIdle;
@@ -82,16 +83,23 @@ export class TaskQueue implements Pool {
     for (const one of idle) one();
   }
 
-  async #start(waiting: Waiting): Promise<void> {
-    try {
-      waiting.resolve(await this.#options.run(waiting.task));
-    } catch (error) {
-      waiting.reject(error);
-    } finally {
-      waiting.signal?.removeEventListener('abort', waiting.onAbort);
-      this.#running -= 1;
-      this.#next();
-    }
+  #start(waiting: Waiting): void {
+    this.#options.run(waiting.task).then(
+      (output) => {
+        waiting.resolve(output);
+        this.#ended(waiting);
+      },
+      (error: unknown) => {
+        waiting.reject(error);
+        this.#ended(waiting);
+      },
+    );
+  }
+
+  #ended({ signal, onAbort }: Waiting): void {
+    this.#running -= 1;
+    this.#next();
+    signal?.removeEventListener('abort', onAbort);
   }
 
   close(): Promise<void> {
