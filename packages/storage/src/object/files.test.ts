@@ -92,7 +92,7 @@ describe('objects as files', () => {
     await store.put('a', []);
     const { crc32 } = await import('node:zlib');
     const bytes = readFileSync(path());
-    bytes.writeUInt32LE(2, 8);
+    bytes.writeUInt32LE(3, 8);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, 28)), 28);
     writeFileSync(path(), bytes);
     await expect(store.get('a')).rejects.toMatchObject({ code: 'format_too_new' });
