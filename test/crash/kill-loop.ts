@@ -41,14 +41,14 @@ async function killOnce(input: {
   readonly seed: number;
   readonly first: number;
   readonly afterMs: number;
+  readonly durability: 'power' | 'process';
 }): Promise<Attempt> {
   const script = join(import.meta.dirname, 'writer.ts');
-  const { folder, seed, first, afterMs } = input;
-  const child = spawn(
-    process.execPath,
-    ['--conditions=elanus:source', script, folder, String(seed), String(first)],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const { folder, seed, first, afterMs, durability } = input;
+  const args = [folder, String(seed), String(first), durability];
+  const child = spawn(process.execPath, ['--conditions=elanus:source', script, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => {
     complaint += chunk.toString();
@@ -104,9 +104,24 @@ async function readAll(folder: string): Promise<State> {
   return state;
 }
 
+/** What is killed, and what befalls its disk. */
+export interface KillOptions {
+  /** A new one below the system's temporary folder when absent. */
+  readonly folder?: string;
+  /** Default `power`. */
+  readonly durability?: 'power' | 'process';
+  /** Runs behind each kill, before the folder is opened again. */
+  readonly afterKill?: () => void;
+}
+
 /** Kills `kills` times over one folder, checking after each. */
-export async function killLoop(kills: number, seed: number): Promise<KillReport> {
-  const folder = mkdtempSync(join(tmpdir(), 'elanus-kill-'));
+export async function killLoop(
+  kills: number,
+  seed: number,
+  options: KillOptions = {},
+): Promise<KillReport> {
+  const { durability = 'power', afterKill } = options;
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'elanus-kill-'));
   let state: State = new Map();
   let acknowledged = 0;
   let lost = 0;
@@ -117,7 +132,8 @@ export async function killLoop(kills: number, seed: number): Promise<KillReport>
       const { number: dice } = randomOperation({ seed, lane: 9, number: kill });
       const afterMs = 5 + ((dice * 7919 + seed * 31) % 97) * 4;
       const first = kill * 100_000;
-      const { done, inFlight } = await killOnce({ folder, seed, first, afterMs });
+      const { done, inFlight } = await killOnce({ folder, seed, first, afterMs, durability });
+      afterKill?.();
       for (const operation of done) applyTo(state, operation);
       acknowledged += done.length;
       const found = await readAll(folder);
@@ -135,7 +151,7 @@ export async function killLoop(kills: number, seed: number): Promise<KillReport>
       if (lost + ghosts > 0) break;
     }
   } finally {
-    if (lost + ghosts === 0) rmSync(folder, { recursive: true, force: true });
+    if (lost + ghosts === 0 && options.folder === undefined) rmSync(folder, { recursive: true });
   }
   return { kills, acknowledged, lost, ghosts, keptInFlight };
 }

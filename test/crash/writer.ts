@@ -7,7 +7,8 @@ import { localWorld } from '@elanus/runtime/local';
 import { startEmbedded } from '../../packages/elanus/src/embedded.ts';
 import { randomOperation, type Operation } from './operation.ts';
 
-const [folder = '', seedText = '1', firstText = '0'] = process.argv.slice(2);
+const [folder = '', seedText = '1', firstText = '0', durabilityText] = process.argv.slice(2);
+const durability = durabilityText === 'process' ? 'process' : 'power';
 
 const Rows = collection('rows', {
   id: t.int64({ primary: true, as: 'number' }),
@@ -20,8 +21,8 @@ const say = (line: string): void => {
   writeSync(1, `${line}\n`);
 };
 
-const world = await localWorld(folder, { durability: 'power' });
-const database = await startEmbedded({ world, durability: 'power', kernels: 'auto' });
+const world = await localWorld(folder, { durability });
+const database = await startEmbedded({ world, durability, kernels: 'auto' });
 const rows = await connect(database).collection(Rows);
 say('open');
 

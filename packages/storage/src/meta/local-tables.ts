@@ -59,8 +59,10 @@ export function openTables(options: EngineOptions): DatabaseSync {
     db.exec('PRAGMA journal_mode = WAL');
     // On macOS a plain fsync stays in the drive's cache; elsewhere these two say nothing.
     db.exec('PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1');
-    db.exec(`PRAGMA synchronous = ${durability === 'power' ? 'FULL' : 'NORMAL'}`);
+    // Tables are safe in every class: a folder without them is not opened again.
+    db.exec('PRAGMA synchronous = FULL');
     if (version < META_FORMAT) upgrade(db, version);
+    if (durability === 'process') db.exec('PRAGMA synchronous = NORMAL');
     return db;
   } catch (error) {
     db.close();
