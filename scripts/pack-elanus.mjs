@@ -84,10 +84,11 @@ const shared = {
 
 /**
  * The library, the command line and the threads each are a bundle of their own: chunks shared by
- * them would be many and small, and each costs the first import half a millisecond.
+ * them would be many and small.
  */
 async function bundleNode() {
-  await bundlePart({ index: join(source, 'src/index.ts'), router: join(source, 'src/router.ts') });
+  const doors = { index: join(source, 'src/index.ts'), router: join(source, 'src/router.ts') };
+  await joinFirst(await bundlePart(doors));
   await bundlePart({ 'cli/main': join(source, 'src/cli/main.ts') });
   const threads = threadEntries();
   // One that has them all, so that whatever they are made of is shared, and lies at the top.
@@ -117,7 +118,64 @@ async function bundlePart(entryPoints, stdin) {
     metafile: true,
   });
   checkPlaces(metafile.outputs);
+  return metafile.outputs;
 }
+
+/**
+ * Puts all that `index.js` imports at once into one file: each file costs the first import a
+ * millisecond. The chunks stay, as doors to it, for code that loads later.
+ */
+async function joinFirst(outputs) {
+  const path = (name) => join(process.cwd(), name);
+  const index = Object.keys(outputs).find((name) => basename(name) === 'index.js');
+  const first = [index];
+  for (const name of first) {
+    for (const { kind, path: next, external } of outputs[name].imports) {
+      if (kind === 'import-statement' && !external && !first.includes(next)) first.push(next);
+    }
+  }
+  const doors = first.map((name, i) => ({
+    file: path(name),
+    names: outputs[name].exports.map((inner) => ({ inner, outer: `c${i}_${inner}` })),
+  }));
+  const list = (names, from, to) => names.map((n) => `${n[from]} as ${n[to]}`).join(', ');
+  const { outputFiles } = await build({
+    ...shared,
+    stdin: {
+      contents: doors
+        .map(({ file, names }) => {
+          return `export { ${list(names, 'inner', 'outer')} } from ${JSON.stringify(file)};`;
+        })
+        .join('\n'),
+      resolveDir: root,
+    },
+    outfile: join(target, 'dist', 'core.js'),
+    platform: 'node',
+    target: 'node22.18',
+    minify: true,
+    sourcemap: 'linked',
+    sourcesContent: false,
+    write: false,
+    // Of `sideEffects`: what a chunk does when it is loaded is wanted here.
+    ignoreAnnotations: true,
+    plugins: [laterOnly],
+  });
+  for (const { path: file, contents } of outputFiles) writeFileSync(file, contents);
+  for (const { file, names } of doors) {
+    rmSync(`${file}.map`);
+    writeFileSync(file, `export { ${list(names, 'outer', 'inner')} } from './core.js';\n`);
+  }
+}
+
+/** What is imported by `import()` stays outside, and where it is. */
+const laterOnly = {
+  name: 'later-only',
+  setup({ onResolve }) {
+    onResolve({ filter: /./ }, ({ kind, path }) => {
+      return kind === 'dynamic-import' ? { path, external: true } : undefined;
+    });
+  },
+};
 
 /** Files look for others beside themselves: that works at the top of the bundle only. */
 function checkPlaces(outputs) {
