@@ -23,6 +23,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   reopen: () => import('./reopen.ts'),
   load: () => import('./load.ts'),
   kills: () => import('./kills.ts'),
+  log: () => import('./log.ts'),
   'power-cuts': () => import('./power-cuts.ts'),
   damage: () => import('./damage.ts'),
   engine: () => import('./engine.ts'),
