@@ -17,6 +17,60 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: 'const at = { segmentId: segment.segmentId, row: first, step: 1 as const };',
     to: 'const at = { segmentId: segment.segmentId, row: first, step: 0 as const };',
   },
+  m05: {
+    what: 'what was not answered is taken for not stored',
+    file: 'packages/streaming-node/src/wal/wal.ts',
+    from: 'if (ours === undefined || crc32(head) !== ours.hash) continue;',
+    to: 'if (ours === undefined || head.length > 0) continue;',
+  },
+  m06: {
+    what: 'idempotency keys are forgotten',
+    file: 'packages/streaming-node/src/shard/apply.ts',
+    from: "if (header.idempotencyKey !== '') remember(state, header, done.count);",
+    to: 'if (header.part < 0) remember(state, header, done.count);',
+  },
+  m07: {
+    what: 'recovery begins at the last record',
+    file: 'packages/streaming-node/src/streaming-node.ts',
+    from: 'const fromSeq = Math.max(firstSeq, Math.min(termSeq, ...needed));',
+    to: 'const fromSeq = Math.max(firstSeq, Math.min(termSeq, termSeq, ...needed.slice(0, 0)));',
+  },
+  m08: {
+    what: 'the clock begins at zero, whatever was promised',
+    file: 'packages/streaming-node/src/streaming-node.ts',
+    from: 'last: timestampFromMs(savedUntilMs),',
+    to: 'last: timestampFromMs(savedUntilMs * 0),',
+  },
+  m10: {
+    what: 'deletes of merged segments are not in order',
+    file: 'packages/streaming-node/src/shard/adopt.ts',
+    from: 'all.sort((a, b) => (a.timestamp < b.timestamp ? -1 : a.timestamp > b.timestamp ? 1 : 0));',
+    to: 'all.sort((a, b) => (a.timestamp < b.timestamp ? 1 : a.timestamp > b.timestamp ? -1 : 0));',
+  },
+  m11: {
+    what: 'the checkpoint jumps over rows that are not flushed',
+    file: 'packages/streaming-node/src/shard/flush.ts',
+    from: 'const seq = next === undefined ? state.completeSeq + 1 : next.rows.firstSeq;',
+    to: 'const seq = state.completeSeq + 1;',
+  },
+  m13: {
+    what: 'a merge forgets deletes',
+    file: 'packages/streaming-node/src/shard/adopt.ts',
+    from: 'deletes.load(all.rows, all.timestamps);',
+    to: 'deletes.load(all.rows.subarray(0, 0), all.timestamps.subarray(0, 0));',
+  },
+  m15: {
+    what: 'the row an upsert replaces is gone one instant late',
+    file: 'packages/streaming-node/src/shard/apply.ts',
+    from: 'hide(state, { segmentId, row }, header.timestamp);',
+    to: 'hide(state, { segmentId, row }, header.timestamp + 1n);',
+  },
+  m17: {
+    what: 'garbage is what is old, named or not',
+    file: 'packages/coordinator/src/sweep.ts',
+    from: 'if (named.has(stat.name) || stat.modifiedMs > at.wallMs - at.graceMs) continue;',
+    to: 'if (stat.modifiedMs > at.wallMs - at.graceMs) continue;',
+  },
   m19: {
     what: 'the log is cut above what a shard needs',
     file: 'packages/streaming-node/src/streaming-node.ts',
@@ -29,11 +83,23 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: 'if (this.#sync) await handle.sync();',
     to: 'if (!this.#sync) await handle.sync();',
   },
+  m23: {
+    what: 'the name of an object is not made safe',
+    file: 'packages/storage/src/object/files.ts',
+    from: 'if (this.#sync) await this.#fs.syncFolder(parent);',
+    to: 'if (!this.#sync) await this.#fs.syncFolder(parent);',
+  },
   m24: {
     what: 'acknowledged before it is synced',
     file: 'packages/storage/src/log/local-stream.ts',
     from: "if (this.#options.durability === 'process') this.#acknowledge(group);",
     to: 'if (this.#failure === undefined) this.#acknowledge(group);',
+  },
+  m26: {
+    what: 'acknowledged because another one was',
+    file: 'packages/streaming-node/src/wal/wal.ts',
+    from: "for (let i = 0; this.#published[i]?.state === 'ok'; i++) {",
+    to: 'for (let i = 0; this.#published[i] !== undefined; i++) {',
   },
   m30: {
     what: 'a seal leaves segments behind that were opened before it',
@@ -46,6 +112,24 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     file: 'packages/storage/src/fs/folder.ts',
     from: '  if ((await fs.stat(path)) === undefined) await fs.mkdir(path);\n',
     to: '  if ((await fs.stat(path)) !== undefined) return;\n  await fs.mkdir(path);\n',
+  },
+  m32: {
+    what: 'a new schema does not seal what grows by the old one',
+    file: 'packages/streaming-node/src/shard/apply.ts',
+    from: 'return { count: 0, sealed: sealGrowing(state) };',
+    to: 'return { count: 0, sealed: false };',
+  },
+  m33: {
+    what: 'a flush that is tried again is another one (fault-at-n sees it)',
+    file: 'packages/streaming-node/src/shard/flush.ts',
+    from: 'if (pending?.segmentId !== segmentId) pending',
+    to: 'if (pending?.segmentId !== -1) pending',
+  },
+  m34: {
+    what: 'a collection that could not be opened stays so (fault-at-n sees it)',
+    file: 'packages/coordinator/src/catalog.ts',
+    from: 'this.#unopened.add(id);\n    return { schema: await this.#opened(schema), created: true };',
+    to: 'this.#unopened.add(id);\n    await this.#opened(schema).finally(() => this.#unopened.delete(id));\n    return { schema, created: true };',
   },
 };
 

@@ -9,7 +9,7 @@ const TRAPPED = [
 ] as const;
 
 /** Makes them throw until the returned function is called. */
-export function forbidRealTime(): () => void {
+function forbidRealTime(): () => void {
   const kept = TRAPPED.map(([owner, name]) => {
     const real = Reflect.get(owner, name) as unknown;
     const trap = (): never => {
@@ -21,4 +21,10 @@ export function forbidRealTime(): () => void {
   return () => {
     for (const { owner, name, real } of kept) Reflect.set(owner, name, real);
   };
+}
+
+/** Runs what must not see real time. */
+export async function virtually<T>(work: () => Promise<T>): Promise<T> {
+  const allow = forbidRealTime();
+  return work().finally(allow);
 }

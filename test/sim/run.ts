@@ -2,7 +2,8 @@
  * Seeds of the simulator:
  *
  *     node --conditions=elanus:source test/sim/run.ts [--seed N] [--seeds COUNT] [--minutes M]
- *         [--mutant mNN]
+ *         [--mutant mNN] [--twice] [--rare] [--shrink] [--plan JSON]
+ *     ... --scenario fault-at-n [--port fs] [--mode kill] [--n 17] [--part 1/2] [--mutant mNN]
  *
  * `--seed` runs one, or is the first of many. Says on its last line what it has seen; a violation
  * says the command that replays it.
@@ -10,6 +11,7 @@
 import { registerHooks } from 'node:module';
 import { parseArgs } from 'node:util';
 import { mutate } from './mutants.ts';
+import type { Plan } from './plan.ts';
 
 const { values } = parseArgs({
   options: {
@@ -18,64 +20,40 @@ const { values } = parseArgs({
     minutes: { type: 'string' },
     mutant: { type: 'string' },
     twice: { type: 'boolean', default: false },
+    rare: { type: 'boolean', default: false },
+    shrink: { type: 'boolean', default: false },
+    plan: { type: 'string' },
+    scenario: { type: 'string', default: 'embedded' },
+    port: { type: 'string' },
+    mode: { type: 'string' },
+    n: { type: 'string' },
+    part: { type: 'string' },
   },
 });
 
-const { mutant } = values;
+const { mutant, twice, rare, scenario, plan, minutes } = values;
 if (mutant !== undefined) registerHooks(mutate(mutant));
-const { forbidRealTime } = await import('./real-time.ts');
-const { runSeed } = await import('./embedded-run.ts');
 const { warmThreads } = await import('./warm-threads.ts');
 await warmThreads();
 
-const first = Number(values.seed);
-const until = values.minutes === undefined ? undefined : Date.now() + Number(values.minutes) * 6e4;
-const count = until === undefined ? Number(values.seeds) : Number.MAX_SAFE_INTEGER;
-const now = Date.now;
-const began = now();
-const sum = {
-  seeds: 0,
-  events: 0,
-  virtualMs: 0,
-  injected: 0,
-  acknowledged: 0,
-  reads: 0,
-  starts: 0,
-};
-const traces: string[] = [];
-let bad = 0;
-
-for (let seed = first; seed < first + count && bad === 0; seed++) {
-  if (until !== undefined && now() > until) break;
-  const allow = forbidRealTime();
-  const result = await runSeed(seed).finally(allow);
-  sum.seeds++;
-  sum.events += result.events;
-  sum.virtualMs += result.virtualMs;
-  sum.injected += result.injected;
-  sum.acknowledged += result.acknowledged;
-  sum.reads += result.reads;
-  sum.starts += result.starts;
-  traces.push(result.trace);
-  const flag = mutant === undefined ? '' : ` --mutant ${mutant}`;
-  for (const { invariant, what } of result.violations.slice(0, 5)) {
-    console.log(`seed=${seed} scenario=embedded invariant="${invariant}" ${what}`);
-    console.log(`replay: pnpm sim --seed ${seed}${flag}`);
-    bad++;
+async function run(): Promise<number> {
+  if (scenario === 'fault-at-n') {
+    const { runAims } = await import('./run-aims.ts');
+    const { port, mode, n, part } = values;
+    return runAims({ port, mode, n, part });
   }
-  if (!values.twice) continue;
-  const allowAgain = forbidRealTime();
-  const again = await runSeed(seed).finally(allowAgain);
-  if (again.trace !== result.trace) {
-    console.log(`seed=${seed} invariant="one seed, one trace" ${result.trace} ${again.trace}`);
-    bad++;
-  }
+  if (scenario !== 'embedded') throw new Error(`no scenario ${scenario}: embedded, fault-at-n`);
+  const { runSeeds } = await import('./run-seeds.ts');
+  return runSeeds({
+    first: Number(values.seed),
+    count: minutes === undefined ? Number(values.seeds) : Number.MAX_SAFE_INTEGER,
+    untilMs: minutes === undefined ? undefined : performance.now() + Number(minutes) * 6e4,
+    mutant,
+    twice,
+    rare,
+    shrink: values.shrink,
+    plan: plan === undefined ? undefined : (JSON.parse(plan) as Plan),
+  });
 }
 
-const seconds = (now() - began) / 1e3;
-console.log(
-  `${sum.seeds} seeds, ${(sum.virtualMs / 3.6e6).toFixed(2)} virtual hours, ${sum.events} events ` +
-    `(${(sum.events / seconds).toFixed(0)}/s), ${sum.injected} faults, ${sum.starts} starts, ` +
-    `${sum.acknowledged} writes acknowledged, ${sum.reads} reads, ${bad} violations`,
-);
-process.exitCode = bad > 0 ? 1 : 0;
+process.exitCode = (await run()) > 0 ? 1 : 0;

@@ -1,6 +1,7 @@
 import type { FileHandle, Fs } from '@elanus/core';
 import type { MemoryFs } from '@elanus/storage';
-import { never, type SimProcess } from './sim-process.ts';
+import type { PortTap } from './port-tap.ts';
+import { never } from './sim-process.ts';
 
 /** How slow a disk is: milliseconds, drawn between nothing and twice that. */
 export interface DiskPace {
@@ -12,8 +13,9 @@ export interface DiskPace {
  * A disk as one process sees it: every call takes its time, and none answers a process that died
  * meanwhile. What it had asked for by then may still happen, as in a kernel.
  */
-export function simFs(disk: MemoryFs, process: SimProcess, pace: DiskPace): Fs {
-  const timed = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
+export function simFs(disk: MemoryFs, tap: PortTap, pace: DiskPace): Fs {
+  const { process } = tap;
+  const slow = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
     const { rng, loop } = process;
     const wholeMs = (what === 'sync' ? pace.syncMs : pace.callMs) * 2 * rng.share();
     const firstMs = wholeMs * rng.share();
@@ -29,24 +31,28 @@ export function simFs(disk: MemoryFs, process: SimProcess, pace: DiskPace): Fs {
     if ('error' in outcome) throw outcome.error;
     return outcome.value;
   };
-  const handleOf = (handle: FileHandle): FileHandle => ({
-    read: (target, offset) => timed('read', () => handle.read(target, offset)),
-    write: (bytes, offset) => timed('write', () => handle.write(bytes, offset)),
-    writev: (parts, offset) => timed('writev', () => handle.writev(parts, offset)),
-    sync: () => timed('sync', () => handle.sync()),
-    truncate: (size) => timed('truncate', () => handle.truncate(size)),
-    size: () => timed('size', () => handle.size()),
-    close: () => timed('close', () => handle.close()),
+  const timed = <T>(what: string, path: string, work: () => Promise<T>): Promise<T> =>
+    tap.run({ port: 'fs', call: what, at: path }, () => slow(what, work));
+  const handleOf = (handle: FileHandle, path: string): FileHandle => ({
+    read: (target, offset) => timed('read', path, () => handle.read(target, offset)),
+    write: (bytes, offset) => timed('write', path, () => handle.write(bytes, offset)),
+    writev: (parts, offset) => timed('writev', path, () => handle.writev(parts, offset)),
+    sync: () => timed('sync', path, () => handle.sync()),
+    truncate: (size) => timed('truncate', path, () => handle.truncate(size)),
+    size: () => timed('size', path, () => handle.size()),
+    close: () => timed('close', path, () => handle.close()),
   });
   return {
     root: disk.root,
-    open: async (path, mode) => handleOf(await timed('open', () => disk.open(path, mode))),
-    stat: (path) => timed('stat', () => disk.stat(path)),
-    list: (path) => timed('list', () => disk.list(path)),
-    mkdir: (path) => timed('mkdir', () => disk.mkdir(path)),
-    rename: (from, to) => timed('rename', () => disk.rename(from, to)),
-    remove: (path) => timed('remove', () => disk.remove(path)),
-    syncFolder: (path) => timed('sync', () => disk.syncFolder(path)),
-    freeBytes: () => timed('statfs', () => disk.freeBytes()),
+    open: async (path, mode) => {
+      return handleOf(await timed('open', path, () => disk.open(path, mode)), path);
+    },
+    stat: (path) => timed('stat', path, () => disk.stat(path)),
+    list: (path) => timed('list', path, () => disk.list(path)),
+    mkdir: (path) => timed('mkdir', path, () => disk.mkdir(path)),
+    rename: (from, to) => timed('rename', to, () => disk.rename(from, to)),
+    remove: (path) => timed('remove', path, () => disk.remove(path)),
+    syncFolder: (path) => timed('sync', path, () => disk.syncFolder(path)),
+    freeBytes: () => timed('statfs', '', () => disk.freeBytes()),
   };
 }

@@ -1,4 +1,5 @@
 /** A machine with a disk: processes come and go on it, power fails, what was synced stays. */
+import type { Pool } from '@elanus/core';
 import { memoryBus, inlinePool, type OpenWorld } from '@elanus/runtime';
 import {
   memoryFs,
@@ -7,14 +8,14 @@ import {
   type FsCall,
   type FsFault,
   type MemoryFs,
-  type MetaFault,
 } from '@elanus/storage';
 import { fileObjectStore, localLogStore } from '@elanus/storage/local';
-import type { Clock, MetaStore } from '@elanus/core';
 import type { EventLoop } from './event-loop.ts';
-import { simFs } from './sim-fs.ts';
-import { never, SimProcess } from './sim-process.ts';
+import { PortTap, type PortCall, type PortHooks, type Strike } from './port-tap.ts';
 import { SeededRng } from './seeded-rng.ts';
+import { simFs } from './sim-fs.ts';
+import { SimProcess } from './sim-process.ts';
+import { simLogs, simMeta, simObjects, simPool } from './sim-stores.ts';
 
 /** What goes wrong on a machine, and how often: probabilities of a call. */
 export interface MachineFaults {
@@ -22,21 +23,47 @@ export interface MachineFaults {
   readonly disk: number;
   /** A metadata transaction is not answered; half of them are carried out all the same. */
   readonly meta: number;
+  /** An append to the log is not answered; half of them are stored all the same. */
+  readonly log: number;
+  /** An object is not put, read or removed; or it is, and the answer is a failure. */
+  readonly objects: number;
+  /** A thread is lost with its task. */
+  readonly pool: number;
   /** The calendar is set forward or back when a process starts, by at most so much. */
   readonly clockMs: number;
   /** Milliseconds of a call and of a sync. */
   readonly pace: { readonly callMs: number; readonly syncMs: number };
 }
 
+/** A machine on which nothing goes wrong. */
+export const NO_FAULTS: MachineFaults = {
+  disk: 0,
+  meta: 0,
+  log: 0,
+  objects: 0,
+  pool: 0,
+  clockMs: 0,
+  pace: { callMs: 0.05, syncMs: 0.5 },
+};
+
 const MEMORY_BYTES = 2 ** 30;
 const FAULTY: ReadonlySet<FsCall['kind']> = new Set(['write', 'sync']);
 const FAULTS = ['io_error', 'disk_full', 'short'] as const;
+/** Calls that fail by themselves, by port; `fs` has faults of its own. */
+const STRUCK: Partial<Record<PortCall['port'], ReadonlySet<string>>> = {
+  meta: new Set(['txn']),
+  log: new Set(['append']),
+  objects: new Set(['put', 'get', 'read', 'remove']),
+  pool: new Set(['run']),
+};
 
 /** See the file's header. */
 export class SimMachine {
   readonly #loop: EventLoop;
   readonly #seed: number;
   readonly #faults: MachineFaults;
+  readonly #hooks: PortHooks;
+  readonly #logFileBytes: number | undefined;
   readonly #rng: SeededRng;
   readonly #meta = memoryMetaContent();
   #disk: MemoryFs = memoryFs();
@@ -46,10 +73,19 @@ export class SimMachine {
   /** Faults that happened. */
   injected = 0;
 
-  constructor(options: { loop: EventLoop; seed: number; faults: MachineFaults }) {
+  constructor(options: {
+    loop: EventLoop;
+    seed: number;
+    faults: MachineFaults;
+    hooks?: PortHooks;
+    /** A file of the log is closed and the next begun at this size. */
+    logFileBytes?: number;
+  }) {
     this.#loop = options.loop;
     this.#seed = options.seed;
     this.#faults = options.faults;
+    this.#hooks = options.hooks ?? {};
+    this.#logFileBytes = options.logFileBytes;
     this.#rng = new SeededRng(options.seed, 1);
   }
 
@@ -71,8 +107,8 @@ export class SimMachine {
     this.injected++;
   }
 
-  /** Starts a process and gives it its world. */
-  async boot(): Promise<OpenWorld> {
+  /** Starts a process and gives it its world; `booting` hears how far its calendar is ahead. */
+  async boot(booting?: (aheadMs: number) => void): Promise<OpenWorld> {
     // One process holds the folder: whoever failed to open it has ended.
     this.#process?.kill();
     const rng = new SeededRng(this.#seed, 100 + this.#starts++);
@@ -80,36 +116,56 @@ export class SimMachine {
     const skewMs = Math.round((rng.share() * 2 - 1) * (this.#calm ? 0 : clockMs));
     const process = new SimProcess({ loop: this.#loop, rng, skewMs });
     this.#process = process;
+    booting?.(skewMs);
+    const { answered } = this.#hooks;
+    const strike = (call: PortCall): Strike => this.#strike(call);
+    const tap = new PortTap(process, answered === undefined ? { strike } : { strike, answered });
     this.#disk.setFault((call) => this.#diskFault(call));
-    const clock = process.clock();
-    const fs = simFs(this.#disk, process, pace);
-    const objects = await fileObjectStore({ fs, durability: 'power' });
-    const logs = localLogStore({ fs, durability: 'power' });
-    const meta = this.#metaStore(process, clock);
+    const clock = process.clock((delayMs) => this.#late(tap, delayMs));
+    const fs = simFs(this.#disk, tap, pace);
+    const files = await fileObjectStore({ fs, durability: 'power' });
+    const objects = simObjects(files, tap);
+    const segmentBytes = this.#logFileBytes;
+    const logs = simLogs(
+      localLogStore({
+        fs,
+        durability: 'power',
+        ...(segmentBytes === undefined ? {} : { segmentBytes }),
+      }),
+      tap,
+    );
+    const meta = simMeta(memoryMetaStore({ clock, data: this.#meta }), tap);
     await fs.syncFolder('');
-    const pool = () => inlinePool({ clock });
-    return {
-      clock,
-      rng,
-      bus: memoryBus(clock),
-      logs,
-      meta,
-      objects,
-      fs,
-      pools: { search: [pool(), pool()], build: pool() },
-      proc: {
-        pid: this.#starts,
-        residentBytes: () => 0,
-        memoryBytes: () => MEMORY_BYTES,
-        cores: 2,
-        setting: () => undefined,
-      },
-      close: async () => {
-        await logs.close();
-        await objects.close();
-        await meta.close();
-      },
+    const pool = (): Pool => simPool(inlinePool({ clock }), tap);
+    const close = async (): Promise<void> => {
+      await logs.close();
+      await objects.close();
+      await meta.close();
     };
+    const bus = memoryBus(clock);
+    const pools = { search: [pool(), pool()], build: pool() };
+    return { clock, rng, bus, logs, meta, objects, fs, pools, proc: procOf(this.#starts), close };
+  }
+
+  /** A timer that is struck comes seconds later. */
+  #late(tap: PortTap, delayMs: number): number {
+    const strike = tap.strike({ port: 'timer', call: 'after', at: '' });
+    return strike === undefined ? delayMs : delayMs + 5_000;
+  }
+
+  #strike(call: PortCall): Strike {
+    const aimed = this.#hooks.strike?.(call);
+    if (aimed !== undefined) return this.#injected(aimed);
+    if (this.#calm || call.port === 'fs' || call.port === 'timer') return undefined;
+    const share = this.#faults[call.port];
+    if (share === 0 || STRUCK[call.port]?.has(call.call) !== true) return undefined;
+    if (!this.#rng.chance(share)) return undefined;
+    return this.#injected(this.#rng.chance(0.5) ? 'applied' : 'fails');
+  }
+
+  #injected(strike: Strike): Strike {
+    this.injected++;
+    return strike;
   }
 
   #diskFault({ kind }: FsCall): FsFault {
@@ -117,30 +173,12 @@ export class SimMachine {
     this.injected++;
     return this.#rng.pick(FAULTS);
   }
-
-  #metaFault(): MetaFault {
-    if (this.#calm || !this.#rng.chance(this.#faults.meta)) return undefined;
-    this.injected++;
-    return this.#rng.chance(0.5) ? 'applied' : 'lost';
-  }
-
-  /** The metadata of the machine, as one process sees it: calls take time, and die with it. */
-  #metaStore(process: SimProcess, clock: Clock): MetaStore {
-    const store = memoryMetaStore({ clock, data: this.#meta, fault: () => this.#metaFault() });
-    const timed = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
-      await process.pause(process.rng.share(), `meta ${what}`);
-      const value = await work();
-      await process.pause(process.rng.share(), `meta ${what} done`);
-      return process.alive ? value : never();
-    };
-    return {
-      get: (key) => timed('get', () => store.get(key)),
-      range: (prefix) => timed('range', () => store.range(prefix)),
-      txn: (txn) => timed('txn', () => store.txn(txn)),
-      watch: (prefix, options) => store.watch(prefix, options),
-      grant: (ttlMs) => timed('grant', () => store.grant(ttlMs)),
-      compact: (revision) => timed('compact', () => store.compact(revision)),
-      close: () => timed('close', () => store.close()),
-    };
-  }
 }
+
+const procOf = (pid: number): OpenWorld['proc'] => ({
+  pid,
+  residentBytes: () => 0,
+  memoryBytes: () => MEMORY_BYTES,
+  cores: 2,
+  setting: () => undefined,
+});

@@ -41,13 +41,13 @@ export class SimProcess {
     });
   }
 
-  /** The clock as code in it sees it. */
-  clock(): Clock {
+  /** The clock as code in it sees it. `delayed`: how long a timer really takes. */
+  clock(delayed: (delayMs: number) => number = (delayMs) => delayMs): Clock {
     return {
       wallMs: () => Math.floor(EPOCH_MS + this.loop.nowMs + this.#skewMs),
       monoMs: () => this.loop.nowMs,
       after: (delayMs, fire) =>
-        this.loop.after(Math.max(0, delayMs), 'timer', () => {
+        this.loop.after(delayed(Math.max(0, delayMs)), 'timer', () => {
           if (this.#alive) fire();
         }),
       turn: () => this.pause(TURN_MS * (0.5 + this.rng.share()), 'turn'),

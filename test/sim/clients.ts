@@ -1,0 +1,316 @@
+/** What clients do with the rows, and what they note of it. */
+import { isElanusError, makeIdempotencyKey } from '../../packages/core/src/index.ts';
+import type { EventLoop, SeededRng } from '../../packages/testkit/src/index.ts';
+import type { Violation } from './checker.ts';
+import type { History, Read, Write } from './history.ts';
+import { isTyped, nameOf, type Life } from './life.ts';
+import type { Act, Plan } from './plan.ts';
+import type { Sightings } from './rare.ts';
+import { allFields, distanceOf, extraDefault, isWhole, rowOf } from './rows.ts';
+import type { Rows, SimRow } from './rows.ts';
+
+/** A life that clients know: where its rows are, and which it is. */
+export interface OpenLife extends Life {
+  readonly rows: Rows;
+  readonly number: number;
+  readonly startedMs: number;
+}
+
+/** A field that was added. */
+export interface Extra {
+  readonly name: string;
+  readonly n: number;
+  readonly invokedMs: number;
+  endedMs: number;
+}
+
+/** What clients share. */
+export interface ClientContext {
+  readonly plan: Plan;
+  readonly loop: EventLoop;
+  readonly history: History;
+  readonly sightings: Sightings;
+  /** The database, once it is open; undefined when it cannot be opened any more. */
+  readonly opened: () => Promise<OpenLife | undefined>;
+  /** Fields added to the collection as it is now. */
+  readonly extras: () => readonly Extra[];
+  /** When the collection was dropped last, or its drop began. */
+  readonly droppedMs: () => number;
+  readonly say: (violation: Violation) => void;
+}
+
+/** Errors after which nothing has happened. */
+const REFUSED: ReadonlySet<string> = new Set(['invalid', 'already_exists', 'not_found']);
+const STRONG = { consistency: 'strong' } as const;
+const RETRY_SHARE = 0.5;
+/** Instants that clients may ask for. */
+const INSTANTS_MAX = 40;
+
+/** One client: asks for one thing after the other. */
+export class Client {
+  readonly #context: ClientContext;
+  readonly #rng: SeededRng;
+  readonly #instants: { readonly at: bigint; readonly ms: number }[] = [];
+
+  constructor(context: ClientContext, rng: SeededRng) {
+    this.#context = context;
+    this.#rng = rng;
+  }
+
+  /** Does one thing. */
+  async act(): Promise<void> {
+    const life = await this.#context.opened();
+    if (life === undefined) return;
+    const act = this.#choose();
+    if (act === 'get') await this.get(life, this.#keys(20));
+    else if (act === 'getAt') await this.#getAt(life);
+    else if (act === 'scan') await this.#scan(life);
+    else if (act === 'count') await this.#count(life);
+    else if (act === 'search') await this.#search(life);
+    else if (act === 'deleteWhere') await this.#deleteWhere(life);
+    else await this.#write(life, act);
+  }
+
+  #choose(): Act {
+    const acts = Object.entries(this.#context.plan.acts) as [Act, number][];
+    let left = this.#rng.share() * acts.reduce((sum, [, weight]) => sum + weight, 0);
+    for (const [act, weight] of acts) {
+      left -= weight;
+      if (left < 0) return act;
+    }
+    return 'get';
+  }
+
+  #keys(most: number): number[] {
+    const { keys } = this.#context.plan;
+    const count = 1 + this.#rng.below(most);
+    return [...new Set(Array.from({ length: count }, () => this.#rng.below(keys)))];
+  }
+
+  async #write(life: OpenLife, kind: 'upsert' | 'insert' | 'delete'): Promise<void> {
+    const { history, loop, extras } = this.#context;
+    const known = extras().filter(({ endedMs }) => endedMs < loop.nowMs);
+    const more = known.filter(() => this.#rng.chance(0.5)).map(({ name }) => name);
+    const ids = this.#keys(8);
+    const begun = { kind, ids, extras: more, invokedMs: loop.nowMs, life: life.number };
+    const write = history.begin(begun);
+    loop.note(`${kind} ${write.tag} of ${ids.join()}`);
+    const key = makeIdempotencyKey(life.world.clock.wallMs(), this.#rng.bytes(16));
+    await this.#send(life, write, key);
+    while (write.outcome === 'unknown' && this.#rng.chance(RETRY_SHARE)) {
+      await loop.sleep(this.#rng.below(3_000), 'retry');
+      const next = await this.#context.opened();
+      // Made again it is another collection, which knows nothing of what was sent to the other.
+      if (next === undefined || this.#context.droppedMs() >= write.invokedMs) return;
+      write.outcome = 'pending';
+      write.endedMs = undefined;
+      await this.#send(next, write, key);
+    }
+  }
+
+  async #send(life: OpenLife, write: Write, key: string): Promise<void> {
+    const { loop, sightings, say } = this.#context;
+    const isRetry = write.life !== life.number;
+    const sentMs = loop.nowMs;
+    try {
+      const { timestamp } = await this.#call(life, write, key);
+      if (write.outcome !== 'pending') return;
+      write.outcome = 'ok';
+      write.endedMs = loop.nowMs;
+      write.timestamp = timestamp;
+      this.#remember(timestamp);
+      if (isRetry) {
+        const before = this.#instants.some(({ at, ms }) => ms < sentMs && at > timestamp);
+        const how = before || write.seenMs < sentMs ? 'answered' : 'executed';
+        sightings.see(`retry ${how} by a later process`);
+      }
+    } catch (error) {
+      loop.note(`write ${write.tag}: ${nameOf(error)}`);
+      if (isElanusError(error, 'idempotency_mismatch')) {
+        say({ invariant: 'W5 retry', what: `write ${write.tag} sent again: ${error.message}` });
+      }
+      if (isElanusError(error, 'idempotency_expired')) sightings.see('retry refused as too old');
+      this.#failed(write, error, sentMs > write.invokedMs);
+    }
+  }
+
+  #call(life: OpenLife, write: Write, key: string): Promise<{ readonly timestamp: bigint }> {
+    const { kind, ids, tag, extras } = write;
+    const options = { idempotencyKey: key };
+    if (kind === 'delete') return life.rows.delete({ ids: [...ids] }, options);
+    const batch = ids.map((id) => rowOf(tag, id, extras)) as never[];
+    return kind === 'insert' ? life.rows.insert(batch, options) : life.rows.upsert(batch, options);
+  }
+
+  /** Once sent again, a refusal says nothing of the attempt before. */
+  #failed(write: Write, error: unknown, isAgain: boolean): void {
+    const { sightings } = this.#context;
+    this.#checkTyped(`write ${write.tag}`, error);
+    if (write.outcome !== 'pending') return;
+    const refused = isElanusError(error) && REFUSED.has(error.kind) && !isAgain;
+    // What is unknown may still happen while its process lives: its end says when that is over.
+    write.endedMs = refused ? this.#context.loop.nowMs : undefined;
+    write.outcome = refused ? 'fail' : 'unknown';
+    if (!refused) sightings.see('write of unknown outcome');
+    if (isElanusError(error, 'key_exists')) sightings.see('insert refused');
+    if (isElanusError(error, 'disk_full')) sightings.see('disk full told to a client');
+  }
+
+  #remember(at: bigint): void {
+    this.#instants.push({ at, ms: this.#context.loop.nowMs });
+    if (this.#instants.length > INSTANTS_MAX) this.#instants.shift();
+  }
+
+  #checkTyped(what: string, error: unknown): void {
+    if (isTyped(error)) return;
+    this.#context.say({ invariant: 'L2 typed errors', what: `${what}: ${String(error)}` });
+  }
+
+  async #deleteWhere(life: OpenLife): Promise<void> {
+    const { history, loop, plan, sightings } = this.#context;
+    const from = this.#rng.below(plan.keys);
+    const to = Math.min(plan.keys, from + 1 + this.#rng.below(10));
+    const ids = Array.from({ length: to - from }, (_, i) => from + i);
+    const begun = { kind: 'deleteWhere' as const, ids, invokedMs: loop.nowMs, life: life.number };
+    const write = history.begin(begun);
+    try {
+      const filter = { id: { gte: from, lt: to } };
+      const { count } = await life.rows.delete({ filter }, STRONG);
+      if (count > 0) sightings.see('deleted by filter');
+      if (write.outcome !== 'pending') return;
+      write.outcome = 'ok';
+      write.endedMs = loop.nowMs;
+    } catch (error) {
+      this.#failed(write, error, false);
+    }
+  }
+
+  /** A strong read of some keys. */
+  async get(life: OpenLife, ids: readonly number[]): Promise<void> {
+    await this.#reading('get', ids, (select) => life.rows.get([...ids], { ...STRONG, select }));
+  }
+
+  async #getAt(life: OpenLife): Promise<void> {
+    const since = this.#context.droppedMs();
+    const known = this.#instants.filter(({ ms }) => ms > since);
+    if (known.length === 0) return;
+    const { at, ms } = this.#rng.pick(known);
+    const ids = this.#keys(20);
+    const { sightings } = this.#context;
+    try {
+      const consistency = { at };
+      const read = await this.#reading(
+        'get',
+        ids,
+        (select) => {
+          return life.rows.get([...ids], { consistency, select });
+        },
+        at,
+      );
+      if (read !== undefined && ms < life.startedMs) sightings.see('past read over a restart');
+      for (const tag of read?.found.values() ?? []) {
+        const write = tag === undefined ? undefined : this.#context.history.of(tag);
+        if ((write?.endedMs ?? Infinity) < ms - 5_000)
+          sightings.see('past read of what is no more');
+      }
+    } catch (error) {
+      if (isElanusError(error, 'timestamp_out_of_range')) sightings.see('past read refused');
+    }
+  }
+
+  #everyKey(): number[] {
+    return Array.from({ length: this.#context.plan.keys }, (_, id) => id);
+  }
+
+  async #scan(life: OpenLife): Promise<void> {
+    const pageRows = 5 + this.#rng.below(40);
+    await this.#reading('scan', this.#everyKey(), async (select) => {
+      const rows: SimRow[] = [];
+      let pages = 0;
+      for await (const page of life.rows.scan({ ...STRONG, select, pageRows })) {
+        rows.push(...(page as unknown as SimRow[]));
+        pages++;
+      }
+      if (pages > 1) this.#context.sightings.see('scan of several pages');
+      return rows;
+    });
+  }
+
+  async #search(life: OpenLife): Promise<void> {
+    const vector = [this.#rng.below(100), this.#rng.below(100), this.#rng.below(7), 1];
+    const limit = 1_000;
+    await this.#reading('search', this.#everyKey(), async (select) => {
+      const hits = await life.rows.search({ ...STRONG, select, vector, limit });
+      const rows = hits as unknown as (SimRow & { readonly score: number })[];
+      let last = 0;
+      for (const row of rows) {
+        const right = row.score === distanceOf(row, vector) && row.score >= last;
+        last = row.score;
+        if (right) continue;
+        const what = `row ${row.id} of ${row.tag} at ${row.score} behind ${last}`;
+        this.#context.say({ invariant: 'R7 distance', what });
+      }
+      return rows;
+    });
+  }
+
+  async #count(life: OpenLife): Promise<void> {
+    const { loop, history } = this.#context;
+    const invokedMs = loop.nowMs;
+    try {
+      const count = await life.rows.count(STRONG);
+      history.counts.push({ invokedMs, endedMs: loop.nowMs, count });
+    } catch (error) {
+      this.#readFailed('count', error);
+    }
+  }
+
+  #readFailed(how: string, error: unknown): void {
+    const { loop, sightings } = this.#context;
+    loop.note(`${how}: ${nameOf(error)}`);
+    this.#checkTyped(how, error);
+    sightings.see('read failed');
+  }
+
+  /** Reads, checks each row by itself, and notes which write each key shows. */
+  async #reading(
+    how: Read['how'],
+    ids: readonly number[],
+    send: (select: never[]) => Promise<readonly unknown[]>,
+    at?: bigint,
+  ): Promise<Read | undefined> {
+    const { loop, history, extras } = this.#context;
+    const invokedMs = loop.nowMs;
+    const known = extras().filter(({ endedMs }) => endedMs < invokedMs);
+    try {
+      const rows = await send(allFields(known.map(({ name }) => name)));
+      const found = new Map<number, number | undefined>(ids.map((id) => [id, undefined]));
+      for (const row of rows) {
+        if (row === null || row === undefined) continue;
+        const { id, tag } = row as SimRow;
+        found.set(id, tag);
+        this.#checkRow(row as SimRow, known);
+      }
+      const read = { how, invokedMs, endedMs: loop.nowMs, found, at };
+      history.saw(read);
+      return read;
+    } catch (error) {
+      this.#readFailed(how, error);
+      if (at !== undefined) throw error;
+      return undefined;
+    }
+  }
+
+  #checkRow(row: SimRow, known: readonly Extra[]): void {
+    const write = this.#context.history.of(row.tag);
+    let right = isWhole(row);
+    for (const { name, n } of known) {
+      const want = write?.extras.includes(name) === true ? row.tag : extraDefault(n);
+      right &&= row[name] === want;
+      if (want !== row.tag) this.#context.sightings.see('field added');
+    }
+    if (right) return;
+    const text = JSON.stringify({ ...row, text: undefined });
+    this.#context.say({ invariant: 'S2 mixed', what: `row is not as written: ${text}` });
+  }
+}

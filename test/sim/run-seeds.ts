@@ -1,0 +1,114 @@
+/** Runs seeds one after the other, until one is bad; tells what came of them. */
+import { runSeed, type SeedResult } from './embedded-run.ts';
+import { planOf, type Plan } from './plan.ts';
+import { RARE, type Rare } from './rare.ts';
+import { virtually } from './real-time.ts';
+import { shrink } from './shrink.ts';
+
+/** Which seeds, and what to do with each. */
+export interface SeedChoice {
+  readonly first: number;
+  readonly count: number;
+  /** Real milliseconds after which no other seed begins. */
+  readonly untilMs: number | undefined;
+  readonly mutant: string | undefined;
+  readonly twice: boolean;
+  readonly shrink: boolean;
+  /** Instead of the one that the seed draws. */
+  readonly plan: Plan | undefined;
+  /** Whether each situation is told with the number of seeds that reached it. */
+  readonly rare: boolean;
+}
+
+/** A sweep of so many seeds reaches every rare situation. */
+const SWEEP = 1_000;
+
+class Sweep {
+  readonly #choice: SeedChoice;
+  readonly #reached = new Map<Rare, number>();
+  readonly #sum = { seeds: 0, events: 0, virtualMs: 0, injected: 0, starts: 0 };
+  #acknowledged = 0;
+  #reads = 0;
+  #bad = 0;
+
+  constructor(choice: SeedChoice) {
+    this.#choice = choice;
+  }
+
+  async run(): Promise<number> {
+    const { first, count, untilMs = Infinity } = this.#choice;
+    const began = performance.now();
+    for (let seed = first; seed < first + count && this.#bad === 0; seed++) {
+      if (performance.now() > untilMs) break;
+      await this.#seed(seed);
+    }
+    this.#tellRare();
+    this.#tell((performance.now() - began) / 1e3);
+    return this.#bad;
+  }
+
+  async #seed(seed: number): Promise<void> {
+    const plan = this.#choice.plan ?? planOf(seed);
+    const result = await virtually(() => runSeed(seed, plan));
+    this.#add(result);
+    const [worst] = result.violations;
+    for (const { invariant, what } of result.violations.slice(0, 5)) {
+      console.log(`seed=${seed} scenario=embedded invariant="${invariant}" ${what}`);
+      this.#bad++;
+    }
+    if (worst !== undefined) await this.#replay(seed, plan, worst.invariant);
+    if (!this.#choice.twice) return;
+    const again = await virtually(() => runSeed(seed, plan));
+    if (again.trace === result.trace) return;
+    console.log(`seed=${seed} invariant="one seed, one trace" ${result.trace} ${again.trace}`);
+    this.#bad++;
+  }
+
+  async #replay(seed: number, plan: Plan, invariant: string): Promise<void> {
+    const { mutant } = this.#choice;
+    const command = `pnpm sim --seed ${seed}${mutant === undefined ? '' : ` --mutant ${mutant}`}`;
+    console.log(`replay: ${command}`);
+    if (!this.#choice.shrink) return;
+    const shrunk = await shrink(seed, plan, invariant);
+    console.log(`after ${shrunk.tries} tries without ${shrunk.without.join(', ')}:`);
+    console.log(`replay: ${command} --plan '${JSON.stringify(shrunk.plan)}'`);
+  }
+
+  #add(result: SeedResult): void {
+    const sum = this.#sum;
+    sum.seeds++;
+    sum.events += result.events;
+    sum.virtualMs += result.virtualMs;
+    sum.injected += result.injected;
+    sum.starts += result.starts;
+    this.#acknowledged += result.acknowledged;
+    this.#reads += result.reads;
+    for (const name of result.reached) this.#reached.set(name, (this.#reached.get(name) ?? 0) + 1);
+  }
+
+  #tellRare(): void {
+    const names = Object.keys(RARE) as Rare[];
+    const missed = names.filter((name) => !this.#reached.has(name));
+    if (this.#choice.rare) {
+      for (const name of names) console.log(`${this.#reached.get(name) ?? 0} seeds: ${name}`);
+    }
+    console.log(`rare situations reached: ${names.length - missed.length} of ${names.length}`);
+    if (missed.length > 0) console.log(`not reached: ${missed.join(', ')}`);
+    const isSweep = this.#sum.seeds >= SWEEP && this.#choice.mutant === undefined;
+    if (isSweep) this.#bad += missed.length;
+  }
+
+  #tell(seconds: number): void {
+    const { seeds, events, virtualMs, injected, starts } = this.#sum;
+    console.log(
+      `${seeds} seeds, ${(virtualMs / 3.6e6).toFixed(2)} virtual hours, ${events} events ` +
+        `(${(events / seconds).toFixed(0)}/s), ${injected} faults, ${starts} starts, ` +
+        `${this.#acknowledged} writes acknowledged, ${this.#reads} reads, ${this.#bad} violations`,
+    );
+  }
+}
+
+/** Runs seeds; returns how many violations there were. */
+export function runSeeds(choice: SeedChoice): Promise<number> {
+  return new Sweep(choice).run();
+}

@@ -1,0 +1,34 @@
+/** Makes the plan of a seed smaller while what is wrong stays wrong: fewer clients, faults, acts. */
+import { runSeed } from './embedded-run.ts';
+import { smallerPlans, type Plan } from './plan.ts';
+import { virtually } from './real-time.ts';
+
+/** A smaller plan, and what it no longer has. */
+export interface Shrunk {
+  readonly plan: Plan;
+  readonly without: readonly string[];
+  readonly tries: number;
+}
+
+/** Seeds run while shrinking, at most. */
+const TRIES_MAX = 80;
+
+/** Removes what is not needed for a violation of `invariant`; cuts that failed are tried once more. */
+export async function shrink(seed: number, plan: Plan, invariant: string): Promise<Shrunk> {
+  const without: string[] = [];
+  let smallest = plan;
+  let tries = 0;
+  for (let found = true; found && tries < TRIES_MAX; ) {
+    found = false;
+    for (const cut of smallerPlans(smallest)) {
+      if (++tries > TRIES_MAX) break;
+      const { violations } = await virtually(() => runSeed(seed, cut.plan));
+      if (!violations.some((one) => one.invariant === invariant)) continue;
+      smallest = cut.plan;
+      without.push(cut.without);
+      found = true;
+      break;
+    }
+  }
+  return { plan: smallest, without, tries };
+}
