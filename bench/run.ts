@@ -24,6 +24,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   load: () => import('./load.ts'),
   kills: () => import('./kills.ts'),
   log: () => import('./log.ts'),
+  recovery: () => import('./recovery.ts'),
   'power-cuts': () => import('./power-cuts.ts'),
   damage: () => import('./damage.ts'),
   engine: () => import('./engine.ts'),
