@@ -112,6 +112,19 @@ describe('what is kept already', () => {
     expect(codeOf(() => decodeKeys(keys as never, field as never, false))?.code).toBeDefined();
   });
 
+  it('is exact as far as numbers are', () => {
+    const near = [0n, 1n, 2n ** 31n, 2n ** 32n - 1n, 2n ** 32n, 2n ** 52n, MOST - 2n ** 32n, MOST];
+    const values = BigInt64Array.from([...near, ...near.map((value) => -value)]);
+    const field = schema.fields[0];
+    const keys = decodeKeys({ kind: 'int64', values } as never, field as never, false);
+    expect(keys.map((key) => BigInt(key as number))).toEqual([...values]);
+    for (const value of [MOST + 1n, -MOST - 1n, 2n ** 63n - 1n, -(2n ** 63n)]) {
+      const column = { kind: 'int64', values: BigInt64Array.of(value) };
+      const read = (): unknown => decodeKeys(column as never, field as never, false);
+      expect(codeOf(read)?.code).toBe('value_out_of_range');
+    }
+  });
+
   it('is given as digits in JSON', () => {
     expect(decodeRows(kept, schema, { json: true })).toEqual([
       { id: 5 },

@@ -175,13 +175,25 @@ function scalarReader(
   }
 }
 
+/** Upper halves up to here, and down to its negative, are of integers that a number holds. */
+const HIGH_MAX = 2 ** 21 - 1;
+
 /** JSON carries what no number holds as decimal digits, as it does all other 64-bit integers. */
 function numberReader(
   values: BigInt64Array,
   field: Field,
   json: boolean,
 ): (row: number) => number | string {
-  if (!json) return (row) => exactNumber(values[row] as bigint, field, row);
+  if (!json) {
+    // The halves make the number without an object for each; the upper one tells if it is exact.
+    const halves = new Int32Array(values.buffer, values.byteOffset, values.length * 2);
+    return (row) => {
+      const high = halves[2 * row + 1] as number;
+      if (high < -HIGH_MAX || high > HIGH_MAX)
+        return exactNumber(values[row] as bigint, field, row);
+      return high * 2 ** 32 + ((halves[2 * row] as number) >>> 0);
+    };
+  }
   return (row) => {
     const number = Number(values[row]);
     return Number.isSafeInteger(number) ? number : String(values[row]);

@@ -211,18 +211,22 @@ function outOfRange(
 
 /** Position of the first NaN or infinity, or -1. */
 export function findNotFinite(values: Float32Array): number {
-  // x - x is 0 for finite x and NaN otherwise: one test at the end instead of one each. Two sums,
+  // x - x is 0 for finite x and NaN otherwise: one test at the end instead of one each. Four sums,
   // so that one addition does not wait for the other.
-  let even = 0;
-  let odd = 0;
-  const pairs = values.length & ~1;
-  for (let i = 0; i < pairs; i += 2) {
+  let [first, second, third, fourth] = [0, 0, 0, 0];
+  const fours = values.length & ~3;
+  for (let i = 0; i < fours; i += 4) {
     const a = values[i] as number;
     const b = values[i + 1] as number;
-    even += a - a;
-    odd += b - b;
+    const c = values[i + 2] as number;
+    const d = values[i + 3] as number;
+    first += a - a;
+    second += b - b;
+    third += c - c;
+    fourth += d - d;
   }
-  const last = pairs < values.length ? (values[pairs] as number) : 0;
-  if (even + odd + (last - last) === 0) return -1;
+  for (let i = fours; i < values.length; i++)
+    first += (values[i] as number) - (values[i] as number);
+  if (first + second + third + fourth === 0) return -1;
   return values.findIndex((value) => !Number.isFinite(value));
 }

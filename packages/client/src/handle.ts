@@ -15,7 +15,7 @@ import { decodeKeys, decodeRows, encodeKeys, fieldColumn, searchField } from '@e
 import type { Awaitable, CollectionSchema, Column, ColumnBatch, Consistency } from '@elanus/core';
 import type { FieldId, IndexChoice } from '@elanus/core';
 import { ElanusError, LIMITS, assert, isElanusError, isVectorColumn } from '@elanus/core';
-import { primaryField, storedFields } from '@elanus/core';
+import { columnOf, primaryField, storedFields } from '@elanus/core';
 import type { Collection, Scan } from './collection.ts';
 import { wireFilter } from './filters.ts';
 import type { CallIds, IdMemory } from './ids.ts';
@@ -475,11 +475,14 @@ async function search(handle: Handle, options: Options): Promise<unknown> {
 
 /** All hits: the key comes first, then the score, then the fields. */
 function hitsOf(handle: Handle, result: SearchResult, options: Options): OutputRow[] {
-  const key = primaryField(handle.schema).name;
+  const { columns, rowCount } = result.rows;
+  const field = primaryField(handle.schema);
+  const keys = decodeKeys(columnOf(result.rows, field.id) as KeyColumn, field, false);
   const rows: OutputRow[] = [];
-  for (let i = 0; i < result.rows.rowCount; i++) {
-    rows.push({ [key]: undefined, score: result.scores[i] });
+  for (let i = 0; i < rowCount; i++) {
+    rows.push({ [field.name]: keys[i], score: result.scores[i] });
   }
+  if (columns.size === 1) return rows;
   const { select, omit } = projection(options);
   return decodeRows(result.rows, handle.schema, { select, omit, rows });
 }
