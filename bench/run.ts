@@ -25,6 +25,7 @@ const BENCHES: Readonly<Record<string, () => Promise<{ readonly bench: Bench }>>
   kills: () => import('./kills.ts'),
   log: () => import('./log.ts'),
   recovery: () => import('./recovery.ts'),
+  compaction: () => import('./compaction.ts'),
   'power-cuts': () => import('./power-cuts.ts'),
   damage: () => import('./damage.ts'),
   engine: () => import('./engine.ts'),

@@ -42,12 +42,15 @@ async function killOnce(input: {
   readonly first: number;
   readonly afterMs: number;
   readonly durability: 'power' | 'process';
+  readonly env: NodeJS.ProcessEnv | undefined;
+  readonly midway: (() => void) | undefined;
 }): Promise<Attempt> {
   const script = join(import.meta.dirname, 'writer.ts');
-  const { folder, seed, first, afterMs, durability } = input;
+  const { folder, seed, first, afterMs, durability, env, midway } = input;
   const args = [folder, String(seed), String(first), durability];
   const child = spawn(process.execPath, ['--conditions=elanus:source', script, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   });
   let complaint = '';
   child.stderr.on('data', (chunk: Buffer) => {
@@ -60,6 +63,7 @@ async function killOnce(input: {
   lines.on('line', (line) => {
     if (line === 'open') {
       opened = true;
+      if (midway !== undefined) setTimeout(midway, afterMs / 2);
       setTimeout(() => child.kill('SIGKILL'), afterMs);
     } else if (line.startsWith('begin ')) {
       const operation = JSON.parse(line.slice(6)) as Operation;
@@ -110,6 +114,10 @@ export interface KillOptions {
   readonly folder?: string;
   /** Default `power`. */
   readonly durability?: 'power' | 'process';
+  /** Settings of the writer's process besides ours. */
+  readonly env?: NodeJS.ProcessEnv;
+  /** Runs while the writer writes. */
+  readonly midway?: () => void;
   /** Runs behind each kill, before the folder is opened again. */
   readonly afterKill?: () => void;
 }
@@ -120,7 +128,7 @@ export async function killLoop(
   seed: number,
   options: KillOptions = {},
 ): Promise<KillReport> {
-  const { durability = 'power', afterKill } = options;
+  const { durability = 'power', afterKill, env, midway } = options;
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'elanus-kill-'));
   let state: State = new Map();
   let acknowledged = 0;
@@ -132,7 +140,15 @@ export async function killLoop(
       const { number: dice } = randomOperation({ seed, lane: 9, number: kill });
       const afterMs = 5 + ((dice * 7919 + seed * 31) % 97) * 4;
       const first = kill * 100_000;
-      const { done, inFlight } = await killOnce({ folder, seed, first, afterMs, durability });
+      const { done, inFlight } = await killOnce({
+        folder,
+        seed,
+        first,
+        afterMs,
+        durability,
+        env,
+        midway,
+      });
       afterKill?.();
       for (const operation of done) applyTo(state, operation);
       acknowledged += done.length;

@@ -6,8 +6,10 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Db } from '@elanus/client';
-import { elanus, isElanusError } from 'elanus';
+import { connect, type Db } from '@elanus/client';
+import { localWorld } from '@elanus/runtime/local';
+import { isElanusError } from 'elanus';
+import { startEmbedded } from '../../packages/elanus/src/embedded.ts';
 import { examine, repair } from '../../packages/elanus/src/doctor/doctor.ts';
 import { doHarm, harmOf, kindOf, type Harm } from './damage.ts';
 import { makeEveryFile, QUESTIONS, RETRY } from './every-file.ts';
@@ -63,12 +65,18 @@ function asRefusal(error: unknown): string {
   return `untyped ${error instanceof Error ? error.stack : String(error)}`;
 }
 
+/** The database of a folder, all of it on this thread: starting others takes most of the time. */
+async function open(folder: string): Promise<Db> {
+  const world = await localWorld(folder, { pools: 'inline' });
+  return connect(await startEmbedded({ world, durability: 'power', kernels: 'auto' }));
+}
+
 /** Opens and asks everything. */
 async function answersOf(folder: string): Promise<Answers> {
   const answers = new Map<string, string>();
   let db: Db;
   try {
-    db = await inTime(elanus(folder));
+    db = await inTime(open(folder));
   } catch (error) {
     return answers.set('open', asRefusal(error));
   }

@@ -7,7 +7,7 @@ import { connect, type Db } from '@elanus/client';
 import { flushShard, invoke } from '@elanus/protocol';
 import { localWorld } from '@elanus/runtime/local';
 import { localLogStore } from '@elanus/storage/local';
-import { collection, t } from 'elanus';
+import { collection, elanus, t } from 'elanus';
 import { startEmbedded } from '../../packages/elanus/src/embedded.ts';
 
 const LOG_FILE_BYTES = 8 * 1024;
@@ -118,6 +118,8 @@ export async function makeEveryFile(path: string): Promise<void> {
   await types.insert(range(1_000, 1_040, typed));
   await types.delete({ ids: ['key-00009', 'key-01001'] });
   await db.close();
+  // What nothing names any more goes when it is opened.
+  await (await elanus(path)).close();
 }
 
 /** One question, and how to ask it. */
