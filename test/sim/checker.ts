@@ -32,8 +32,10 @@ function horizonOf(
   shards: number,
 ): Horizon {
   const { invokedMs, endedMs, at } = read;
+  // What one key shows has happened to all of them, in one shard.
   const before = (write: Write): boolean =>
-    (write.outcome === 'ok' && (write.endedMs ?? Infinity) < invokedMs) || write.seenMs < invokedMs;
+    (write.outcome === 'ok' && (write.endedMs ?? Infinity) < invokedMs) ||
+    (shards === 1 && write.seenMs < invokedMs);
   const begun = (write: Write): boolean => write.outcome !== 'fail' && write.invokedMs <= endedMs;
   if (at === undefined) return { may: begun, must: before };
   return {
@@ -73,7 +75,7 @@ class Check {
   /** When a write had happened for sure. What was sent again over a drop may happen twice. */
   #doneMs(write: Write): number {
     const endedMs = write.endedMs ?? Infinity;
-    if (write.seenMs >= endedMs) return endedMs;
+    if (this.#shards !== 1 || write.seenMs >= endedMs) return endedMs;
     const torn = this.#drops.some((drop) => {
       return drop.invokedMs < endedMs && (drop.endedMs ?? Infinity) > write.invokedMs;
     });

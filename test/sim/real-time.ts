@@ -1,5 +1,7 @@
 /** Real time and randomness, taken away while a seed runs: what asks for them would not replay. */
 
+import type { Violation } from './checker.ts';
+
 const TRAPPED = [
   [globalThis, 'setTimeout'],
   [globalThis, 'setInterval'],
@@ -23,8 +25,32 @@ function forbidRealTime(): () => void {
   };
 }
 
-/** Runs what must not see real time. */
-export async function virtually<T>(work: () => Promise<T>): Promise<T> {
+/**
+ * Runs what must not see real time. What nobody handles ends a process: it is told as a crash, and
+ * the run goes on.
+ */
+export async function virtually<T>(
+  work: () => Promise<T>,
+  crashed: (error: unknown) => void,
+): Promise<T> {
   const allow = forbidRealTime();
-  return work().finally(allow);
+  process.on('unhandledRejection', crashed);
+  try {
+    return await work();
+  } finally {
+    process.off('unhandledRejection', crashed);
+    allow();
+  }
+}
+
+/** So, with crashes among the violations. */
+export async function violating<T extends { readonly violations: readonly Violation[] }>(
+  work: () => Promise<T>,
+): Promise<T> {
+  const crashes: Violation[] = [];
+  const result = await virtually(work, (error) => {
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    crashes.push({ invariant: 'L2 crash', what: what.split('\n').slice(0, 3).join(' ') });
+  });
+  return { ...result, violations: [...crashes, ...result.violations] };
 }

@@ -2,7 +2,7 @@
 import { runSeed, type SeedResult } from './embedded-run.ts';
 import { planOf, type Plan } from './plan.ts';
 import { RARE, type Rare } from './rare.ts';
-import { virtually } from './real-time.ts';
+import { violating } from './real-time.ts';
 import { shrink } from './shrink.ts';
 
 /** Which seeds, and what to do with each. */
@@ -49,7 +49,7 @@ class Sweep {
 
   async #seed(seed: number): Promise<void> {
     const plan = this.#choice.plan ?? planOf(seed);
-    const result = await virtually(() => runSeed(seed, plan));
+    const result = await violating(() => runSeed(seed, plan));
     this.#add(result);
     const [worst] = result.violations;
     for (const { invariant, what } of result.violations.slice(0, 5)) {
@@ -58,7 +58,7 @@ class Sweep {
     }
     if (worst !== undefined) await this.#replay(seed, plan, worst.invariant);
     if (!this.#choice.twice) return;
-    const again = await virtually(() => runSeed(seed, plan));
+    const again = await violating(() => runSeed(seed, plan));
     if (again.trace === result.trace) return;
     console.log(`seed=${seed} invariant="one seed, one trace" ${result.trace} ${again.trace}`);
     this.#bad++;

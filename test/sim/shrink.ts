@@ -1,7 +1,7 @@
 /** Makes the plan of a seed smaller while what is wrong stays wrong: fewer clients, faults, acts. */
 import { runSeed } from './embedded-run.ts';
 import { smallerPlans, type Plan } from './plan.ts';
-import { virtually } from './real-time.ts';
+import { violating } from './real-time.ts';
 
 /** A smaller plan, and what it no longer has. */
 export interface Shrunk {
@@ -22,7 +22,7 @@ export async function shrink(seed: number, plan: Plan, invariant: string): Promi
     found = false;
     for (const cut of smallerPlans(smallest)) {
       if (++tries > TRIES_MAX) break;
-      const { violations } = await virtually(() => runSeed(seed, cut.plan));
+      const { violations } = await violating(() => runSeed(seed, cut.plan));
       if (!violations.some((one) => one.invariant === invariant)) continue;
       smallest = cut.plan;
       without.push(cut.without);

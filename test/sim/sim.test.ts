@@ -1,15 +1,50 @@
-// Goal: the embedded database keeps its promises under kills, power loss, failing disks and
-// metadata that does not answer. Method: seeds in virtual time (README.md), in a process of their
-// own, where real clocks are traps; bugs planted into the source have to be found.
+// Goal: the embedded database keeps its promises under kills, power loss, failing disks, logs,
+// objects and metadata that do not answer, and when any one call of a port fails. Method: seeds in
+// virtual time (README.md), in processes of their own, where real clocks are traps; bugs planted
+// into the source have to be found, rare situations have to be reached.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const here = import.meta.dirname;
 /** Seeds of this suite: the same each time. `pnpm sim --minutes M` runs others. */
-const FIRST = 1;
 const SEEDS = 40;
-const TEST = { timeout: 280_000 };
+const TEST = { timeout: 600_000 };
+
+/** Situations that so few seeds reach; 1,000 reach all of them. */
+const COMMON = [
+  'killed while it opened',
+  'power lost while it opened',
+  'stopped twice within two seconds',
+  'opened after it had failed',
+  'clock set back',
+  'killed in a log sync',
+  'power lost in a log sync',
+  'log write undone',
+  'log sync failed',
+  'log files dropped',
+  'log replayed',
+  'append lost',
+  'append stored, not answered',
+  'term not answered',
+  'ownership not answered',
+  'clock window not answered',
+  'flush with deletes of other segments',
+  'flush failed, tried again',
+  'deletes read back',
+  'idempotency keys read back',
+  'orphans swept',
+  'merged',
+  'insert refused',
+  'write of unknown outcome',
+  'unknown write seen',
+  'past read over a restart',
+  'past read of what is no more',
+  'scan of several pages',
+  'deleted by filter',
+  'field added',
+  'dropped and made again',
+];
 
 /** Runs seeds; gives what was printed. */
 function sim(
@@ -23,10 +58,18 @@ function sim(
   });
 }
 
-test(`${SEEDS} seeds from ${FIRST} on are clean`, TEST, async () => {
-  const { code, out } = await sim('--seed', String(FIRST), '--seeds', String(SEEDS));
-  expect(out).toMatch(new RegExp(`^${SEEDS} seeds, .* 0 violations$`, 'm'));
-  expect(code).toBe(0);
+const seedsFrom = (first: number, ...flags: readonly string[]) =>
+  sim('--seed', String(first), '--seeds', String(SEEDS), ...flags);
+
+test(`${2 * SEEDS} seeds are clean, and reach what is not that rare`, TEST, async () => {
+  const lanes = await Promise.all([seedsFrom(1), seedsFrom(1 + SEEDS)]);
+  const missed = lanes.map(({ out }) => /^not reached: (.*)$/m.exec(out)?.[1]?.split(', ') ?? []);
+  for (const { code, out } of lanes) {
+    expect(out).toMatch(new RegExp(`^${SEEDS} seeds, .* 0 violations$`, 'm'));
+    expect(code).toBe(0);
+  }
+  const [ones = [], others = []] = missed;
+  expect(COMMON.filter((name) => ones.includes(name) && others.includes(name))).toEqual([]);
 });
 
 test('a seed run twice gives one trace', TEST, async () => {
@@ -35,12 +78,30 @@ test('a seed run twice gives one trace', TEST, async () => {
   expect(code).toBe(0);
 });
 
+test('the n-th call of every port fails, and nothing is lost', TEST, async () => {
+  const aim = (...flags: readonly string[]) =>
+    sim('--scenario', 'fault-at-n', '--mode', 'fails', ...flags);
+  // Of the disk's 1,500 calls one of three; `pnpm sim --scenario fault-at-n` strikes all.
+  const others = ['meta', 'log', 'objects', 'pool', 'timer'];
+  const disk = aim('--port', 'fs', '--part', '1/3');
+  const rest = (async () => {
+    const runs = [];
+    for (const port of others) runs.push(await aim('--port', port));
+    return runs;
+  })();
+  for (const { code, out } of [await disk, ...(await rest)]) {
+    expect(out).toMatch(/^fault-at-n: \d+ calls struck .* 0 violations$/m);
+    expect(code).toBe(0);
+    console.log(out.trim());
+  }
+});
+
 test.each([
   ['m00', 1, 5],
-  ['m19', 1, 20],
-  ['m22', 1, 20],
+  ['m07', 1, 20],
+  ['m13', 1, 20],
   ['m24', 1, 20],
-  ['m30', 1, 40],
+  ['m26', 1, 20],
 ])('mutant %s is killed from seed %i on within %i', TEST, async (mutant, first, seeds) => {
   const flags = ['--seed', String(first), '--seeds', String(seeds), '--mutant', mutant];
   const { code, out } = await sim(...flags);
