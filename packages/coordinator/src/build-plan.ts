@@ -1,10 +1,12 @@
 /** Which build a shard needs next. Pure: segments in, plan out. */
-import { indexBuildKey, LIMITS } from '@elanus/core';
+import { indexBuildKey, LIMITS, type Timestamp } from '@elanus/core';
 import type { SegmentRecord } from '@elanus/protocol';
 
 /** What to build from what. */
 export interface BuildPlan {
   readonly inputs: readonly SegmentRecord[];
+  /** Rows move to a new segment; else one segment gets indexes and keeps its rows. */
+  readonly moves: boolean;
 }
 
 /** Merges of segments below this never wait: they keep segments few while rows come in. */
@@ -17,25 +19,54 @@ export const RUN_MIN = 4;
  */
 const TIERS = [SMALL_SEGMENT_BYTES, 128 * 1024 * 1024] as const;
 
+/** What a plan goes by. */
+export interface PlanOptions {
+  /** Of a merge's output; 0: rows are not moved at all. */
+  readonly bytesMax: number;
+  /** The `indexBuildKey` of each vector field. */
+  readonly choices?: ReadonlyMap<number, string>;
+  /** Reads reach back to here. */
+  readonly horizon?: Timestamp;
+}
+
 /**
  * The next build of a shard, or undefined. Neighbours of one tier are merged first, up to
  * `bytesMax`, because rows stand in timestamp order only within neighbours; then what has no index
- * gets one; then what has one of another choice gets its own. `segments` are those of one shard,
- * oldest first; `choices` are the `indexBuildKey` of each vector field.
+ * gets one; then what has one of another choice gets its own; then segments that
+ * hold many deleted rows which nobody may read any more are written again without them.
+ * `segments` are those of one shard, oldest first.
  */
 export function planBuild(
   segments: readonly SegmentRecord[],
-  bytesMax: number,
-  choices: ReadonlyMap<number, string> = NO_CHOICES,
+  { bytesMax, choices = NO_CHOICES, horizon = 0n }: PlanOptions,
 ): BuildPlan | undefined {
   for (const below of TIERS) {
     const inputs = planMerge(segments, { below, bytesMax });
-    if (inputs !== undefined) return { inputs };
+    if (inputs !== undefined) return { inputs, moves: true };
   }
   const large = segments.filter(({ rowCount }) => rowCount >= LIMITS.indexRowsMin);
   const next =
     large.find(({ indexed }) => !indexed) ?? large.find((one) => !isOfChoice(one, choices));
-  return next === undefined ? undefined : { inputs: [next] };
+  if (next !== undefined) return { inputs: [next], moves: false };
+  const dead = bytesMax === 0 ? undefined : segments.find((one) => foldable(one) <= horizon);
+  return dead === undefined ? undefined : { inputs: [dead], moves: true };
+}
+
+/** No timestamp comes so late. */
+const NEVER: Timestamp = 2n ** 64n - 1n;
+
+/** From which horizon on a segment is worth being written again without its deleted rows. */
+function foldable({ foldableAt }: SegmentRecord): Timestamp {
+  return foldableAt === undefined ? NEVER : BigInt(foldableAt);
+}
+
+/** The next horizon at which there is a segment to be written again; undefined: none waits. */
+export function nextFold(segments: readonly SegmentRecord[]): Timestamp | undefined {
+  const next = segments.reduce((min, one) => {
+    const at = foldable(one);
+    return at < min ? at : min;
+  }, NEVER);
+  return next === NEVER ? undefined : next;
 }
 
 const NO_CHOICES: ReadonlyMap<number, string> = new Map();

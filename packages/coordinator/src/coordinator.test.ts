@@ -18,7 +18,7 @@ import {
 import { memoryBus, memoryWorld, type OpenWorld } from '@elanus/runtime';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { planBuild, RUN_MIN } from './build-plan.ts';
+import { nextFold, planBuild, RUN_MIN } from './build-plan.ts';
 import { Catalog } from './catalog.ts';
 import { readWindow, saveWindow, takeNumbers } from './counters.ts';
 import { differences, newSchema } from './definition.ts';
@@ -245,7 +245,7 @@ test('plans join neighbours only, stay below the size, and end', () => {
       let next = given.length + 1;
       let all = given.map((one, i) => record(i + 1, { ...one, rowCount: LIMITS.indexRowsMin }));
       for (let round = 0; round < 200; round++) {
-        const plan = planBuild(all, bytesMax);
+        const plan = planBuild(all, { bytesMax });
         if (plan === undefined) return;
         const at = plan.inputs[0] === undefined ? -1 : all.indexOf(plan.inputs[0]);
         expect(all.slice(at, at + plan.inputs.length)).toEqual(plan.inputs);
@@ -274,7 +274,7 @@ test('indexes of another choice are built again, after those that have none', ()
     record(4, { rowCount: 10, bytes }),
   ];
   const next = (key: string, all: readonly SegmentRecord[]) => {
-    const plan = planBuild(all, 2 ** 30, new Map([[102, key]]));
+    const plan = planBuild(all, { bytesMax: 2 ** 30, choices: new Map([[102, key]]) });
     return plan?.inputs.map(({ segmentId }) => segmentId);
   };
   expect(next(hnsw, segmentsOf)).toEqual([3]);
@@ -283,6 +283,24 @@ test('indexes of another choice are built again, after those that have none', ()
   expect(next(hnsw, rest)).toEqual([2]);
   expect(next(auto, rest)).toEqual([1]);
   expect(next(hnsw, rest.slice(0, 1))).toBeUndefined();
+});
+
+test('segments of deleted rows are written again once nobody may read those', () => {
+  const rowCount = LIMITS.indexRowsMin;
+  const bytes = 200 * 2 ** 20;
+  const all = [
+    record(1, { rowCount, bytes, indexed: true }),
+    record(2, { rowCount, bytes, indexed: true, foldableAt: '900' }),
+    record(3, { rowCount, bytes, indexed: true, foldableAt: '700' }),
+  ];
+  const next = (horizon: bigint, bytesMax = 2 ** 30) => planBuild(all, { bytesMax, horizon });
+  expect(next(699n)).toBeUndefined();
+  expect(next(700n)).toEqual({ inputs: [all[2]], moves: true });
+  expect(next(900n)).toEqual({ inputs: [all[1]], moves: true });
+  // Rows are not to be moved: there was no memory for it.
+  expect(next(900n, 0)).toBeUndefined();
+  expect(nextFold(all)).toBe(700n);
+  expect(nextFold(all.slice(0, 1))).toBeUndefined();
 });
 
 test('another choice is another build by its parameters, not by the recall of searches', () => {

@@ -1,6 +1,6 @@
 // Goal: builds wait while their shard is written to, but neither for ever nor for small merges.
 // Method: the job loop over a stand-in shard and data node, on a clock that the test turns.
-import { collectionId, ElanusError, type Clock } from '@elanus/core';
+import { collectionId, ElanusError, LIMITS, timestampFromMs, type Clock } from '@elanus/core';
 import {
   adoptBuild,
   describeShards,
@@ -84,7 +84,8 @@ beforeEach(async () => {
     if (refusal !== undefined) return Promise.reject(refusal);
     built.push(ids);
     const [first] = header.inputs;
-    const output = { ...first, segmentId: header.outputId, indexed: true, bytes: 500 * MB };
+    const moved = { segmentId: header.outputId, bytes: 500 * MB, foldableAt: undefined };
+    const output = { ...first, ...moved, indexed: true };
     return Promise.resolve({ header: { output, origins: undefined } as never });
   });
   serveCall(world.bus, adoptBuild, ({ header }) => {
@@ -177,4 +178,17 @@ test('a build that fails says why, is tried again later, and less and less often
   await pass(1_000);
   expect(built).toEqual([[1]]);
   expect(jobs.failureOf(1)).toBeUndefined();
+});
+
+test('deleted rows are thought of when they have got too old to be read', async () => {
+  idleMs = 1_000;
+  const foldableAt = String(timestampFromMs(clock.wallMs()));
+  flushed = [{ ...record(9, 64 * MB), indexed: true, foldableAt }];
+  jobs.kick();
+  await pass(0);
+  await pass(LIMITS.retentionMs);
+  expect(built).toEqual([]);
+  await pass(1);
+  expect(built).toEqual([[9]]);
+  expect(flushed.map(({ segmentId }) => segmentId)).not.toEqual([9]);
 });

@@ -4,6 +4,7 @@
  * builds have waited, and which failed.
  */
 import {
+  assert,
   AUTO_INDEX,
   indexBuildKey,
   isElanusError,
@@ -11,12 +12,14 @@ import {
   primaryField,
   storedFields,
   timestampFromMs,
+  timestampMs,
   vectorFields,
   vectorShape,
   type Bus,
   type Clock,
   type CollectionSchema,
   type Rng,
+  type Timestamp,
 } from '@elanus/core';
 import {
   adoptBuild,
@@ -26,7 +29,7 @@ import {
   type BuildJob,
   type SegmentRecord,
 } from '@elanus/protocol';
-import { planBuild, SMALL_SEGMENT_BYTES, type BuildPlan } from './build-plan.ts';
+import { nextFold, planBuild, SMALL_SEGMENT_BYTES, type BuildPlan } from './build-plan.ts';
 import type { Catalog } from './catalog.ts';
 import { takeNumbers } from './counters.ts';
 import type { MetaAccess } from './meta-access.ts';
@@ -44,6 +47,8 @@ export interface JobsContext {
 
 /** A shard that has had no write for so long is quiet: builds begin. */
 const QUIET_MS = 300;
+/** Segments are looked at for rows that can go no more often than this. */
+const FOLD_LOOK_MS = 60_000;
 /** A shard that is never quiet gets its indexes after so long all the same. */
 const WAITING_MS_MAX = 10_000;
 /** Bytes of segments without an index from which on builds run beside writes. */
@@ -69,6 +74,7 @@ export class Jobs {
   /** Since when builds of a shard wait, by the clock's own time. */
   readonly #waiting = new Map<string, number>();
   readonly #failing = new Map<string, FailingShard>();
+  readonly #foldTimers = new Map<string, () => void>();
   #failures = 0;
 
   constructor(context: JobsContext) {
@@ -92,6 +98,7 @@ export class Jobs {
   /** Cancels what runs and waits for its end. */
   async stop(): Promise<void> {
     this.#ended.abort();
+    for (const cancel of this.#foldTimers.values()) cancel();
     await this.#running;
   }
 
@@ -141,11 +148,12 @@ export class Jobs {
     while (!this.#ended.signal.aborted) {
       const all = await this.#context.segments.flushed(schema.collectionId);
       const segments = all.filter((segment) => segment.shard === shard);
-      const plan = planBuild(segments, bytesMax, choices);
-      if (plan === undefined) return;
-      const merges = plan.inputs.length > 1;
+      const plan = planBuild(segments, { bytesMax, choices, horizon: this.#horizon() });
+      if (plan === undefined) return this.#lookAtFold(schema, shard, segments);
+      const merges = plan.moves;
       const small = plan.inputs.every(({ bytes }) => bytes < SMALL_SEGMENT_BYTES);
-      if (!(merges && small) && (await this.#mustWait({ schema, shard, segments }))) return;
+      if (!(plan.inputs.length > 1 && small) && (await this.#mustWait({ schema, shard, segments })))
+        return;
       try {
         await this.#run(schema, shard, plan);
       } catch (error) {
@@ -154,6 +162,24 @@ export class Jobs {
         bytesMax = 0;
       }
     }
+  }
+
+  /** Reads reach back to here. */
+  #horizon(): Timestamp {
+    return timestampFromMs(Math.max(0, this.#context.clock.wallMs() - LIMITS.retentionMs));
+  }
+
+  /** Looks again when deleted rows have got too old to be read: nothing else says so. */
+  #lookAtFold(schema: CollectionSchema, shard: number, segments: readonly SegmentRecord[]): void {
+    const key = `${schema.collectionId} ${shard}`;
+    this.#foldTimers.get(key)?.();
+    this.#foldTimers.delete(key);
+    const at = nextFold(segments);
+    if (at === undefined) return;
+    const { clock } = this.#context;
+    const leftMs = timestampMs(at) + LIMITS.retentionMs + 1 - clock.wallMs();
+    const cancel = clock.after(Math.max(leftMs, FOLD_LOOK_MS), () => this.kick());
+    this.#foldTimers.set(key, cancel);
   }
 
   /**
@@ -203,11 +229,11 @@ export class Jobs {
   }
 
   async #job(schema: CollectionSchema, shard: number, plan: BuildPlan): Promise<BuildJob> {
-    const { meta, clock, rng } = this.#context;
+    const { meta, rng } = this.#context;
     const jobId = await takeNumbers(meta, 'job', 1);
-    const [only] = plan.inputs;
-    const alone = plan.inputs.length === 1 && only !== undefined;
-    const outputId = alone ? only.segmentId : await takeNumbers(meta, 'id', 1);
+    const [first] = plan.inputs;
+    assert(first !== undefined, 'a build has inputs');
+    const outputId = plan.moves ? await takeNumbers(meta, 'id', 1) : first.segmentId;
     return {
       jobId,
       attempt: `j${jobId}-${rng.u32().toString(16)}`,
@@ -219,7 +245,7 @@ export class Jobs {
         const { id, index = AUTO_INDEX } = field;
         return { field: id, ...vectorShape(field), index };
       }),
-      horizon: String(timestampFromMs(clock.wallMs() - LIMITS.retentionMs)),
+      horizon: String(this.#horizon()),
       inputs: plan.inputs,
       outputId,
     };

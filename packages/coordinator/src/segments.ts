@@ -27,7 +27,11 @@ export interface FlushCommit extends Owner {
   readonly collectionId: number;
   readonly shard: number;
   readonly segment: SegmentRecord | undefined;
-  readonly deltas: readonly { readonly segmentId: number; readonly delta: string }[];
+  readonly deltas: readonly {
+    readonly segmentId: number;
+    readonly delta: string;
+    readonly foldableAt: string | undefined;
+  }[];
   readonly checkpoint: CheckpointRecord | undefined;
 }
 
@@ -117,11 +121,13 @@ export class Segments {
       compare.push({ key, exists: false });
       then.push(put(key, segment));
     }
-    for (const { segmentId, delta } of commit.deltas) {
+    for (const { segmentId, delta, foldableAt } of commit.deltas) {
       const held = await this.#segment(collectionId, shard, segmentId);
       const deltaSequence = held.record.deltaSequence + 1;
       compare.push(unchanged(held));
-      then.push(put(held.key, { ...held.record, delta, deltaSequence }));
+      then.push(
+        put(held.key, { ...held.record, delta, deltaSequence, ...(foldableAt && { foldableAt }) }),
+      );
     }
     if (checkpoint !== undefined) {
       const key = metaKeys.checkpoint(collectionId, shard);

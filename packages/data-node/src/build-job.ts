@@ -34,7 +34,6 @@ import {
   type VectorFileHeader,
   type VectorFileShape,
 } from '@elanus/format';
-import type { EncodedScalars } from '@elanus/format/scalars';
 import { buildBytes, builderParams, indexSpec, indexThreads, sharedTask } from '@elanus/index';
 import type { IndexColumn, IndexFile, IndexSpec } from '@elanus/index';
 import { bytesOf, loadKernels, memoryAt, type KernelChoice, type RowMemory } from '@elanus/kernels';
@@ -42,7 +41,7 @@ import type { BuildJob, SegmentRecord } from '@elanus/protocol';
 import type { Lease, Resident } from '@elanus/runtime';
 import type { MemoryBudget } from './memory-budget.ts';
 import { gatherVectors } from './gather-vectors.ts';
-import { dataThreads } from './threads.ts';
+import { mergeScalars } from './merge-scalars.ts';
 
 /** What a job runs on. */
 export interface BuildPorts {
@@ -86,7 +85,8 @@ export async function buildJob(
   const run = new BuildRun(ports, job, signal);
   const [only] = job.inputs;
   assert(only !== undefined, 'a job has inputs');
-  return job.inputs.length === 1 ? run.index(only) : run.merge();
+  // The same segment again keeps its rows.
+  return only.segmentId === job.outputId ? run.index(only) : run.merge();
 }
 
 class BuildRun {
@@ -204,9 +204,7 @@ class BuildRun {
       rowCount,
       firstSeq: first.firstSeq,
       minTimestamp: first.minTimestamp,
-      scalars: await this.#put(objectNames.scalars, [scalars.scalars]),
-      keys: await this.#put(objectNames.keys, [scalars.keys]),
-      stats: await this.#put(objectNames.stats, [scalars.stats]),
+      ...scalars.files,
       vectors,
       indexes,
     });
@@ -254,21 +252,25 @@ class BuildRun {
         if ((log.timestamps[i] ?? 0n) <= horizon) setBit(gone, row);
       });
     }
-    const keep: number[] = [];
-    for (let row = 0; row < record.rowCount; row++) if (!hasBit(gone, row)) keep.push(row);
-    return { record, manifest, keep: Uint32Array.from(keep) };
+    const keep = new Uint32Array(record.rowCount);
+    let kept = 0;
+    for (let row = 0; row < record.rowCount; row++) if (!hasBit(gone, row)) keep[kept++] = row;
+    return { record, manifest, keep: keep.subarray(0, kept) };
   }
 
-  async #mergeScalars(inputs: readonly Input[]): Promise<EncodedScalars> {
-    const files = [];
-    for (const { manifest, keep } of inputs) {
-      const { name } = manifest.scalars;
-      files.push({ name, scalars: await this.#get(name), keep });
-    }
+  /** Writes all kept rows' scalars, with their keys and statistics. */
+  #mergeScalars(inputs: readonly Input[]) {
     const { fields, keyField } = this.#job;
-    const input = { inputs: files, fields, keyField: fieldId(keyField) };
-    const task = { entry: dataThreads.merge, name: 'merge', input };
-    return (await this.#ports.pool.run(task, { signal: this.#signal })) as EncodedScalars;
+    const files = inputs.map(({ manifest, keep }) => ({ file: manifest.scalars, keep }));
+    const merge = { inputs: files, fields, keyField, signal: this.#signal };
+    return mergeScalars(this.#ports, merge, async ({ scalars, keys, stats, bytes }) => {
+      const written = {
+        scalars: await this.#put(objectNames.scalars, [scalars]),
+        keys: await this.#put(objectNames.keys, [keys]),
+        stats: await this.#put(objectNames.stats, [stats]),
+      };
+      return { files: written, bytes };
+    });
   }
 
   /** Writes all kept rows of a field, and an index over them. */

@@ -76,6 +76,8 @@ export interface SegmentRecord {
   /** Object name of the newest delta log. */
   readonly delta?: string;
   readonly deltaSequence: number;
+  /** When a fifth of its rows had been deleted, decimal; absent while fewer are. */
+  readonly foldableAt?: string;
   readonly rowCount: number;
   /** Of the oldest row, decimal: segments of a shard follow each other by it. */
   readonly minTimestamp: string;

@@ -128,7 +128,11 @@ export const commitFlush = defineCall<
     readonly collectionId: number;
     readonly shard: number;
     readonly segment: SegmentRecord | undefined;
-    readonly deltas: readonly { readonly segmentId: number; readonly delta: string }[];
+    readonly deltas: readonly {
+      readonly segmentId: number;
+      readonly delta: string;
+      readonly foldableAt: string | undefined;
+    }[];
     /** Undefined: the checkpoint stays. */
     readonly checkpoint: CheckpointRecord | undefined;
   },

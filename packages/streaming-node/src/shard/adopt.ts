@@ -26,7 +26,7 @@ import {
 import { DeleteLog, keyIn } from '@elanus/segment';
 import type { Bus } from '@elanus/core';
 import type { Distribution } from '../delegator/distribution.ts';
-import type { Flusher } from './flush.ts';
+import { foldableOf, type Flusher } from './flush.ts';
 import type { FlushedSegment, MovingRows, ShardState } from './state.ts';
 
 /** What adoption needs. */
@@ -96,8 +96,13 @@ export class BuildAdoption {
   async #adoptIndex(result: BuildResult): Promise<void> {
     const [input] = this.#inputs(result);
     assert(input !== undefined, 'an index is of one segment');
-    const { delta, deltaSequence } = input.record;
-    const record = { ...result.output, deltaSequence, ...(delta === undefined ? {} : { delta }) };
+    const { delta, deltaSequence, foldableAt } = input.record;
+    const record = {
+      ...result.output,
+      deltaSequence,
+      ...(delta && { delta }),
+      ...(foldableAt && { foldableAt }),
+    };
     await this.#commit(result, record);
     await this.#context.flusher.load(record, input.deletes, input.deletesPersisted);
   }
@@ -154,7 +159,7 @@ export class BuildAdoption {
     const folder = output.manifest.slice(0, output.manifest.lastIndexOf('/') + 1);
     const delta = `${folder}${this.#context.flusher.attempt()}-delta-1.bin`;
     await this.#context.objects.put(delta, [encodeDeltaLog(log)]);
-    return { ...output, delta, deltaSequence: 1 };
+    return { ...output, delta, deltaSequence: 1, ...foldableOf(log, output) };
   }
 
   /** Points keys that stand in an input at their row in the output. */
@@ -209,24 +214,49 @@ function readOrigins(bytes: Uint8Array, outputId: number): MovingRows {
   };
 }
 
-/** The inputs' deletes as the output's: rows translated, in timestamp order. */
+/**
+ * The inputs' deletes as the output's: rows translated, in timestamp order. The output has the
+ * inputs' rows one input behind the other, each in its own order, so a row is found by halving.
+ */
 class DeleteFold {
   readonly #inputs: readonly FlushedSegment[];
-  readonly #outputRow = new Map<number, Map<number, number>>();
+  readonly #rows: Uint32Array;
+  /** Of each input: its rows stand in `[from, to)` of the output. */
+  readonly #spans: readonly { readonly from: number; readonly to: number }[];
 
   constructor(moving: MovingRows, inputs: readonly FlushedSegment[]) {
     this.#inputs = inputs;
-    for (const { segmentId } of inputs) this.#outputRow.set(segmentId, new Map());
-    moving.rows.forEach((row, i) => this.#outputRow.get(moving.inputs[i] ?? 0)?.set(row, i));
+    this.#rows = moving.rows;
+    let from = 0;
+    this.#spans = inputs.map(({ segmentId }) => {
+      let to = from;
+      while (moving.inputs[to] === segmentId) to++;
+      const span = { from, to };
+      from = to;
+      return span;
+    });
+    assert(from === moving.rows.length, 'rows stand in the order of the inputs');
+  }
+
+  /** The output's row of an input's; undefined: it was left out. */
+  #outputRow(input: number, row: number): number | undefined {
+    const span = this.#spans[input] ?? { from: 0, to: 0 };
+    let [low, high] = [span.from, span.to];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#rows[middle] ?? 0) < row) low = middle + 1;
+      else high = middle;
+    }
+    return low < span.to && this.#rows[low] === row ? low : undefined;
   }
 
   until(at: bigint): { readonly rows: Uint32Array; readonly timestamps: BigUint64Array } {
     const all: { row: number; timestamp: bigint }[] = [];
-    for (const { segmentId, deletes } of this.#inputs) {
+    for (const [input, { deletes }] of this.#inputs.entries()) {
       const count = deletes.countAt(at);
       const { rows, timestamps } = deletes.snapshot();
       for (let i = 0; i < count; i++) {
-        const row = this.#outputRow.get(segmentId)?.get(rows[i] ?? 0);
+        const row = this.#outputRow(input, rows[i] ?? 0);
         if (row !== undefined) all.push({ row, timestamp: timestamps[i] ?? 0n });
       }
     }

@@ -208,7 +208,7 @@ export class Flusher {
           collectionId: state.collectionId,
           shard: state.shard,
           segment,
-          deltas: deltas.map(({ segmentId, delta }) => ({ segmentId, delta })),
+          deltas: deltas.map(named),
           checkpoint,
         },
       });
@@ -278,7 +278,7 @@ export class Flusher {
     const deltaSequence = record.deltaSequence + 1;
     const name = `${folder}${input.attempt}-${objectNames.delta(deltaSequence)}`;
     await this.#context.objects.put(name, [encodeDeltaLog(log)]);
-    return { ...record, delta: name, deltaSequence };
+    return { ...record, delta: name, deltaSequence, ...foldableOf(log, record) };
   }
 
   /** New delta logs of flushed segments that have gained deletes at or before `at`. */
@@ -288,8 +288,7 @@ export class Flusher {
       const count = segment.deletes.countAt(at);
       if (count <= segment.deletesPersisted) continue;
       const record = await this.#writeDelta(segment.record, { segment, at, attempt });
-      assert(record.delta !== undefined, 'a delta was written');
-      written.push({ segmentId: segment.segmentId, delta: record.delta, record, count });
+      written.push({ segmentId: segment.segmentId, record, count });
       if (written.length >= DELTAS_PER_COMMIT) await this.#commitDeltas(written.splice(0));
     }
     return written;
@@ -305,7 +304,7 @@ export class Flusher {
         collectionId: state.collectionId,
         shard: state.shard,
         segment: undefined,
-        deltas: deltas.map(({ segmentId, delta }) => ({ segmentId, delta })),
+        deltas: deltas.map(named),
         checkpoint: undefined,
       },
     });
@@ -347,7 +346,25 @@ interface PendingFlush {
 
 interface DeltaWritten {
   readonly segmentId: number;
-  readonly delta: string;
   readonly record: SegmentRecord;
   readonly count: number;
+}
+
+/** A delta as the commit names it. */
+function named({ segmentId, record }: DeltaWritten) {
+  const { delta, foldableAt } = record;
+  assert(delta !== undefined, 'a delta was written');
+  return { segmentId, delta, foldableAt };
+}
+
+/** Deleted rows of a segment that are worth writing the others again. */
+const FOLD_SHARE = 0.2;
+
+/** When a delta log, which stands in timestamp order, had so many deletes. */
+export function foldableOf(
+  { timestamps }: { readonly timestamps: BigUint64Array },
+  { rowCount }: SegmentRecord,
+): Pick<SegmentRecord, 'foldableAt'> {
+  const at = timestamps[Math.ceil(rowCount * FOLD_SHARE) - 1];
+  return at === undefined ? {} : { foldableAt: String(at) };
 }

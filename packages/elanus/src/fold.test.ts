@@ -1,0 +1,100 @@
+// Goal: rows that were deleted before anyone may read them any more leave the files, while reads,
+// writes and deletes go on. Method: a database in memory on a clock that the test
+// sets on.
+import { connect, t, type Collection, type Db } from '@elanus/client';
+import { flushShard, invoke, metaKeys, type SegmentRecord } from '@elanus/protocol';
+import { memoryWorld, type OpenWorld } from '@elanus/runtime';
+import { LIMITS } from '@elanus/core';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { startEmbedded } from './embedded.ts';
+
+const fields = {
+  id: t.int64({ primary: true, as: 'number' }),
+  turn: t.int32(),
+  vec: t.vector(2, { metric: 'l2' }),
+};
+type Docs = Collection<typeof fields, false>;
+
+let world: OpenWorld;
+let db: Db;
+let docs: Docs;
+
+beforeEach(async () => {
+  vi.useFakeTimers({ toFake: ['Date'] });
+  world = await memoryWorld();
+  db = connect(await startEmbedded({ world, durability: 'process', kernels: 'auto' }));
+  docs = await db.collection('docs', fields);
+});
+afterEach(async () => {
+  await db.close();
+  vi.useRealTimers();
+});
+
+const flush = () => invoke(world.bus, flushShard, { header: { collectionId: 1, shard: 0 } });
+const rowOf = (id: number, turn = 0) => ({ id, turn, vec: [id, turn] });
+const span = (from: number, to: number): number[] =>
+  Array.from({ length: to - from }, (_, i) => from + i);
+
+/** Rows of the flushed segments' files, deleted or not; the largest first. */
+async function segmentRows(): Promise<number[]> {
+  const { entries } = await world.meta.range(metaKeys.allSegments);
+  const records = entries.map(
+    ({ value }) => JSON.parse(new TextDecoder().decode(value)) as SegmentRecord,
+  );
+  return records
+    .filter(({ state }) => state === 'flushed')
+    .map(({ rowCount }) => rowCount)
+    .sort((a, b) => b - a);
+}
+
+/** Until reads at the time before may be refused; the owner's clock goes with it. */
+async function passRetention(): Promise<void> {
+  for (let passed = 0; passed <= LIMITS.retentionMs; passed += 240_000) {
+    vi.setSystemTime(Date.now() + 240_000);
+    await docs.count();
+  }
+}
+
+test('deleted rows leave their segment when they are too old to be read', async () => {
+  await docs.insert(span(0, 3000).map((id) => rowOf(id)));
+  await flush();
+  await docs.delete({ ids: span(0, 1000) });
+  await flush();
+  await docs.insert([rowOf(5000)]);
+  await flush();
+  expect(await segmentRows()).toEqual([3000, 1]);
+  await passRetention();
+  // A late delete and a late version of rows that are about to move.
+  await docs.delete({ ids: [1000] });
+  await docs.upsert([rowOf(1001, 1)]);
+  await flush();
+  await vi.waitFor(
+    async () => {
+      expect(await segmentRows()).toEqual([2000, 1, 1]);
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+  expect(await docs.count()).toBe(2000);
+  const found = await docs.get([999, 1000, 1001, 1002, 5000]);
+  expect(found.map((one) => one?.turn)).toEqual([undefined, undefined, 1, 0, 0]);
+  const [hit] = await docs.search({ vector: [1000, 0], limit: 1 });
+  expect([1001, 1002]).toContain(hit?.id);
+});
+
+test('a segment of which nothing is left goes on as an empty one', async () => {
+  await docs.insert(span(0, 3000).map((id) => rowOf(id)));
+  await flush();
+  await docs.delete({ ids: span(0, 3000) });
+  await flush();
+  await passRetention();
+  await docs.insert([rowOf(1)]);
+  await flush();
+  await vi.waitFor(
+    async () => {
+      expect(await segmentRows()).toEqual([1, 0]);
+    },
+    { timeout: 20_000, interval: 50 },
+  );
+  expect(await docs.count()).toBe(1);
+  expect((await docs.search({ vector: [1, 0], limit: 5 })).map(({ id }) => id)).toEqual([1]);
+});
