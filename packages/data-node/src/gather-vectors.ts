@@ -48,7 +48,11 @@ export async function gatherVectors(
   }
   const [first] = open;
   assert(first !== undefined, 'a merge has inputs');
-  reserve(open.reduce((sum, { header }) => sum + header.dataBytes, 0));
+  const all = open.reduce((sum, { header }) => sum + header.dataBytes, 0);
+  // Files of which some rows go are read beside the output; sparse rows are taken and joined there.
+  const partial = open.filter(({ header, keep }) => keep.length < header.rowCount);
+  const beside = Math.max(0, ...partial.map(({ header }) => header.dataBytes));
+  reserve(first.header.type === 'sparse' ? all * 4 : all + beside);
   return first.header.type === 'sparse' ? gatherSparse(ports, open) : gatherDense(ports, open);
 }
 

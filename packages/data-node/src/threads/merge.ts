@@ -4,6 +4,7 @@ import { concatColumns, takeColumn, type Column, type Field, type FieldId } from
 import { decodeScalars } from '@elanus/format';
 import { encodeScalarFiles, type EncodedScalars } from '@elanus/format/scalars';
 import { defaultColumn } from '@elanus/expr';
+import { onSharedMemory } from '../shared-bytes.ts';
 
 /** Scalars of several segments, in timestamp order, to become one. */
 export interface MergeTask {
@@ -18,7 +19,7 @@ export interface MergeTask {
 }
 
 /** Joins and encodes; a field that an input lacks takes its default. */
-export function merge(task: MergeTask): EncodedScalars & { readonly timestamps: BigUint64Array } {
+export function merge(task: MergeTask): EncodedScalars {
   const { fields, keyField } = task;
   const files = task.inputs.map(({ scalars, name }) => decodeScalars(scalars, name));
   const columns = new Map<FieldId, Column>();
@@ -26,7 +27,8 @@ export function merge(task: MergeTask): EncodedScalars & { readonly timestamps: 
     const parts = files.map((file, i) => {
       const keep = task.inputs[i]?.keep ?? new Uint32Array(0);
       const column = file.columns.get(field.id);
-      return column === undefined ? defaultColumn(field, keep.length) : takeColumn(column, keep);
+      if (column === undefined) return defaultColumn(field, keep.length);
+      return keep.length === file.rowCount ? column : takeColumn(column, keep);
     });
     columns.set(field.id, concatColumns(parts));
   }
@@ -37,5 +39,5 @@ export function merge(task: MergeTask): EncodedScalars & { readonly timestamps: 
     for (const row of task.inputs[i]?.keep ?? []) timestamps[at++] = file.timestamps[row] ?? 0n;
   });
   const encoded = encodeScalarFiles({ rowCount, fields, keyField, columns, timestamps });
-  return { ...encoded, timestamps };
+  return { ...encoded, scalars: onSharedMemory(encoded.scalars) };
 }
