@@ -33,7 +33,7 @@ const schema: CollectionSchema = {
   shards: 1,
 };
 
-async function openShard() {
+async function openShard(found: (state: ShardState) => void = () => undefined) {
   let lateMs = 0;
   let down = false;
   let held: Promise<void> = Promise.resolve();
@@ -65,6 +65,7 @@ async function openShard() {
     close: () => stream.close(),
   };
   const state = new ShardState({ schema, shard: 0, kernels: loadKernels('auto'), salt: 7 });
+  found(state);
   const position = { term: 1, n: 1, lastSeq: 1, lastHash: crc32(bytes) };
   const wal = new Wal({ stream: slow, clock, hybrid, position, apply: (one) => apply(state, one) });
   const ids = new IdLease(() => Promise.resolve(1));
@@ -131,4 +132,14 @@ test('a write that fails before its stamp leaves the projection of those before 
   const results = await Promise.allSettled([first, failed, second]);
   expect(results.map(codeOf)).toEqual(['ok', 'unavailable', 'key_exists']);
   expect(state.rowCount).toBe(1);
+});
+
+test('rows go on in the newest segment that an opening has found growing', async () => {
+  const { admission, state } = await openShard((left) => {
+    // The seal of the older one was lost.
+    left.openSegment(5, 1);
+    left.openSegment(6, 1);
+  });
+  await admission.write(write('upsert', 'a', [1n]), signal);
+  expect(state.open.map(({ rows }) => rows.rowCount)).toEqual([0, 1]);
 });

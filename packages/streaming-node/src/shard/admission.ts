@@ -125,7 +125,8 @@ export class Admission {
     this.#budget = options.budget;
     const { keys, keyKind, salt } = options.state;
     this.#keys = new ProjectedKeys({ keys, kind: keyKind, salt, clock: options.clock });
-    const growing = options.state.open.find((segment) => segment.state === 'growing');
+    // The newest: rows of one that is older would stand behind those of one that is newer.
+    const growing = options.state.open.findLast((segment) => segment.state === 'growing');
     this.#segmentId = growing?.segmentId ?? 0;
     this.#segmentBytes = growing?.rows.rowBytes ?? 0;
   }

@@ -53,3 +53,17 @@ test('a seal of a segment that is not open changes nothing', () => {
   expect(apply(state, record(2, { kind: 'seal', segmentId: 1 })).sealed).toBe(false);
   expect(state.open[0]?.state).toBe('growing');
 });
+
+test('a new schema seals what grows, also for a shard that was opened with it', () => {
+  const opened = { ...schema, version: 2 };
+  const options = { shard: 0, kernels: loadKernels('auto'), salt: 7 };
+  const state = new ShardState({ ...options, schema: opened });
+  apply(state, record(1, { kind: 'upsert', segmentId: 2 }, [1n]));
+  const body = [new TextEncoder().encode(JSON.stringify(opened))];
+  expect(apply(state, { ...record(2, { kind: 'alter', segmentId: 0 }), body }).sealed).toBe(true);
+  apply(state, record(3, { kind: 'upsert', segmentId: 3 }, [1n]));
+  expect(state.open.map(({ segmentId, state: phase }) => [segmentId, phase])).toEqual([
+    [2, 'sealed'],
+    [3, 'growing'],
+  ]);
+});

@@ -55,8 +55,8 @@ function applyKind(state: ShardState, record: LogRecord): Applied {
       return { count: 0, sealed: seal(state, record.header.segmentId) };
     case 'alter': {
       const schema = JSON.parse(decoder.decode(record.body[0])) as CollectionSchema;
-      if (schema.version <= state.schema.version) return { count: 0, sealed: false };
-      state.schema = schema;
+      // An opening begins with the schema of the catalog: what it seals is sealed all the same.
+      if (schema.version > state.schema.version) state.schema = schema;
       return { count: 0, sealed: sealGrowing(state) };
     }
     case 'create':
