@@ -4,7 +4,7 @@ import type { Piscina } from 'piscina';
 import type { ThreadAnswer } from './piscina-thread.ts';
 import { POOL_THREAD, THREAD_EXEC_ARGV } from '../threads.ts';
 import { TaskQueue } from './task-queue.ts';
-import { ThreadPort } from './thread-port.ts';
+import type { ThreadPort } from './thread-port.ts';
 
 /** How many threads, and how many tasks may wait for them. */
 export interface PoolOptions {
@@ -55,14 +55,18 @@ function manyThreads(threads: number, idleMs: number): Threads {
   };
 }
 
+async function openPort(): Promise<ThreadPort> {
+  const { ThreadPort: Port } = await import('./thread-port.ts');
+  return Port.open(await startPiscina(1, Number.POSITIVE_INFINITY));
+}
+
 /** One thread that stays, with a port of its own: for short tasks. */
 function oneThread(): Threads {
   let open: ThreadPort | undefined;
   return {
     run: (task) => {
       if (open?.isOver === false) return open.run(task);
-      const opened = startPiscina(1, Number.POSITIVE_INFINITY).then(ThreadPort.open);
-      return opened.then((port) => {
+      return openPort().then((port) => {
         open = port;
         return port.run(task);
       }, threadError);
