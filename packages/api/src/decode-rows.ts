@@ -222,5 +222,7 @@ export function decodeKeys(
 ): unknown[] {
   const valueAt = scalarReader(column, field, json);
   const rows = 'offsets' in column ? column.offsets.length - 1 : column.values.length;
-  return Array.from({ length: rows }, (_, row) => valueAt(row));
+  const keys: unknown[] = [];
+  for (let row = 0; row < rows; row++) keys.push(valueAt(row));
+  return keys;
 }
