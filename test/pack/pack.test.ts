@@ -114,6 +114,15 @@ describe('what is installed', () => {
     }
   });
 
+  test('reads two files until its first hit, and loads nothing of Node that takes long', async () => {
+    const { stdout } = await runFile('first.mjs', FIRST);
+    expect(JSON.parse(stdout)).toEqual([]);
+    const index = readFileSync(join(installed(), 'dist/index.js'), 'utf8');
+    expect([...index.matchAll(/from '([^']+)'/g)].map(([, from]) => from)).toEqual(['./core.js']);
+    const core = readFileSync(join(installed(), 'dist/core.js'), 'utf8');
+    expect([...core.matchAll(/from"(\.[^"]+)"/g)]).toEqual([]);
+  });
+
   test('finds its threads: flush, merge, index and sealed search', async () => {
     const { stdout } = await runFile('threads.mjs', THREADS);
     expect(stdout.trim()).toBe('17 true');
@@ -161,6 +170,23 @@ for (let tries = 0; details.indexedRows === 0 && tries < 300; tries++) {
 }
 const [[first]] = await rows.search({ ids: [17], limit: 1 });
 console.log(first.id, details.indexedRows > 0);
+await db.close();
+`;
+
+/** Prints which slow modules of Node the first hit has loaded. */
+const FIRST = `
+const before = new Set(process.moduleLoadList);
+const { elanus, t } = await import('elanus');
+const db = await elanus(':memory:');
+const rows = await db.collection('rows', {
+  id: t.int64({ primary: true }),
+  v: t.vector(2, { metric: 'l2' }),
+});
+await rows.insert([{ id: 1n, v: [1, 2] }]);
+await rows.search({ vector: [1, 2], limit: 1 });
+const slow = ['stream', 'fs/promises', 'worker_threads', 'crypto', 'zlib', 'http', 'readline'];
+const loaded = process.moduleLoadList.filter((name) => !before.has(name));
+console.log(JSON.stringify(slow.filter((name) => loaded.includes('NativeModule ' + name))));
 await db.close();
 `;
 
