@@ -68,11 +68,11 @@ async function killOnce(input: {
     } else if (line.startsWith('begin ')) {
       const operation = JSON.parse(line.slice(6)) as Operation;
       inFlight.set(operation.lane, operation);
-    } else if (line.startsWith('done ')) {
-      const [, lane] = line.split(' ').map(Number);
-      const operation = inFlight.get(lane ?? 0);
-      inFlight.delete(lane ?? 0);
-      if (operation !== undefined) done.push(operation);
+    } else {
+      const [how, lane] = line.split(' ');
+      const operation = inFlight.get(Number(lane));
+      inFlight.delete(Number(lane));
+      if (operation !== undefined && how === 'done') done.push(operation);
     }
   });
   const closed = new Promise<void>((resolve) => lines.on('close', resolve));
