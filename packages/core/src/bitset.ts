@@ -52,10 +52,12 @@ export function clearBit(set: Bitset, index: number): void {
 /** Number of set bits. */
 export function countBits(set: Bitset): number {
   let count = 0;
-  for (let word of set) {
+  // By number: stepping through by an iterator takes several times as long.
+  for (let i = 0; i < set.length; i++) {
+    let word = set[i] ?? 0;
     word -= (word >>> 1) & 0x55555555;
     word = (word & 0x33333333) + ((word >>> 2) & 0x33333333);
-    count += (((word + (word >>> 4)) & 0x0f0f0f0f) * 0x01010101) >>> 24;
+    count += Math.imul((word + (word >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
   }
   return count;
 }

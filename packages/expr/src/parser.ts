@@ -66,7 +66,7 @@ export function parseFilter(
   options: ParseOptions = {},
 ): Expr {
   const bytesMax = options.textBytesMax ?? LIMITS.filterBytesMax;
-  if (text.length > bytesMax || new TextEncoder().encode(text).length > bytesMax) {
+  if (isLonger(text, bytesMax)) {
     throw filterInvalid(`the text is longer than ${bytesMax} bytes`, {
       hint: 'Bind long lists as parameters.',
     });
@@ -79,6 +79,12 @@ export function parseFilter(
   const rest = peek(parser);
   if (rest.kind !== 'end') throw unexpected(rest, 'an operator or the end');
   return expr;
+}
+
+/** Whether a text takes more bytes of UTF-8; short ones are not encoded to know. */
+function isLonger(text: string, bytesMax: number): boolean {
+  if (text.length * 3 <= bytesMax) return false;
+  return text.length > bytesMax || new TextEncoder().encode(text).length > bytesMax;
 }
 
 function peek(parser: Parser): Token {
