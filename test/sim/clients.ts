@@ -187,7 +187,9 @@ export class Client {
 
   /** A strong read of some keys. */
   async get(life: OpenLife, ids: readonly number[]): Promise<void> {
-    await this.#reading('get', ids, (select) => life.rows.get([...ids], { ...STRONG, select }));
+    await this.#reading({ how: 'get', ids }, (select) =>
+      life.rows.get([...ids], { ...STRONG, select }),
+    );
   }
 
   async #getAt(life: OpenLife): Promise<void> {
@@ -199,23 +201,23 @@ export class Client {
     const { sightings } = this.#context;
     try {
       const consistency = { at };
-      const read = await this.#reading(
-        'get',
-        ids,
-        (select) => {
-          return life.rows.get([...ids], { consistency, select });
-        },
-        at,
-      );
-      if (read !== undefined && ms < life.startedMs) sightings.see('past read over a restart');
-      for (const tag of read?.found.values() ?? []) {
-        const write = tag === undefined ? undefined : this.#context.history.of(tag);
-        if ((write?.endedMs ?? Infinity) < ms - 5_000)
-          sightings.see('past read of what is no more');
-      }
+      const read = await this.#reading({ how: 'get', ids, at }, (select) => {
+        return life.rows.get([...ids], { consistency, select });
+      });
+      if (read === undefined) return;
+      if (ms < life.startedMs) sightings.see('past read over a restart');
+      if (this.#isOver(read, at)) sightings.see('past read of what is no more');
     } catch (error) {
       if (isElanusError(error, 'timestamp_out_of_range')) sightings.see('past read refused');
     }
+  }
+
+  /** Whether something that a read of an instant found had been written over when it began. */
+  #isOver({ found, invokedMs }: Read, at: bigint): boolean {
+    return this.#context.history.writes.some(({ ids, timestamp = 0n, endedMs = Infinity }) => {
+      if (timestamp <= at || endedMs >= invokedMs) return false;
+      return ids.some((id) => found.get(id) !== undefined);
+    });
   }
 
   #everyKey(): number[] {
@@ -224,7 +226,7 @@ export class Client {
 
   async #scan(life: OpenLife): Promise<void> {
     const pageRows = 5 + this.#rng.below(40);
-    await this.#reading('scan', this.#everyKey(), async (select) => {
+    await this.#reading({ how: 'scan', ids: this.#everyKey() }, async (select) => {
       const rows: SimRow[] = [];
       let pages = 0;
       for await (const page of life.rows.scan({ ...STRONG, select, pageRows })) {
@@ -239,7 +241,7 @@ export class Client {
   async #search(life: OpenLife): Promise<void> {
     const vector = [this.#rng.below(100), this.#rng.below(100), this.#rng.below(7), 1];
     const limit = 1_000;
-    await this.#reading('search', this.#everyKey(), async (select) => {
+    await this.#reading({ how: 'search', ids: this.#everyKey() }, async (select) => {
       const hits = await life.rows.search({ ...STRONG, select, vector, limit });
       const rows = hits as unknown as (SimRow & { readonly score: number })[];
       let last = 0;
@@ -274,10 +276,8 @@ export class Client {
 
   /** Reads, checks each row by itself, and notes which write each key shows. */
   async #reading(
-    how: Read['how'],
-    ids: readonly number[],
+    { how, ids, at }: Pick<Read, 'how'> & Partial<Pick<Read, 'at'>> & { ids: readonly number[] },
     send: (select: never[]) => Promise<readonly unknown[]>,
-    at?: bigint,
   ): Promise<Read | undefined> {
     const { loop, history, extras } = this.#context;
     const invokedMs = loop.nowMs;

@@ -3,7 +3,6 @@
  * fails, the disk refuses, metadata, log and objects do not answer, and schemas change; then all is
  * healed, and what is found is held against the history.
  */
-import { isElanusError } from '../../packages/core/src/index.ts';
 import { flushShard, invoke } from '../../packages/protocol/src/index.ts';
 import { EventLoop, SeededRng, SimMachine } from '../../packages/testkit/src/index.ts';
 import type { LoopEnd, PortCall } from '../../packages/testkit/src/index.ts';
@@ -54,7 +53,9 @@ class Run {
     this.#loop = new EventLoop(new SeededRng(seed, 2));
     const { faults, logFileBytes } = plan;
     const hooks = {
-      strike: (call: PortCall): undefined => void this.#sightings.asked(call),
+      strike: (call: PortCall): undefined => {
+        this.#sightings.asked(call);
+      },
       answered: (call: PortCall, outcome: string) => this.#sightings.answered(call, outcome),
     };
     this.#machine = new SimMachine({ loop: this.#loop, seed, faults, hooks, logFileBytes });

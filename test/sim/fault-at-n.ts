@@ -60,7 +60,7 @@ const SEED = 1;
 const SHARDS = 1;
 /** Each step succeeds within so much virtual time, */
 const STEP_MS = 60_000;
-/** ... and whoever runs a database starts it again when its log has answered nothing for so long. */
+/** ... and whoever runs a database starts it again when its log has failed for so long. */
 const RESTART_MS = 15_000;
 /** A log that failed to sync believes nothing more until it is opened again. */
 const LOG_DOWN: ReadonlySet<string> = new Set(['unavailable', 'write_unknown']);
@@ -108,7 +108,7 @@ const removeFrom = (first: number): Step => ({
   name: `delete from ${first} on`,
   run: async ({ rows, model }) => {
     await rows.delete({ filter: { id: { gte: first } } }, { consistency: 'strong' });
-    for (const id of [...model.keys()]) if (id >= first) model.delete(id);
+    for (const id of model.keys()) if (id >= first) model.delete(id);
   },
 });
 

@@ -5,7 +5,9 @@ export type Outcome = 'pending' | 'ok' | 'fail' | 'unknown';
 
 /** A write. It stands for all its keys at once. */
 export interface Write {
-  /** `deleteWhere` removes what it finds, one by one; `drop` removes every key, made again after. */
+  /**
+   * `deleteWhere` removes what it finds, one by one; `drop` removes every key, made again after.
+   */
   readonly kind: 'upsert' | 'insert' | 'delete' | 'deleteWhere' | 'drop';
   /** Unique: rows carry it, so that a reader can tell whose they are. */
   readonly tag: number;

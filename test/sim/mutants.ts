@@ -44,8 +44,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   m10: {
     what: 'deletes of merged segments are not in order',
     file: 'packages/streaming-node/src/shard/adopt.ts',
-    from: 'all.sort((a, b) => (a.timestamp < b.timestamp ? -1 : a.timestamp > b.timestamp ? 1 : 0));',
-    to: 'all.sort((a, b) => (a.timestamp < b.timestamp ? 1 : a.timestamp > b.timestamp ? -1 : 0));',
+    from: 'a.timestamp < b.timestamp ? -1 : a.timestamp > b.timestamp ? 1 : 0',
+    to: 'a.timestamp < b.timestamp ? 1 : -1',
   },
   m11: {
     what: 'the checkpoint jumps over rows that are not flushed',
@@ -128,8 +128,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   m34: {
     what: 'a collection that could not be opened stays so (fault-at-n sees it)',
     file: 'packages/coordinator/src/catalog.ts',
-    from: 'this.#unopened.add(id);\n    return { schema: await this.#opened(schema), created: true };',
-    to: 'this.#unopened.add(id);\n    await this.#opened(schema).finally(() => this.#unopened.delete(id));\n    return { schema, created: true };',
+    from: 'if (!this.#unopened.has(schema.collectionId)) return schema;\n',
+    to: 'if (!this.#unopened.delete(schema.collectionId)) return schema;\n',
   },
 };
 

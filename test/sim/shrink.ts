@@ -1,4 +1,4 @@
-/** Makes the plan of a seed smaller while what is wrong stays wrong: fewer clients, faults, acts. */
+/** A smaller plan of a seed, as bad as the whole one: fewer clients, faults, acts. */
 import { runSeed } from './embedded-run.ts';
 import { smallerPlans, type Plan } from './plan.ts';
 import { violating } from './real-time.ts';
@@ -13,7 +13,7 @@ export interface Shrunk {
 /** Seeds run while shrinking, at most. */
 const TRIES_MAX = 80;
 
-/** Removes what is not needed for a violation of `invariant`; cuts that failed are tried once more. */
+/** Removes what is not needed for a violation of `invariant`, until nothing more can go. */
 export async function shrink(seed: number, plan: Plan, invariant: string): Promise<Shrunk> {
   const without: string[] = [];
   let smallest = plan;
