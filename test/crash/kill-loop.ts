@@ -1,7 +1,8 @@
 /**
- * kill -9 in the middle of writes, deletes and flushes; reopen; compare with what was acknowledged.
- * Every acknowledged write is there, nothing else is, and a write in flight is there whole or not
- * at all. As a command: `node --conditions=elanus:source test/crash/kill-loop.ts [kills] [seed]`.
+ * kill -9 in the middle of writes, deletes, flushes and changes of the schema; reopen; compare with
+ * what was acknowledged. Every acknowledged write is there, nothing else is, and a write in flight
+ * is there whole or not at all. As a command: `node --conditions=elanus:source
+ * test/crash/kill-loop.ts [kills] [seed]`.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -33,6 +34,8 @@ function applyTo(state: State, operation: Operation): void {
 interface Attempt {
   readonly done: readonly Operation[];
   readonly inFlight: readonly Operation[];
+  /** What its one field more may be called: by the last change, or by one under way. */
+  readonly extra: ReadonlySet<string>;
 }
 
 /** Runs the writer until it is killed; returns what it acknowledged and what was under way. */
@@ -41,6 +44,8 @@ async function killOnce(input: {
   readonly seed: number;
   readonly first: number;
   readonly afterMs: number;
+  /** What the field more was called before. */
+  readonly extra: string;
   readonly durability: 'power' | 'process';
   readonly env: NodeJS.ProcessEnv | undefined;
   readonly midway: (() => void) | undefined;
@@ -58,6 +63,7 @@ async function killOnce(input: {
   });
   const done: Operation[] = [];
   const inFlight = new Map<number, Operation>();
+  const extra = new Set([input.extra]);
   let opened = false;
   const lines = createInterface({ input: child.stdout });
   lines.on('line', (line) => {
@@ -68,6 +74,11 @@ async function killOnce(input: {
     } else if (line.startsWith('begin ')) {
       const operation = JSON.parse(line.slice(6)) as Operation;
       inFlight.set(operation.lane, operation);
+    } else if (line.startsWith('alter ')) {
+      extra.add(line.slice(6));
+    } else if (line.startsWith('altered ')) {
+      extra.clear();
+      extra.add(line.slice(8));
     } else {
       const [how, lane] = line.split(' ');
       const operation = inFlight.get(Number(lane));
@@ -79,14 +90,18 @@ async function killOnce(input: {
   const signal = await new Promise((resolve) => child.on('exit', (_, name) => resolve(name)));
   await closed;
   if (!opened || signal !== 'SIGKILL') throw new Error(`the writer ended by itself: ${complaint}`);
-  return { done, inFlight: [...inFlight.values()] };
+  return { done, inFlight: [...inFlight.values()], extra };
 }
 
-async function readAll(folder: string): Promise<State> {
+/** What a folder holds: its rows, and the field that it was given besides. */
+async function readAll(folder: string): Promise<{ readonly found: State; readonly extra: string }> {
   const db = await elanus(folder);
   const state: State = new Map();
+  let extra = '';
   try {
     const rows = await db.collection('rows');
+    const names = (await db.describe('rows')).schema.fields.map(({ name }) => name);
+    extra = names.filter((name) => name.startsWith('extra')).join();
     for await (const page of rows.scan({ select: ['value', 'vec', 'text'] } as never)) {
       for (const row of page as unknown as {
         id: bigint;
@@ -105,7 +120,7 @@ async function readAll(folder: string): Promise<State> {
   } finally {
     await db.close();
   }
-  return state;
+  return { found: state, extra };
 }
 
 /** What is killed, and what befalls its disk. */
@@ -131,6 +146,7 @@ export async function killLoop(
   const { durability = 'power', afterKill, env, midway } = options;
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'elanus-kill-'));
   let state: State = new Map();
+  let fieldBefore = '';
   let acknowledged = 0;
   let lost = 0;
   let ghosts = 0;
@@ -140,7 +156,7 @@ export async function killLoop(
       const { number: dice } = randomOperation({ seed, lane: 9, number: kill });
       const afterMs = 5 + ((dice * 7919 + seed * 31) % 97) * 4;
       const first = kill * 100_000;
-      const { done, inFlight } = await killOnce({
+      const { done, inFlight, extra } = await killOnce({
         folder,
         seed,
         first,
@@ -148,11 +164,14 @@ export async function killLoop(
         durability,
         env,
         midway,
+        extra: fieldBefore,
       });
       afterKill?.();
       for (const operation of done) applyTo(state, operation);
       acknowledged += done.length;
-      const found = await readAll(folder);
+      const { found, extra: field } = await readAll(folder);
+      if (!extra.has(field)) lost++;
+      fieldBefore = field;
       for (const operation of inFlight) {
         const after = new Map(state);
         applyTo(after, operation);

@@ -24,7 +24,10 @@ const say = (line: string): void => {
 
 const world = await localWorld(folder, { durability });
 const database = await startEmbedded({ world, durability, kernels: 'auto' });
-const rows = await connect(database).collection(Rows);
+const db = connect(database);
+const isThere = (await db.collections()).some(({ schema }) => schema.name === 'rows');
+// Once altered it is no longer what is written above, but for the fields that are written.
+const rows = isThere ? await db.collection('rows') : await db.collection(Rows);
 say('open');
 
 /** Carries out one operation; resolves when it is acknowledged. */
@@ -36,7 +39,7 @@ async function run(operation: Operation): Promise<void> {
     vec: new Float32Array(32).fill(operation.number % 97),
   });
   if (operation.kind === 'delete') await rows.delete({ ids: [...operation.ids] });
-  else await rows.upsert(operation.ids.map(make));
+  else await rows.upsert(operation.ids.map(make) as never);
 }
 
 /** A clock that jumped forward made its key old: refused, for it may have had its effect before. */
@@ -56,6 +59,20 @@ async function writer(lane: number): Promise<void> {
   }
 }
 
+/** The field that the collection has besides; each change puts another in its place. */
+async function alterer(): Promise<void> {
+  const { schema } = await db.describe('rows');
+  let before = schema.fields.map(({ name }) => name).filter((name) => name.startsWith('extra'));
+  for (let number = Number(firstText); ; number++) {
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const name = `extra${number}`;
+    say(`alter ${name}`);
+    await db.alter('rows', { drop: before, add: { [name]: t.int32({ nullable: true }) } });
+    say(`altered ${name}`);
+    before = [name];
+  }
+}
+
 async function flusher(): Promise<void> {
   for (;;) {
     await new Promise((resolve) => setTimeout(resolve, 25));
@@ -63,4 +80,4 @@ async function flusher(): Promise<void> {
   }
 }
 
-await Promise.all([writer(0), writer(1), flusher()]);
+await Promise.all([writer(0), writer(1), flusher(), alterer()]);
