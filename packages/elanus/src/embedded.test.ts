@@ -314,7 +314,7 @@ test('many rows that nobody adds to get an index soon, few are left to grow', as
   expect(segments).toMatchObject([{ state: 'growing', rows: 2 }]);
 });
 
-test('a flush that was committed and not loaded is only loaded when it is tried again', async () => {
+test('a flush that was committed and not loaded is only loaded when tried again', async () => {
   const docs = await db.collection('docs', fields);
   await docs.insert([row(1), row(2)]);
   const failure = new ElanusError('io_error', { path: 'objects', why: 'once' });
