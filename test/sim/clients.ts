@@ -120,13 +120,17 @@ export class Client {
       write.timestamp = timestamp;
       this.#remember(timestamp);
       if (isRetry) {
-        const before = this.#instants.some(({ at, ms }) => ms < sentMs && at > timestamp);
-        const how = before || write.seenMs < sentMs ? 'answered' : 'executed';
+        const later = this.#context.history.writes.some((other) => {
+          return (other.endedMs ?? sentMs) < sentMs && (other.timestamp ?? 0n) > timestamp;
+        });
+        const how = later || write.seenMs < sentMs ? 'answered' : 'executed';
         sightings.see(`retry ${how} by a later process`);
       }
     } catch (error) {
       loop.note(`write ${write.tag}: ${nameOf(error)}`);
-      if (isElanusError(error, 'idempotency_mismatch')) {
+      // Over a change of the schema the same rows are other bytes, and are refused.
+      const changed = this.#context.extras().some(({ endedMs }) => endedMs >= write.invokedMs);
+      if (isElanusError(error, 'idempotency_mismatch') && !changed) {
         say({ invariant: 'W5 retry', what: `write ${write.tag} sent again: ${error.message}` });
       }
       if (isElanusError(error, 'idempotency_expired')) sightings.see('retry refused as too old');

@@ -50,7 +50,11 @@ export function planOf(seed: number): Plan {
       objects: some(0.3, 0.1),
       pool: some(0.2, 0.1),
       clockMs: some(0.5, 3_600_000),
-      pace: { callMs: 0.05 + some(0.5, 5), syncMs: 0.5 + some(0.5, 50) },
+      pace: {
+        callMs: 0.05 + some(0.5, 5),
+        syncMs: 0.5 + some(0.5, 50),
+        metaMs: 1 + some(0.3, 100),
+      },
     },
     clients: 2 + rng.below(6),
     keys: 20 + rng.below(200),
@@ -97,7 +101,8 @@ export function smallerPlans(plan: Plan): readonly { readonly without: string; p
     if (plan.faults[name] > 0) cut(`${name} faults`, { faults: { ...plan.faults, [name]: 0 } });
   }
   const { pace } = NO_FAULTS;
-  if (plan.faults.pace !== pace) cut('slow disks', { faults: { ...plan.faults, pace } });
+  if (plan.faults.pace.callMs !== pace.callMs || plan.faults.pace.metaMs !== pace.metaMs)
+    cut('slow disks', { faults: { ...plan.faults, pace } });
   for (const act of Object.keys(plan.acts) as Act[]) {
     if (plan.acts[act] > 0) cut(`${act} calls`, { acts: { ...plan.acts, [act]: 0 } });
   }

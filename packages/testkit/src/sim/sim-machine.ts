@@ -31,8 +31,8 @@ export interface MachineFaults {
   readonly pool: number;
   /** The calendar is set forward or back when a process starts, by at most so much. */
   readonly clockMs: number;
-  /** Milliseconds of a call and of a sync. */
-  readonly pace: { readonly callMs: number; readonly syncMs: number };
+  /** Milliseconds of a call of the disk, of a sync, and of a call of the metadata. */
+  readonly pace: { readonly callMs: number; readonly syncMs: number; readonly metaMs: number };
 }
 
 /** A machine on which nothing goes wrong. */
@@ -43,7 +43,7 @@ export const NO_FAULTS: MachineFaults = {
   objects: 0,
   pool: 0,
   clockMs: 0,
-  pace: { callMs: 0.05, syncMs: 0.5 },
+  pace: { callMs: 0.05, syncMs: 0.5, metaMs: 1 },
 };
 
 const MEMORY_BYTES = 2 ** 30;
@@ -134,7 +134,7 @@ export class SimMachine {
       }),
       tap,
     );
-    const meta = simMeta(memoryMetaStore({ clock, data: this.#meta }), tap);
+    const meta = simMeta(memoryMetaStore({ clock, data: this.#meta }), tap, pace.metaMs);
     await fs.syncFolder('');
     const pool = (): Pool => simPool(inlinePool({ clock }), tap);
     const close = async (): Promise<void> => {

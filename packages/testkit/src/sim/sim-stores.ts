@@ -45,13 +45,13 @@ export function simObjects(store: ObjectStore, tap: PortTap): ObjectStore {
   };
 }
 
-/** Metadata whose calls take time and die with their process. */
-export function simMeta(store: MetaStore, tap: PortTap): MetaStore {
+/** Metadata whose calls take about `callMs` and die with their process. */
+export function simMeta(store: MetaStore, tap: PortTap, callMs: number): MetaStore {
   const { process } = tap;
   const timed = async <T>(what: string, work: () => Promise<T>): Promise<T> => {
-    await process.pause(process.rng.share(), `meta ${what}`);
+    await process.pause(process.rng.share() * callMs, `meta ${what}`);
     const value = await work();
-    await process.pause(process.rng.share(), `meta ${what} done`);
+    await process.pause(process.rng.share() * callMs, `meta ${what} done`);
     return process.alive ? value : never();
   };
   const run = <T>(call: string, at: string, work: () => Promise<T>): Promise<T> =>
