@@ -43,7 +43,7 @@ export async function checkMetadata(
     return await findings.try({ part: 'metadata', what: META, cure: CURE }, async () => {
       checkPages(join(copy, META));
       const path = join(copy, META);
-      const how = { clock: systemClock, durability: 'process', expected: true } as const;
+      const how = { clock: systemClock, durability: 'power', expected: true } as const;
       const meta = await localMetaStore({ path, ...how });
       try {
         return await readCatalog(meta, findings);

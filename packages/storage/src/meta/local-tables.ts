@@ -2,6 +2,7 @@ import type { WireError } from '@elanus/core';
 import type { DatabaseSync } from 'node:sqlite';
 import { rowSum, wholeSum, type SummedRow } from './row-sum.ts';
 import { openDatabase } from './sqlite.ts';
+import { walDamage } from './wal-check.ts';
 
 /** Version of the tables that this code writes; it opens no newer one. */
 export const META_FORMAT = 2;
@@ -52,6 +53,8 @@ export function corrupt(path: string, why: string): Error {
 /** Opens a database file with the tables of this version, made or brought up to date. */
 export function openTables(options: EngineOptions): DatabaseSync {
   const { path, durability, expected = false } = options;
+  const damage = durability === 'power' ? walDamage(`${path}-wal`) : undefined;
+  if (damage !== undefined) throw corrupt(path, damage);
   const db = openDatabase(path);
   try {
     const version = versionOf(db, path);
