@@ -133,9 +133,17 @@ export class Client {
       if (isElanusError(error, 'idempotency_mismatch') && !changed) {
         say({ invariant: 'W5 retry', what: `write ${write.tag} sent again: ${error.message}` });
       }
+      if (isElanusError(error, 'key_exists') && this.#isOwn(write, sentMs)) {
+        say({ invariant: 'W5 retry', what: `write ${write.tag} met its own rows: ${key}` });
+      }
       if (isElanusError(error, 'idempotency_expired')) sightings.see('retry refused as too old');
       this.#failed(write, error, sentMs > write.invokedMs);
     }
+  }
+
+  /** Whether a write had happened when it was sent again: then its own rows are no reason. */
+  #isOwn(write: Write, sentMs: number): boolean {
+    return this.#context.plan.shards === 1 && write.seenMs < sentMs;
   }
 
   #call(life: OpenLife, write: Write, key: string): Promise<{ readonly timestamp: bigint }> {

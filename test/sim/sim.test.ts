@@ -97,11 +97,11 @@ test('the n-th call of every port fails, and nothing is lost', TEST, async () =>
 });
 
 test.each([
-  ['m00', 1, 5],
+  ['m00', 2, 5],
   ['m07', 1, 20],
   ['m13', 1, 20],
   ['m24', 1, 20],
-  ['m26', 1, 20],
+  ['m26', 2, 20],
 ])('mutant %s is killed from seed %i on within %i', TEST, async (mutant, first, seeds) => {
   const flags = ['--seed', String(first), '--seeds', String(seeds), '--mutant', mutant];
   const { code, out } = await sim(...flags);
