@@ -114,7 +114,7 @@ describe('what is installed', () => {
     }
   });
 
-  test('reads two files until its first hit, and loads nothing of Node that takes long', async () => {
+  test('reads two files until its first hit, and nothing of Node that takes long', async () => {
     const { stdout } = await runFile('first.mjs', FIRST);
     expect(JSON.parse(stdout)).toEqual([]);
     const index = readFileSync(join(installed(), 'dist/index.js'), 'utf8');
