@@ -14,7 +14,10 @@ const tool = (...path) => join(root, 'node_modules', ...path);
 const LONG = [
   'packages/elanus/**',
   'packages/index/src/crew.test.ts',
+  'packages/index/src/elements.test.ts',
   'packages/index/src/hnsw.test.ts',
+  'packages/index/src/ivf.test.ts',
+  'packages/index/src/stop-threads.test.ts',
   'packages/kernels/src/contraction.test.ts',
   'packages/storage/src/log/local.test.ts',
   'packages/storage/src/log/local-kill.test.ts',

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 
 import { bytesOf, createTopK, elementsOf, floatsOf, loadKernels, sortTopK } from '@elanus/kernels';
-import { buildSteps, openHandle, openIndex } from '../src/index.ts';
+import { buildSteps, loadIndexKinds, openIndex } from '../src/index.ts';
 
 const ROWS = 6000;
 const DIM = 64;
@@ -20,8 +20,9 @@ const GROWTH_MAX = 96 * 1024 * 1024;
 const THREAD = `
 import { parentPort, workerData } from 'node:worker_threads';
 import { createTopK, loadKernels } from ${JSON.stringify(import.meta.resolve('@elanus/kernels'))};
-import { openHandle } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)};
+import { loadIndexKinds } from ${JSON.stringify(new URL('../src/index.ts', import.meta.url).href)};
 const kernels = loadKernels();
+const { openHandle } = await loadIndexKinds();
 const indexes = workerData.map(({ handle, queries }) => [openHandle(kernels, handle), queries]);
 parentPort.postMessage('searching');
 for (;;) for (const [index, queries] of indexes) index.search({ queries, top: createTopK(8, 10) });
@@ -64,6 +65,8 @@ function answers(kernels, made) {
     return [...top.rows, ...top.scores].join();
   });
 }
+
+const { openHandle } = await loadIndexKinds();
 
 const threads = () =>
   process.platform === 'linux' ? readdirSync('/proc/self/task').length : undefined;

@@ -2,10 +2,11 @@ import { assert } from '@elanus/core';
 import type { Kernels } from '@elanus/kernels';
 
 import type { IndexHandle } from './handle.ts';
+import type * as Kinds from './open.ts';
 import type { VectorIndex } from './vector-index.ts';
 
 /** What knows the kinds of index files. */
-export type IndexKinds = typeof import('./open.ts');
+export type IndexKinds = typeof Kinds;
 
 let kinds: IndexKinds | undefined;
 

@@ -1,4 +1,5 @@
 import type { RowMemory } from './memory.ts';
+import { readWasm } from './wasm-file.ts';
 
 /**
  * One WebAssembly memory, as one thread sees it. Rows lie behind a header of scratch slots:
@@ -120,18 +121,9 @@ export function createWasmMemory(bytes: number): { readonly buffer: SharedArrayB
   return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
 }
 
-/**
- * The module is a file, from `src`, `dist` and a bundle at the same place: as text within the code
- * it would be read by every program, twice by those that use it, and that takes 8 ms.
- */
-function readModule(): Uint8Array {
-  const { readFileSync } = process.getBuiltinModule('node:fs');
-  return readFileSync(new URL('../wasm/kernels.wasm', import.meta.url));
-}
-
 /** Gives the instance of a memory: made once per thread and memory (about 5 us), kept weakly. */
 export function createInstances(): (memory: object) => WasmInstance {
-  const module = new WebAssembly.Module(readModule());
+  const module = new WebAssembly.Module(readWasm());
   const known = new WeakMap<object, WasmInstance>();
   return (memory) => {
     const found = known.get(memory);
