@@ -7,6 +7,8 @@ export interface BuildPlan {
   readonly inputs: readonly SegmentRecord[];
   /** Rows move to a new segment; else one segment gets indexes and keeps its rows. */
   readonly moves: boolean;
+  /** Worth it only while nobody writes: it makes searches faster, and nothing waits for it. */
+  readonly idle: boolean;
 }
 
 /** Merges of segments below this never wait: they keep segments few while rows come in. */
@@ -33,8 +35,8 @@ export interface PlanOptions {
  * The next build of a shard, or undefined. Neighbours of one tier are merged first, up to
  * `bytesMax`, because rows stand in timestamp order only within neighbours; then what has no index
  * gets one; then what has one of another choice gets its own; then segments that
- * hold many deleted rows which nobody may read any more are written again without them.
- * `segments` are those of one shard, oldest first.
+ * hold many deleted rows which nobody may read any more are written again without them; at
+ * last, while nobody writes, neighbours become as large as a segment may be. `segments` are those of one shard, oldest first.
  */
 export function planBuild(
   segments: readonly SegmentRecord[],
@@ -42,14 +44,39 @@ export function planBuild(
 ): BuildPlan | undefined {
   for (const below of TIERS) {
     const inputs = planMerge(segments, { below, bytesMax });
-    if (inputs !== undefined) return { inputs, moves: true };
+    if (inputs !== undefined) return { inputs, moves: true, idle: false };
   }
   const large = segments.filter(({ rowCount }) => rowCount >= LIMITS.indexRowsMin);
   const next =
     large.find(({ indexed }) => !indexed) ?? large.find((one) => !isOfChoice(one, choices));
-  if (next !== undefined) return { inputs: [next], moves: false };
+  if (next !== undefined) return { inputs: [next], moves: false, idle: false };
   const dead = bytesMax === 0 ? undefined : segments.find((one) => foldable(one) <= horizon);
-  return dead === undefined ? undefined : { inputs: [dead], moves: true };
+  if (dead !== undefined) return { inputs: [dead], moves: true, idle: false };
+  const inputs = planIdle(segments, bytesMax);
+  return inputs && { inputs, moves: true, idle: true };
+}
+
+/** What neighbours have together, to the largest of them, at least: rows are not moved for little. */
+const IDLE_GROWTH = 1.5;
+
+/**
+ * Neighbours that fit into one segment: a search walks each graph by itself, and one of twice the
+ * rows takes hardly longer.
+ */
+function planIdle(
+  segments: readonly SegmentRecord[],
+  bytesMax: number,
+): readonly SegmentRecord[] | undefined {
+  for (const from of segments.keys()) {
+    let [to, sum, largest] = [from, 0, 0];
+    for (let next = segments[to]; next && sum + next.bytes <= bytesMax; next = segments[to]) {
+      sum += next.bytes;
+      largest = Math.max(largest, next.bytes);
+      to++;
+    }
+    if (to - from > 1 && sum >= largest * IDLE_GROWTH) return segments.slice(from, to);
+  }
+  return undefined;
 }
 
 /** No timestamp comes so late. */

@@ -192,3 +192,24 @@ test('deleted rows are thought of when they have got too old to be read', async 
   expect(built).toEqual([[9]]);
   expect(flushed.map(({ segmentId }) => segmentId)).not.toEqual([9]);
 });
+
+test('neighbours become one segment while nobody writes, and only then', async () => {
+  flushed = [1, 2].map((id) => ({ ...record(id, 64 * MB), indexed: true }));
+  idleMs = 1_000;
+  jobs.kick();
+  for (let ms = 0; ms < 60_000; ms += 4_000) await pass(4_000);
+  expect(built).toEqual([]);
+  idleMs = 5_000;
+  unflushedSegments = 1;
+  await pass(5_000);
+  expect(built).toEqual([]);
+  unflushedSegments = 0;
+  await pass(5_000);
+  expect(built).toEqual([[1, 2]]);
+  // One that is much larger is not written again for little.
+  flushed = [record(3, 300 * MB), record(4, 100 * MB)].map((one) => ({ ...one, indexed: true }));
+  built = [];
+  jobs.kick();
+  await pass(5_000);
+  expect(built).toEqual([]);
+});

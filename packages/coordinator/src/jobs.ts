@@ -49,6 +49,8 @@ export interface JobsContext {
 const QUIET_MS = 300;
 /** Segments are looked at for rows that can go no more often than this. */
 const FOLD_LOOK_MS = 60_000;
+/** One that has had none for so long is idle: what only makes searches faster is done. */
+const IDLE_MS = 5_000;
 /** A shard that is never quiet gets its indexes after so long all the same. */
 const WAITING_MS_MAX = 10_000;
 /** Bytes of segments without an index from which on builds run beside writes. */
@@ -151,8 +153,12 @@ export class Jobs {
       const plan = planBuild(segments, { bytesMax, choices, horizon: this.#horizon() });
       if (plan === undefined) return this.#lookAtFold(schema, shard, segments);
       const merges = plan.moves;
-      const small = plan.inputs.every(({ bytes }) => bytes < SMALL_SEGMENT_BYTES);
-      if (!(plan.inputs.length > 1 && small) && (await this.#mustWait({ schema, shard, segments })))
+      const { idle } = plan;
+      const small = !idle && plan.inputs.every(({ bytes }) => bytes < SMALL_SEGMENT_BYTES);
+      if (
+        !(plan.inputs.length > 1 && small) &&
+        (await this.#mustWait({ schema, shard, segments, idle }))
+      )
         return;
       try {
         await this.#run(schema, shard, plan);
@@ -191,8 +197,11 @@ export class Jobs {
     readonly schema: CollectionSchema;
     readonly shard: number;
     readonly segments: readonly SegmentRecord[];
+    /** For as long as it takes. */
+    readonly idle: boolean;
   }): Promise<boolean> {
     const { collectionId } = input.schema;
+    const { idle } = input;
     const bare = input.segments.filter(({ indexed }) => !indexed);
     if (bare.reduce((sum, { bytes }) => sum + bytes, 0) >= WAITING_BYTES_MAX) return false;
     const { shards } = (
@@ -201,15 +210,16 @@ export class Jobs {
     const status = shards.find(({ shard }) => shard === input.shard);
     if (status === undefined) return false;
     const { idleMs, unflushedSegments } = status;
-    const leftMs = unflushedSegments > 0 ? QUIET_MS : QUIET_MS - idleMs;
+    const quietMs = idle ? IDLE_MS : QUIET_MS;
+    const leftMs = unflushedSegments > 0 ? quietMs : quietMs - idleMs;
     const shard = `${collectionId} ${input.shard}`;
     const now = this.#context.clock.monoMs();
     const since = this.#waiting.get(shard) ?? now;
-    if (leftMs <= 0 || now - since > WAITING_MS_MAX) {
+    if (leftMs <= 0 || (!idle && now - since > WAITING_MS_MAX)) {
       this.#waiting.delete(shard);
       return false;
     }
-    this.#waiting.set(shard, since);
+    if (!idle) this.#waiting.set(shard, since);
     this.#context.clock.after(leftMs, () => this.kick());
     return true;
   }

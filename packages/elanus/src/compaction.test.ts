@@ -1,6 +1,6 @@
-// Goal: rows that were deleted before anyone may read them any more leave the files, while reads,
-// writes and deletes go on. Method: a database in memory on a clock that the test
-// sets on.
+// Goal: rows that were deleted before anyone may read them any more leave the files, and segments of
+// an idle shard become one, while reads, writes and deletes go on. Method: a database in memory on a
+// calendar that the test sets on.
 import { connect, t, type Collection, type Db } from '@elanus/client';
 import { flushShard, invoke, metaKeys, type SegmentRecord } from '@elanus/protocol';
 import { memoryWorld, type OpenWorld } from '@elanus/runtime';
@@ -98,3 +98,20 @@ test('a segment of which nothing is left goes on as an empty one', async () => {
   expect(await docs.count()).toBe(1);
   expect((await docs.search({ vector: [1, 0], limit: 5 })).map(({ id }) => id)).toEqual([1]);
 });
+
+test('segments of a shard that nobody writes to become one', async () => {
+  await docs.insert(span(0, 3000).map((id) => rowOf(id)));
+  await flush();
+  await docs.insert(span(3000, 6000).map((id) => rowOf(id)));
+  await flush();
+  expect(await segmentRows()).toEqual([3000, 3000]);
+  await vi.waitFor(async () => expect(await segmentRows()).toEqual([6000]), {
+    timeout: 30_000,
+    interval: 100,
+  });
+  expect(await docs.count()).toBe(6000);
+  const hits = await docs.search({ vector: [2999.6, 0], limit: 2 });
+  expect(hits.map(({ id }) => id)).toEqual([3000, 2999]);
+  await docs.delete({ ids: [3000] });
+  expect((await docs.search({ vector: [3000, 0], limit: 1 }))[0]?.id).not.toBe(3000);
+}, 60_000);
