@@ -26,6 +26,7 @@ import {
 import { DeleteLog, keyIn } from '@elanus/segment';
 import type { Bus } from '@elanus/core';
 import type { Distribution } from '../delegator/distribution.ts';
+import { DeleteFold } from './delete-fold.ts';
 import { foldableOf, type Flusher } from './flush.ts';
 import type { FlushedSegment, MovingRows, ShardState } from './state.ts';
 
@@ -121,6 +122,7 @@ export class BuildAdoption {
     try {
       await this.#moveKeys(output, moving);
       const fold = new DeleteFold(moving, inputs);
+      await fold.catchUp(this.#context.clock);
       const persisted = fold.until(state.checkpointTimestamp);
       const record = await this.#withDelta(output, persisted);
       await this.#commit(result, record);
@@ -212,58 +214,4 @@ function readOrigins(bytes: Uint8Array, outputId: number): MovingRows {
     inputs: Float64Array.from(inputs.values as Float64Array),
     rows: Uint32Array.from(rows.values as Int32Array),
   };
-}
-
-/**
- * The inputs' deletes as the output's: rows translated, in timestamp order. The output has the
- * inputs' rows one input behind the other, each in its own order, so a row is found by halving.
- */
-class DeleteFold {
-  readonly #inputs: readonly FlushedSegment[];
-  readonly #rows: Uint32Array;
-  /** Of each input: its rows stand in `[from, to)` of the output. */
-  readonly #spans: readonly { readonly from: number; readonly to: number }[];
-
-  constructor(moving: MovingRows, inputs: readonly FlushedSegment[]) {
-    this.#inputs = inputs;
-    this.#rows = moving.rows;
-    let from = 0;
-    this.#spans = inputs.map(({ segmentId }) => {
-      let to = from;
-      while (moving.inputs[to] === segmentId) to++;
-      const span = { from, to };
-      from = to;
-      return span;
-    });
-    assert(from === moving.rows.length, 'rows stand in the order of the inputs');
-  }
-
-  /** The output's row of an input's; undefined: it was left out. */
-  #outputRow(input: number, row: number): number | undefined {
-    const span = this.#spans[input] ?? { from: 0, to: 0 };
-    let [low, high] = [span.from, span.to];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.#rows[middle] ?? 0) < row) low = middle + 1;
-      else high = middle;
-    }
-    return low < span.to && this.#rows[low] === row ? low : undefined;
-  }
-
-  until(at: bigint): { readonly rows: Uint32Array; readonly timestamps: BigUint64Array } {
-    const all: { row: number; timestamp: bigint }[] = [];
-    for (const [input, { deletes }] of this.#inputs.entries()) {
-      const count = deletes.countAt(at);
-      const { rows, timestamps } = deletes.snapshot();
-      for (let i = 0; i < count; i++) {
-        const row = this.#outputRow(input, rows[i] ?? 0);
-        if (row !== undefined) all.push({ row, timestamp: timestamps[i] ?? 0n });
-      }
-    }
-    all.sort((a, b) => (a.timestamp < b.timestamp ? -1 : a.timestamp > b.timestamp ? 1 : 0));
-    return {
-      rows: Uint32Array.from(all, ({ row }) => row),
-      timestamps: BigUint64Array.from(all, ({ timestamp }) => timestamp),
-    };
-  }
 }
