@@ -75,7 +75,9 @@ async function passed(
 /** How long a database is left alone at most, after its last row is indexed. */
 const SETTLE_MS = 120_000;
 
-/** Waits until segments have become one, as they do while nobody writes: others optimise on call. */
+/**
+ * Waits until segments have become one, as they do while nobody writes: others optimise on call.
+ */
 async function settled(segments: () => Promise<number>): Promise<void> {
   const begun = performance.now();
   while ((await segments()) > 1 && performance.now() - begun < SETTLE_MS) {

@@ -179,9 +179,10 @@ const newer: readonly [string, () => Promise<void> | void, object?][] = [
     'the metadata tables',
     () => {
       const db = new DatabaseSync(join(folder.path, 'meta.db'));
-      db.exec('PRAGMA user_version = 2');
+      db.exec('PRAGMA user_version = 3');
       db.close();
     },
+    { version: 3, supported: 2 },
   ],
   [
     'a log record',
@@ -211,10 +212,11 @@ const newer: readonly [string, () => Promise<void> | void, object?][] = [
     () => {
       patchFile(fileNamed('manifest'), (bytes) => {
         const footer = bytes.subarray(bytes.length - 32);
-        footer.writeUInt32LE(2, 8);
+        footer.writeUInt32LE(3, 8);
         footer.writeUInt32LE(crc32(footer.subarray(0, 28)), 28);
       });
     },
+    { version: 3, supported: 2 },
   ],
   [
     'a segment manifest',

@@ -36,7 +36,8 @@ export interface PlanOptions {
  * `bytesMax`, because rows stand in timestamp order only within neighbours; then what has no index
  * gets one; then what has one of another choice gets its own; then segments that
  * hold many deleted rows which nobody may read any more are written again without them; at
- * last, while nobody writes, neighbours become as large as a segment may be. `segments` are those of one shard, oldest first.
+ * last, while nobody writes, neighbours become as large as a segment may be. `segments` are those
+ * of one shard, oldest first.
  */
 export function planBuild(
   segments: readonly SegmentRecord[],
@@ -56,7 +57,9 @@ export function planBuild(
   return inputs && { inputs, moves: true, idle: true };
 }
 
-/** What neighbours have together, to the largest of them, at least: rows are not moved for little. */
+/**
+ * What neighbours have together, to the largest of them, at least: rows are not moved for little.
+ */
 const IDLE_GROWTH = 1.5;
 
 /**

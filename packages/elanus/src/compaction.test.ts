@@ -1,6 +1,6 @@
-// Goal: rows that were deleted before anyone may read them any more leave the files, and segments of
-// an idle shard become one, while reads, writes and deletes go on. Method: a database in memory on a
-// calendar that the test sets on.
+// Goal: rows that were deleted before anyone may read them any more leave the files, and segments
+// of an idle shard become one, while reads, writes and deletes go on. Method: a database in memory
+// on a calendar that the test sets on.
 import { connect, t, type Collection, type Db } from '@elanus/client';
 import { flushShard, invoke, metaKeys, type SegmentRecord } from '@elanus/protocol';
 import { memoryWorld, type OpenWorld } from '@elanus/runtime';

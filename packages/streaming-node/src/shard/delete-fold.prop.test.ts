@@ -10,7 +10,10 @@ import type { FlushedSegment } from './state.ts';
 
 const ROWS = 3_000;
 
-/** Of each input: share of the rows that are kept; and deletes: input, row, before the fold or in it. */
+/**
+ * Of each input: share of the rows that are kept; and deletes: input, row, before the fold or in
+ * it.
+ */
 const lives = fc.record({
   keep: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 4 }),
   seed: fc.integer(),
