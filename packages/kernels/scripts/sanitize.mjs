@@ -40,7 +40,7 @@ if (library === undefined) {
 const folder = mkdtempSync(join(tmpdir(), 'elanus-sanitize-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 const copy = join(folder, 'packages', 'kernels');
-for (const part of ['native', 'scripts', 'src', 'package.json']) {
+for (const part of ['native', 'scripts', 'src', 'wasm', 'package.json']) {
   cpSync(join(home, part), join(copy, part), { recursive: true });
 }
 mkdirSync(join(folder, 'bin'));
