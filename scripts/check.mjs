@@ -10,8 +10,9 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const tool = (...path) => join(root, 'node_modules', ...path);
 
-/** Conformance on disk, whole databases, compilers, killed processes: `npm test` runs them. */
+/** Conformance on disk, whole databases, compilers, long properties: `npm test` runs them. */
 const LONG = [
+  'packages/api/src/frame.prop.test.ts',
   'packages/elanus/**',
   'packages/index/src/adapters/**',
   'packages/index/src/bit-lists.test.ts',
@@ -19,9 +20,15 @@ const LONG = [
   'packages/index/src/elements.test.ts',
   'packages/index/src/hnsw.test.ts',
   'packages/index/src/hnswlib-file.test.ts',
+  'packages/index/src/index-file.test.ts',
   'packages/index/src/ivf.test.ts',
+  'packages/index/src/sparse.prop.test.ts',
   'packages/index/src/stop-threads.test.ts',
+  'packages/format/src/scalar-decoder.prop.test.ts',
+  'packages/kernels/src/bits.prop.test.ts',
   'packages/kernels/src/contraction.test.ts',
+  'packages/kernels/src/elements.prop.test.ts',
+  'packages/kernels/src/graph.prop.test.ts',
   'packages/kernels/src/hostile-arguments.test.ts',
   'packages/runtime/src/local-world.test.ts',
   'packages/storage/src/log/local.test.ts',
