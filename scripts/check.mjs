@@ -14,6 +14,7 @@ const tool = (...path) => join(root, 'node_modules', ...path);
 const LONG = [
   'packages/api/src/frame.prop.test.ts',
   'packages/elanus/**',
+  'packages/format/src/scalar-decoder.prop.test.ts',
   'packages/index/src/adapters/**',
   'packages/index/src/bit-lists.test.ts',
   'packages/index/src/crew.test.ts',
@@ -24,7 +25,6 @@ const LONG = [
   'packages/index/src/ivf.test.ts',
   'packages/index/src/sparse.prop.test.ts',
   'packages/index/src/stop-threads.test.ts',
-  'packages/format/src/scalar-decoder.prop.test.ts',
   'packages/kernels/src/bits.prop.test.ts',
   'packages/kernels/src/contraction.test.ts',
   'packages/kernels/src/elements.prop.test.ts',

@@ -206,6 +206,14 @@ test('neighbours become one segment while nobody writes, and only then', async (
   unflushedSegments = 0;
   await pass(5_000);
   expect(built).toEqual([[1, 2]]);
+  // Not even when much has no index, being too few rows for one.
+  flushed = [5, 6].map((id) => ({ ...record(id, 200 * MB), rowCount: 10 }));
+  built = [];
+  idleMs = 1_000;
+  jobs.kick();
+  await pass(4_000);
+  expect(built).toEqual([]);
+  idleMs = 5_000;
   // One that is much larger is not written again for little.
   flushed = [record(3, 300 * MB), record(4, 100 * MB)].map((one) => ({ ...one, indexed: true }));
   built = [];

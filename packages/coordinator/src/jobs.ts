@@ -203,7 +203,8 @@ export class Jobs {
     const { collectionId } = input.schema;
     const { idle } = input;
     const bare = input.segments.filter(({ indexed }) => !indexed);
-    if (bare.reduce((sum, { bytes }) => sum + bytes, 0) >= WAITING_BYTES_MAX) return false;
+    const waitingBytes = bare.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (!idle && waitingBytes >= WAITING_BYTES_MAX) return false;
     const { shards } = (
       await invoke(this.#context.bus, describeShards, { header: { collectionId } })
     ).header;
