@@ -32,8 +32,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   m07: {
     what: 'recovery begins at the last record',
     file: 'packages/streaming-node/src/streaming-node.ts',
-    from: 'const fromSeq = Math.max(firstSeq, Math.min(termSeq, ...needed));',
-    to: 'const fromSeq = Math.max(firstSeq, Math.min(termSeq, termSeq, ...needed.slice(0, 0)));',
+    from: 'Math.min(termSeq, ...needed)',
+    to: 'Math.min(termSeq, termSeq, ...needed.slice(0, 0))',
   },
   m08: {
     what: 'the clock begins at zero, whatever was promised',
@@ -50,8 +50,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   m11: {
     what: 'the checkpoint jumps over rows that are not flushed',
     file: 'packages/streaming-node/src/shard/flush.ts',
-    from: 'const seq = next === undefined ? state.completeSeq + 1 : next.rows.firstSeq;',
-    to: 'const seq = state.completeSeq + 1;',
+    from: 'const from = next === undefined ? behind : { seq: next.rows.firstSeq, next: next.first };',
+    to: 'const from = behind;',
   },
   m13: {
     what: 'a merge forgets deletes',
@@ -74,8 +74,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   m19: {
     what: 'the log is cut above what a shard needs',
     file: 'packages/streaming-node/src/streaming-node.ts',
-    from: 'below = Math.min(below, shard.neededSeq ?? below);',
-    to: 'below = Math.max(below, shard.neededSeq ?? below);',
+    from: 'if (neededSeq === undefined || neededSeq >= below) continue;',
+    to: 'if (neededSeq === undefined || neededSeq <= below) continue;',
   },
   m22: {
     what: 'files are committed before they are safe',

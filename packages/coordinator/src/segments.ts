@@ -89,11 +89,12 @@ export class Segments {
     const key = metaKeys.log(span.pchannel);
     const owned = await this.#owned(span);
     const held = await this.#meta.get<LogRecord>(key);
-    const { firstSeq = 0, lastSeq = 0 } = held?.record ?? {};
+    const { firstSeq = 0, lastSeq = 0, next: point } = held?.record ?? {};
     if (span.firstSeq <= firstSeq && span.lastSeq <= lastSeq) return;
     const next: LogRecord = {
       firstSeq: Math.max(firstSeq, span.firstSeq),
       lastSeq: Math.max(lastSeq, span.lastSeq),
+      next: span.firstSeq > firstSeq ? span.next : point,
     };
     const compare = [owned, held === undefined ? { key, exists: false } : unchanged(held)];
     if (await this.#meta.txn(compare, [put(key, next)])) return;

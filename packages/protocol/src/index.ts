@@ -3,6 +3,7 @@ export { defineCall, invoke, sendCall, serveCall } from './call.ts';
 export type { Message, MessageHeader, MessageKind } from './message.ts';
 export { MESSAGE_VERSION, decodeMessage, encodeHeader } from './message.ts';
 export type {
+  ChainPoint,
   ChannelRecord,
   CheckpointRecord,
   CollectionRecord,

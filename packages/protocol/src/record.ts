@@ -48,10 +48,21 @@ export interface ChannelRecord {
   readonly owner: string;
 }
 
+/**
+ * Where a reader enters a log that several owners wrote to: the term in force there, and the number
+ * of the record that comes next in it. Whatever else stands there is a stray.
+ */
+export interface ChainPoint {
+  readonly term: number;
+  readonly n: number;
+}
+
 /** What a pchannel's log has to hold: less of it is a loss. */
 export interface LogRecord {
   /** Nobody needs what is below. */
   readonly firstSeq: number;
+  /** At `firstSeq`; absent where nobody knew, in metadata of before. */
+  readonly next?: ChainPoint | undefined;
   /** So far it was safe on disk. */
   readonly lastSeq: number;
 }
@@ -59,6 +70,8 @@ export interface LogRecord {
 /** Below `seq` the log of a vchannel is not needed: segments and the snapshot hold it. */
 export interface CheckpointRecord {
   readonly seq: number;
+  /** At `seq`; absent where nobody knew, in metadata of before. */
+  readonly next?: ChainPoint | undefined;
   /** Newest timestamp below `seq`, decimal. */
   readonly timestamp: string;
   /** Object with the idempotency keys at `seq`; absent when there were none. */

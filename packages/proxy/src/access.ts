@@ -147,9 +147,7 @@ export class Access {
     this.#resolving.clear();
   }
 
-  /**
-   * What a read must see. Embedded, everything acknowledged is applied: strong waits for nothing.
-   */
+  /** What a read must see. Its shard knows what that takes. */
   demand(point: ReadPoint): ReadDemand {
     const { consistency, sessionTimestamp = 0n } = point;
     if (typeof consistency === 'object') {
@@ -159,6 +157,7 @@ export class Access {
     }
     switch (consistency) {
       case 'strong':
+        return { guarantee: sessionTimestamp, at: undefined, strong: true };
       case 'session':
         return { guarantee: sessionTimestamp, at: undefined };
       case 'bounded': {

@@ -21,6 +21,7 @@ import {
   ownChannel,
   saveLogSpan,
   saveTimestampWindow,
+  type ChainPoint,
   type LogRecord,
   type MessageHeader,
   type ShardAssignment,
@@ -46,6 +47,16 @@ export interface StreamingNodeOptions {
   readonly buildPool: Pool;
   /** Bytes that rows may take in memory. */
   readonly memoryBytes: number;
+  /** Undefined: nobody else can open the log. */
+  readonly shared?: SharedChannel | undefined;
+}
+
+/** Ownership that another process can take at any moment. */
+export interface SharedChannel {
+  /** Fires when it may have been taken: nothing is waited for any more, nothing is flushed. */
+  readonly lost: AbortSignal;
+  /** Told once, when the log takes nothing any more. */
+  readonly onStop: (why: ElanusError) => void;
 }
 
 /** A running streaming node. */
@@ -97,7 +108,7 @@ export class Channel {
   }
 
   async open(): Promise<void> {
-    const { world, pchannel } = this.#options;
+    const { world, pchannel, shared } = this.#options;
     const owner = `node-${world.rng.u32().toString(16)}`;
     const own = await invoke(world.bus, ownChannel, { header: { pchannel, owner } });
     const { term, savedUntilMs, shards, log } = own.header;
@@ -113,7 +124,7 @@ export class Channel {
     await hybrid.ready();
     const position = await this.#writeTerm(stream, hybrid);
     const states = await recovering;
-    await this.#replay(stream, position.lastSeq, states);
+    await this.#replay(stream, { termSeq: position.lastSeq, log }, states);
     const wal = new Wal({
       stream,
       clock: world.clock,
@@ -123,8 +134,13 @@ export class Channel {
         const { collectionId, shard } = record.header;
         this.shards.get(address(collectionId, shard))?.apply(record);
       },
+      exclusive: shared === undefined,
+      onStop: shared?.onStop,
     });
     this.#wal = wal;
+    const abandon = (): void => wal.abandon(this.#moved());
+    if (shared?.lost.aborted === true) throw this.#moved();
+    shared?.lost.addEventListener('abort', abandon, { once: true });
     for (const [key, state] of states) this.shards.set(key, this.#compose(state, wal, hybrid));
   }
 
@@ -142,8 +158,10 @@ export class Channel {
       if (this.shards.has(key)) continue;
       const state = this.#newState({ schema, shard });
       state.checkpointSeq = wal.appliedSeq + 1;
+      state.checkpointNext = wal.appliedNext;
       state.appliedSeq = wal.appliedSeq;
       state.completeSeq = wal.appliedSeq;
+      state.completeNext = wal.appliedNext;
       this.shards.set(key, this.#compose(state, wal, hybrid));
     }
   }
@@ -162,7 +180,9 @@ export class Channel {
   async close(): Promise<void> {
     // What is long to replay is flushed, so that the next opening is short. If that fails, the log
     // has it.
-    for (const shard of this.shards.values()) await shard.flushLast().catch(() => undefined);
+    for (const shard of this.shards.values()) {
+      if (this.#wal?.stopped === undefined) await shard.flushLast().catch(() => undefined);
+    }
     await this.#wal?.close();
     for (const shard of this.shards.values()) await shard.close();
     await this.#cuts;
@@ -175,6 +195,10 @@ export class Channel {
     await invoke(this.#options.world.bus, saveTimestampWindow, {
       header: { untilMs, final: true },
     });
+  }
+
+  #moved(term = this.#term + 1): ElanusError<'channel_moved'> {
+    return new ElanusError('channel_moved', { vchannel: this.#options.pchannel, term });
   }
 
   #running(): { readonly wal: Wal; readonly hybrid: HybridClock } {
@@ -266,19 +290,27 @@ export class Channel {
     await invoke(world.bus, saveLogSpan, { header: { pchannel, term: this.#term, ...span } });
   }
 
+  /**
+   * Folds the log in, up to our Term. Behind that of a later owner ours says nothing: it was on its
+   * way while the channel was taken from us.
+   */
   async #replay(
     stream: LogStream,
-    termSeq: number,
+    of: { readonly termSeq: number; readonly log: LogRecord | undefined },
     states: ReadonlyMap<string, ShardState>,
   ): Promise<void> {
+    const { termSeq, log } = of;
     const { firstSeq } = await stream.span();
     const needed = [...states.values()].map((state) => state.checkpointSeq);
-    const fromSeq = Math.max(firstSeq, Math.min(termSeq, ...needed));
-    await replay(stream, { fromSeq, toSeq: termSeq }, (record) => {
+    const fromSeq = Math.max(firstSeq, log?.firstSeq ?? 0, Math.min(termSeq, ...needed));
+    const held = [...states.values()].find((state) => state.checkpointSeq === fromSeq);
+    const next = held?.checkpointNext ?? (log?.firstSeq === fromSeq ? log.next : undefined);
+    const end = await replay(stream, { fromSeq, toSeq: termSeq, next }, (record) => {
       const { collectionId, shard } = record.header;
       const state = states.get(address(collectionId, shard));
       if (state !== undefined) apply(state, record);
     });
+    if (end.term !== this.#term) throw this.#moved(end.term);
   }
 
   #compose(state: ShardState, wal: Wal, hybrid: HybridClock): Shard {
@@ -314,16 +346,20 @@ export class Channel {
   #truncate(): void {
     const { wal } = this.#running();
     let below = wal.appliedSeq + 1;
-    for (const shard of this.shards.values()) {
-      below = Math.min(below, shard.neededSeq ?? below);
+    let next: ChainPoint | undefined = wal.appliedNext;
+    for (const { neededSeq, state } of this.shards.values()) {
+      if (neededSeq === undefined || neededSeq >= below) continue;
+      below = neededSeq;
+      next = state.checkpointNext;
     }
-    this.#cuts = this.#cuts.then(() => this.#cut(below)).catch(() => undefined);
+    const span = { firstSeq: below, lastSeq: 0, next };
+    this.#cuts = this.#cuts.then(() => this.#cut(span)).catch(() => undefined);
   }
 
   /** It is said before it is done: what is missing unsaid is damage. */
-  async #cut(belowSeq: number): Promise<void> {
-    await this.#saveSpan({ firstSeq: belowSeq, lastSeq: 0 });
-    await this.#stream?.truncate(belowSeq);
+  async #cut(span: LogRecord): Promise<void> {
+    await this.#saveSpan(span);
+    await this.#stream?.truncate(span.firstSeq);
   }
 }
 

@@ -48,6 +48,8 @@ export interface ReadDemand {
   readonly guarantee: Timestamp;
   /** Read at exactly this instant. */
   readonly at: Timestamp | undefined;
+  /** Whatever was acknowledged before the read must be seen, whoever owned the shard then. */
+  readonly strong?: boolean;
 }
 
 /** A filter as it travels: its canonical text, parsed again where it runs. */

@@ -291,8 +291,9 @@ export class ShardReads {
   #pinned<T>(demand: ReadDemand, read: ReadSnapshot<T>): Awaitable<T> {
     const { clock, wal } = this.#context;
     const at = wal.serviceTs;
+    const isThere = demand.at === undefined && demand.guarantee <= at;
     // Mostly everything demanded is there: no step, no clock.
-    if (demand.at === undefined && demand.guarantee <= at) return this.#readAt(at, 0, read);
+    if (isThere && !(demand.strong === true && wal.isShared)) return this.#readAt(at, 0, read);
     const begun = clock.monoMs();
     return this.#instant(demand).then((instant) => {
       return this.#readAt(instant, clock.monoMs() - begun, read);
@@ -316,9 +317,10 @@ export class ShardReads {
 
   async #instant(demand: ReadDemand): Promise<Timestamp> {
     const { wal, hybrid } = this.#context;
-    const { at, guarantee } = demand;
+    const { at, guarantee, strong } = demand;
+    if (strong === true) await wal.barrier();
     if (at === undefined) {
-      if (guarantee > wal.serviceTs) await wal.serve(this.#notAhead(guarantee));
+      if (guarantee > wal.serviceTs) await wal.serve(await this.#notAhead(guarantee));
       return wal.serviceTs;
     }
     await hybrid.ready();
@@ -327,14 +329,16 @@ export class ShardReads {
       const hint = `Reads go back ${LIMITS.retentionMs / 60_000} minutes.`;
       throw new ElanusError('timestamp_out_of_range', { at: String(at), hint });
     }
-    await wal.serve(this.#notAhead(at));
+    await wal.serve(await this.#notAhead(at));
     return at;
   }
 
   /** An instant that has come; ours, not a made-up one far ahead. */
-  #notAhead(ts: Timestamp): Timestamp {
-    const now = this.#context.hybrid.now();
-    if (timestampMs(ts) <= timestampMs(now) + AHEAD_MS_MAX) return ts;
+  async #notAhead(ts: Timestamp): Promise<Timestamp> {
+    const { hybrid, wal } = this.#context;
+    if (timestampMs(ts) <= timestampMs(hybrid.now()) + AHEAD_MS_MAX) return ts;
+    // A later owner may have given it.
+    await wal.barrier();
     throw new ElanusError('timestamp_out_of_range', { at: String(ts), hint: 'It is yet to come.' });
   }
 

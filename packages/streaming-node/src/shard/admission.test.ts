@@ -137,8 +137,8 @@ test('a write that fails before its stamp leaves the projection of those before 
 test('rows go on in the newest segment that an opening has found growing', async () => {
   const { admission, state } = await openShard((left) => {
     // The seal of the older one was lost.
-    left.openSegment(5, 1);
-    left.openSegment(6, 1);
+    left.openSegment(5, 1, { term: 1, n: 1 });
+    left.openSegment(6, 1, { term: 1, n: 1 });
   });
   await admission.write(write('upsert', 'a', [1n]), signal);
   expect(state.open.map(({ rows }) => rows.rowCount)).toEqual([0, 1]);

@@ -157,6 +157,7 @@ export class Admission {
     if (before !== undefined) return;
     this.#checkSchema(schemaVersion);
     this.#checkAge(idempotencyKey);
+    await this.#wal.barrier();
     await this.#keys.eachTaken(keys, (row) => {
       throw new ElanusError('key_exists', { key: String(keyIn(keys, row)), row });
     });
@@ -299,8 +300,20 @@ export class Admission {
     if (this.#wal.stopped !== undefined) throw this.#wal.stopped;
   }
 
-  /** What is left of an insert's parts once keys that exist are taken out, or refused. */
+  /** What is left of an insert's parts; a refusal or nothing only while we own the channel. */
   async #free(write: ShardWrite, parts: readonly Part[]): Promise<readonly Part[]> {
+    let kept: readonly Part[] = [];
+    try {
+      kept = await this.#withoutTaken(write, parts);
+    } finally {
+      // Nothing goes to the log that would show whether these keys are still taken.
+      if (kept.length === 0) await this.#wal.barrier();
+    }
+    return kept;
+  }
+
+  /** An insert's parts without the keys that exist; these are taken out, or refused. */
+  async #withoutTaken(write: ShardWrite, parts: readonly Part[]): Promise<readonly Part[]> {
     const kept: Part[] = [];
     let first = 0;
     for (const [n, part] of parts.entries()) {

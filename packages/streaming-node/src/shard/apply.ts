@@ -37,7 +37,10 @@ export function apply(state: ShardState, record: LogRecord): Applied {
   const { header, seq } = record;
   if (seq <= state.appliedSeq || seq < state.checkpointSeq) return { count: 0, sealed: false };
   state.appliedSeq = seq;
-  if (header.part === header.parts - 1) state.completeSeq = seq;
+  if (header.part === header.parts - 1) {
+    state.completeSeq = seq;
+    state.completeNext = { term: header.term, n: header.n + 1 };
+  }
   state.logBytes += record.bodyBytes;
   const done = applyKind(state, record);
   if (header.idempotencyKey !== '') remember(state, header, done.count);
@@ -70,7 +73,7 @@ function applyKind(state: ShardState, record: LogRecord): Applied {
 function applyRows(state: ShardState, record: LogRecord): number {
   const { header, seq } = record;
   const decoded = record.batch ?? decodeChunks(record.body);
-  const segment = state.openSegment(header.segmentId, seq);
+  const segment = state.openSegment(header.segmentId, seq, header);
   const batch = completeBatch(decoded, state.fields);
   const first = segment.rows.append(batch, header.timestamp, record.bodyBytes);
   state.segments.set(segment.segmentId, {

@@ -219,6 +219,7 @@ export class Flusher {
     }
     for (const done of deltas) this.#deltaCommitted(done);
     state.checkpointSeq = checkpoint.seq;
+    state.checkpointNext = checkpoint.next;
     state.checkpointTimestamp = at;
     state.logBytes = 0;
   }
@@ -258,8 +259,9 @@ export class Flusher {
     });
     const first = next?.rows.view().chunks[0]?.timestamps[0];
     const at = first === undefined ? serviceTs() : first - 1n;
-    const seq = next === undefined ? state.completeSeq + 1 : next.rows.firstSeq;
-    return { checkpoint: { seq, timestamp: String(at) }, at };
+    const behind = { seq: state.completeSeq + 1, next: state.completeNext };
+    const from = next === undefined ? behind : { seq: next.rows.firstSeq, next: next.first };
+    return { checkpoint: { ...from, timestamp: String(at) }, at };
   }
 
   async #writeDelta(

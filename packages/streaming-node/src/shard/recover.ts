@@ -33,9 +33,11 @@ export async function recoverShard(
   const { kernels, salt } = context;
   const state = new ShardState({ schema, shard, kernels, salt });
   state.checkpointSeq = checkpoint?.seq ?? 1;
+  state.checkpointNext = checkpoint?.next;
   state.checkpointTimestamp = BigInt(checkpoint?.timestamp ?? 0);
   state.appliedSeq = state.checkpointSeq - 1;
   state.completeSeq = state.appliedSeq;
+  state.completeNext = state.checkpointNext;
   if (checkpoint?.recovery !== undefined) {
     decodeRecovery(await context.objects.get(checkpoint.recovery), state.idempotency);
   }

@@ -14,7 +14,7 @@ import {
   type Timestamp,
 } from '@elanus/core';
 import type { Kernels } from '@elanus/kernels';
-import type { SegmentRecord } from '@elanus/protocol';
+import type { ChainPoint, SegmentRecord } from '@elanus/protocol';
 import { DeleteLog, GrowingSegment, KeyTable } from '@elanus/segment';
 import { IdempotencyWindow } from './idempotency.ts';
 
@@ -25,6 +25,8 @@ export interface OpenSegment {
   readonly rows: GrowingSegment;
   readonly deletes: DeleteLog;
   readonly schema: CollectionSchema;
+  /** Its first record, as the log's readers find it. */
+  readonly first: ChainPoint;
   /** Seq of the newest record with rows of it. */
   readonly lastSeq: number;
   readonly maxTimestamp: Timestamp;
@@ -80,12 +82,14 @@ export class ShardState {
   schema: CollectionSchema;
   /** Seq of the newest record folded in. */
   appliedSeq = 0;
-  /** Seq of the newest record that ended a write. */
+  /** Seq of the newest record that ended a write, and what comes behind it. */
   completeSeq = 0;
+  completeNext: ChainPoint | undefined;
   /** Rows of this shard alive now. */
   rowCount = 0;
   /** Seq below which rows and deletes are already in flushed files; set at recovery. */
   checkpointSeq = 1;
+  checkpointNext: ChainPoint | undefined;
   /** Newest timestamp below `checkpointSeq`: what the committed delta logs reach to. */
   checkpointTimestamp: Timestamp = 0n;
   /** Bytes of log since the checkpoint. */
@@ -106,7 +110,7 @@ export class ShardState {
   }
 
   /** The segment, begun when this is the first record that names it. */
-  openSegment(id: number, seq: number): OpenSegment {
+  openSegment(id: number, seq: number, first: ChainPoint): OpenSegment {
     const held = this.segments.get(id);
     if (held !== undefined) {
       assert(
@@ -131,6 +135,7 @@ export class ShardState {
       rows,
       deletes: new DeleteLog(),
       schema: this.schema,
+      first: { term: first.term, n: first.n },
       lastSeq: seq,
       maxTimestamp: 0n,
     };

@@ -26,7 +26,11 @@ function write(name: string, parts = 1): Draft[] {
   });
 }
 
-async function openWal(stream: LogStream, term: number, clock: Clock = systemClock) {
+async function openWal(
+  stream: LogStream,
+  term: number,
+  { clock = systemClock, exclusive = true }: { clock?: Clock; exclusive?: boolean } = {},
+) {
   const hybrid = new HybridClock({
     clock,
     last: timestampFromMs(1_000 * term),
@@ -46,7 +50,8 @@ async function openWal(stream: LogStream, term: number, clock: Clock = systemClo
   if (outcome.kind !== 'ok') throw new Error('the term was not stored');
   const applied: LogRecord[] = [];
   const position = { term, n: 1, lastSeq: outcome.seq, lastHash: crc32(bytes) };
-  const wal = new Wal({ stream, clock, hybrid, position, apply: (one) => applied.push(one) });
+  const apply = (one: LogRecord) => applied.push(one);
+  const wal = new Wal({ stream, clock, hybrid, position, apply, exclusive });
   return { wal, applied };
 }
 
@@ -142,6 +147,89 @@ describe('a take-over', () => {
     expect(names(await readBack(stream))).toEqual(['a/0', 'b/0', 'x/0']);
     expect(() => old.wal.submit(write('z'))).toThrow(/channel moved/);
   });
+
+  test('a stray in the pipeline: what was stored ahead of its predecessor is void', async () => {
+    const inner = await memoryLogStore().open('p0');
+    const old = await openWal(inner, 1);
+    let late: (() => Promise<unknown>) | undefined;
+    const stream: LogStream = {
+      ...bound(inner),
+      append: (one) => {
+        const stray = late;
+        late = undefined;
+        void stray?.();
+        return inner.append(one);
+      },
+    };
+    const next = await openWal(stream, 2);
+    const { lastSeq } = await inner.span();
+    const first = old.wal.submit(write('old')).done;
+    await expect(first).rejects.toMatchObject({ code: 'channel_moved' });
+    const header = { ...write('stray')[0]?.header, term: 1, n: 9, timestamp: 5n, previousHash: 7 };
+    const bytes = encodeHeader(header as MessageHeader);
+    late = () => inner.append({ subject: 's', parts: [bytes, text('stray/0')] });
+    const done = ['a', 'b', 'c'].map((name) => next.wal.submit(write(name)).done);
+    await Promise.all(done);
+    // b took the place behind the stray before a could be sent again.
+    expect((await inner.span()).lastSeq).toBeGreaterThan(lastSeq + 4);
+    expect(names(await readBack(inner))).toEqual(['a/0', 'b/0', 'c/0']);
+    expect(names(next.applied)).toEqual(['a/0', 'b/0', 'c/0']);
+  });
+
+  test('what was stored before the Term of a successor is answered, the rest refused', async () => {
+    const inner = await memoryLogStore().open('p0');
+    let isCut = false;
+    const stream: LogStream = {
+      ...bound(inner),
+      append: async (one) => {
+        const outcome = await inner.append(one);
+        return isCut ? { kind: 'unknown', cause: new Error('cut') } : outcome;
+      },
+    };
+    const old = await openWal(stream, 1);
+    isCut = true;
+    const stored = old.wal.submit(write('stored')).done;
+    const next = await openWal(inner, 2);
+    const lost = old.wal.submit(write('lost')).done;
+    await expect(lost).rejects.toMatchObject({ code: 'channel_moved' });
+    await stored;
+    await next.wal.submit(write('x')).done;
+    expect(names(await readBack(inner))).toEqual(['stored/0', 'x/0']);
+  });
+
+  test('a barrier passes while the channel is ours, and fails when it is not', async () => {
+    const stream = await memoryLogStore().open('p0');
+    const old = await openWal(stream, 1, { exclusive: false });
+    await Promise.all([old.wal.barrier(), old.wal.barrier()]);
+    expect((await stream.span()).lastSeq).toBe(2);
+    const ts = old.wal.serviceTs + 10n;
+    await old.wal.serve(ts);
+    expect(old.wal.serviceTs).toBeGreaterThan(ts);
+    await openWal(stream, 2);
+    const moved = { code: 'channel_moved' };
+    const late = old.wal.serviceTs + 10n;
+    await expect(old.wal.serve(late)).rejects.toMatchObject(moved);
+    await expect(old.wal.barrier()).rejects.toMatchObject(moved);
+    expect(old.wal.serviceTs).toBeLessThan(late);
+  });
+
+  test('who has to give up answers what is in flight as unknown, and stops', async () => {
+    const { ElanusError } = await import('@elanus/core');
+    const inner = await memoryLogStore().open('p0');
+    const never = new Promise<never>(() => undefined);
+    let isCut = false;
+    const stream: LogStream = {
+      ...bound(inner),
+      append: (one) => (isCut ? never : inner.append(one)),
+    };
+    const { wal } = await openWal(stream, 1);
+    isCut = true;
+    const { done } = wal.submit(write('a'));
+    wal.abandon(new ElanusError('channel_moved', { vchannel: 'p0', term: 2 }));
+    await expect(done).rejects.toMatchObject({ code: 'write_unknown' });
+    expect(() => wal.submit(write('b'))).toThrow(/channel moved/);
+    await wal.close();
+  });
 });
 
 describe('lost answers', () => {
@@ -193,6 +281,23 @@ describe('replay', () => {
     );
     expect(names(records).slice(1)).toEqual(['whole/0', 'whole/1']);
     expect(end).toMatchObject({ incomplete: 2, strays: 0 });
+  });
+
+  test('begins behind a checkpoint in the middle of strays', async () => {
+    const stream = await memoryLogStore().open('p0');
+    const old = await openWal(stream, 1);
+    await old.wal.submit(write('a')).done;
+    const next = await openWal(stream, 2);
+    const strays = ['s', 't', 'u'].map((name) => old.wal.submit(write(name)).done);
+    await Promise.allSettled(strays);
+    const { appliedSeq, appliedNext } = next.wal;
+    await next.wal.submit(write('b')).done;
+    const { lastSeq } = await stream.span();
+    const records: LogRecord[] = [];
+    const range = { fromSeq: appliedSeq + 1, toSeq: lastSeq, next: appliedNext };
+    const end = await replay(stream, range, (one) => records.push(one));
+    expect(names(records)).toEqual(['b/0']);
+    expect(end).toMatchObject({ strays: 2, term: 2 });
   });
 
   test('a record out of the chain stops it', async () => {

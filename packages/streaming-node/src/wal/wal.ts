@@ -13,6 +13,8 @@
  * - Prefix rule: a record is confirmed only when all before it are.
  * - After a Term above its own has been seen, nothing is published any more (W3).
  * - Records are applied in log order, at most one full record's worth in a turn of the event loop.
+ * - Where ownership is not exclusive, only a record of ours in the log says that we still own it:
+ *   a barrier is one. R1, R2.
  */
 import {
   assert,
@@ -26,7 +28,7 @@ import {
   type Timestamp,
 } from '@elanus/core';
 import { crc32 } from '@elanus/kernels/checksum';
-import { decodeMessage, encodeHeader, type MessageHeader } from '@elanus/protocol';
+import { decodeMessage, encodeHeader, type ChainPoint, type MessageHeader } from '@elanus/protocol';
 import type { HybridClock } from './hybrid-clock.ts';
 
 /** A record before the Wal has stamped it. */
@@ -81,6 +83,8 @@ export class Wal {
   readonly #clock: Clock;
   readonly #hybrid: HybridClock;
   readonly #apply: (record: LogRecord) => void;
+  readonly #onStop: ((why: ElanusError) => void) | undefined;
+  readonly #exclusive: boolean;
   readonly #term: number;
   #n: number;
   #lastSeq: number;
@@ -93,6 +97,8 @@ export class Wal {
   #pumping = false;
   #settling = false;
   #stopped: ElanusError | undefined;
+  /** A barrier that is not yet stamped: who asks now shares it. */
+  #barrier: Promise<void> | undefined;
 
   constructor(options: {
     readonly stream: LogStream;
@@ -101,11 +107,17 @@ export class Wal {
     readonly position: WalPosition;
     /** Folds a record into its shard; cannot fail on content. */
     readonly apply: (record: LogRecord) => void;
+    /** False: another process may take the channel over at any moment. */
+    readonly exclusive?: boolean;
+    /** Told once, when nothing can be written any more though nobody closed it. */
+    readonly onStop?: ((why: ElanusError) => void) | undefined;
   }) {
     this.#stream = options.stream;
     this.#clock = options.clock;
     this.#hybrid = options.hybrid;
     this.#apply = options.apply;
+    this.#exclusive = options.exclusive ?? true;
+    this.#onStop = options.onStop;
     this.#term = options.position.term;
     this.#n = options.position.n;
     this.#lastSeq = options.position.lastSeq;
@@ -124,9 +136,20 @@ export class Wal {
     return first === undefined ? this.#lastSeq : first.seq - 1;
   }
 
+  /** What comes behind `appliedSeq`. */
+  get appliedNext(): ChainPoint {
+    const first = this.#confirmed[0] ?? this.#published[0];
+    return { term: this.#term, n: first?.header.n ?? this.#n };
+  }
+
   /** Bytes that are not yet applied. */
   get inFlightBytes(): number {
     return this.#bytes;
+  }
+
+  /** Whether another process may own the channel without our knowing. */
+  get isShared(): boolean {
+    return !this.#exclusive;
   }
 
   get stopped(): ElanusError | undefined {
@@ -166,6 +189,7 @@ export class Wal {
     if (ts <= this.#serviceTs) return;
     await this.#hybrid.ready();
     this.#hybrid.observe(ts);
+    if (!this.#exclusive) return this.barrier();
     for (;;) {
       const first = this.#confirmed[0] ?? this.#published[0];
       if (first === undefined || first.header.timestamp > ts) break;
@@ -173,6 +197,38 @@ export class Wal {
       await this.#progress();
     }
     if (ts > this.#serviceTs) this.#serviceTs = ts;
+  }
+
+  /**
+   * Waits until everything is applied that was acknowledged before the call, by whatever owner. An
+   * exclusive owner has applied it before it answered: there is nothing to wait for. Else a record
+   * without content goes to the log, one for all who ask until it is stamped.
+   *
+   * @throws ElanusError what `submit` and `done` throw; channel_moved: somebody else owns it
+   */
+  async barrier(): Promise<void> {
+    if (!this.#exclusive) await (this.#barrier ??= this.#sendBarrier());
+  }
+
+  async #sendBarrier(): Promise<void> {
+    try {
+      await this.#clock.turn();
+      await this.room();
+      await this.#hybrid.ready();
+    } finally {
+      // Whoever comes later may have seen what was acknowledged behind this one.
+      this.#barrier = undefined;
+    }
+    const of = { collectionId: 0, shard: 0, schemaVersion: 0, segmentId: 0 };
+    await this.submit([controlDraft({ kind: 'barrier', ...of })]).done;
+  }
+
+  /**
+   * Stops at once: what is in flight may be in the log or not. For an owner that has reason to
+   * believe it is none any more.
+   */
+  abandon(why: ElanusError): void {
+    this.#stop(why);
   }
 
   /** Waits for what is in flight and takes nothing more. */
@@ -253,6 +309,7 @@ export class Wal {
       record.cause = outcome.kind === 'unknown' ? outcome.cause : undefined;
     }
     this.#confirm();
+    if (this.#settling) this.#wake();
     const { length } = this.#published;
     const answered = this.#published.every((other) => other.state !== 'published');
     if (length > 0 && answered && !this.#settling && this.#stopped === undefined) {
@@ -309,15 +366,17 @@ export class Wal {
     this.#settling = true;
     try {
       for (let attempt = 0; this.#published.length > 0; attempt++) {
-        await this.#readBack();
+        const successor = await this.#readBack();
         this.#confirm();
+        // What is not in the log before its Term never was, and never will be.
+        if (successor !== undefined) return this.#stop(this.#moved(successor), 'void');
         const rest = this.#published.filter((record) => record.state !== 'ok');
         const cause = rest[0]?.cause;
         if (rest.length === 0) break;
         if (isRefusal(cause)) return this.#giveUp(cause);
         if (attempt === 2) throw cause ?? new ElanusError('unavailable', { what: 'the log' });
         for (const record of rest) this.#publish(record);
-        while (rest.some((record) => record.state === 'published')) await this.#clock.turn();
+        while (rest.some((record) => record.state === 'published')) await this.#progress();
         this.#confirm();
       }
     } catch (error) {
@@ -344,17 +403,17 @@ export class Wal {
   /**
    * Reads from the first unconfirmed record to the tail. Ours are found by their hash; records of a
    * lower term are strays and are passed over; what is not stored is aimed behind the tail.
+   *
+   * @returns a successor's term, when its Term stands there: what follows it is not ours to read
    */
-  async #readBack(): Promise<void> {
+  async #readBack(): Promise<number | undefined> {
     const first = this.#published[0];
-    if (first === undefined) return;
+    if (first === undefined) return undefined;
     const { lastSeq } = await this.#stream.span();
     let at = 0;
     for await (const entry of this.#stream.scan({ fromSeq: first.seq, toSeq: lastSeq })) {
       const { header, head } = decodeMessage(entry.bytes, entry.seq);
-      if (header.term > this.#term) {
-        throw new ElanusError('channel_moved', { vchannel: this.#stream.name, term: header.term });
-      }
+      if (header.term > this.#term) return header.term;
       const ours = this.#published[at];
       if (ours === undefined || crc32(head) !== ours.hash) continue;
       ours.state = 'ok';
@@ -362,17 +421,32 @@ export class Wal {
       at++;
     }
     let next = Math.max(lastSeq, first.seq - 1);
-    for (const record of this.#published.slice(at)) record.seq = ++next;
+    for (const record of this.#published.slice(at)) {
+      record.seq = ++next;
+      // One that was stored ahead of a predecessor is void there: readers pass it over.
+      record.state = 'failed';
+    }
     this.#lastSeq = next;
+    return undefined;
   }
 
-  #stop(error: unknown): void {
+  #moved(term: number): ElanusError<'channel_moved'> {
+    return new ElanusError('channel_moved', { vchannel: this.#stream.name, term });
+  }
+
+  /** `inFlight`: what is known of what was published and is not confirmed. */
+  #stop(error: unknown, inFlight: 'void' | 'unknown' = 'unknown'): void {
+    if (this.#stopped !== undefined) return;
     const why = error instanceof Error ? error.message : String(error);
     const moved = isElanusError(error, 'channel_moved') ? error : undefined;
-    this.#stopped = moved ?? new ElanusError('unavailable', { what: 'the log', hint: why });
-    this.#rejectAll(
-      (idempotencyKey) => moved ?? new ElanusError('write_unknown', { idempotencyKey, why }),
-    );
+    const stopped = moved ?? new ElanusError('unavailable', { what: 'the log', hint: why });
+    this.#stopped = stopped;
+    this.#rejectAll((idempotencyKey) => {
+      if (inFlight === 'void') return stopped;
+      return new ElanusError('write_unknown', { idempotencyKey, why });
+    });
+    this.#wake();
+    this.#onStop?.(stopped);
   }
 
   #rejectAll(answer: (idempotencyKey: string) => ElanusError): void {
