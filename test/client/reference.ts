@@ -43,6 +43,10 @@ import {
   saysNothing,
 } from '../../packages/expr/src/index.ts';
 
+const TOTALS = { segments: 1, rows: 0, bytes: 0 };
+/** A compaction of what has no segments. */
+const COMPACTION = { state: 'running' as const, before: TOTALS, after: TOTALS, jobs: 0 };
+
 interface StoredRow {
   readonly key: bigint | string;
   readonly batch: ColumnBatch;
@@ -128,6 +132,9 @@ type CatalogMethods = Pick<
   | 'setAlias'
   | 'dropCollection'
   | 'setIndex'
+  | 'compact'
+  | 'describeCompaction'
+  | 'cancelCompaction'
 >;
 
 function catalogOf(state: ReferenceState): CatalogMethods {
@@ -159,7 +166,19 @@ function catalogOf(state: ReferenceState): CatalogMethods {
       const stored = state.find(name);
       const rowCount = stored.rows.length;
       const counts = { rowCount, segments: 1, memoryBytes: 0, indexedRows: 0, indexingRows: 0 };
-      return { ...state.infoOf(name, stored), ...counts, indexes: [] };
+      return { ...state.infoOf(name, stored), ...counts, indexes: [], jobs: [] };
+    },
+    compact: async (name) => {
+      state.note('compact', name);
+      return { ...COMPACTION, id: String(state.find(name).rows.length) };
+    },
+    describeCompaction: async (request) => {
+      state.note('describeCompaction', request);
+      return { ...COMPACTION, id: request.id, state: 'done' };
+    },
+    cancelCompaction: async (id) => {
+      state.note('cancelCompaction', id);
+      return { ...COMPACTION, id, state: 'cancelled' };
     },
     setIndex: async (request) => {
       state.note('setIndex', request);

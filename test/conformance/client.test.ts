@@ -7,6 +7,7 @@ import { openDatabase } from '../../packages/elanus/src/open.ts';
 import { serve } from '../../packages/elanus/src/serve.ts';
 import { clientIndexSuite } from './client-index-suite.ts';
 import type { ClientSubject } from './client-kit.ts';
+import { clientLifeSuite } from './client-life-suite.ts';
 import { clientRowsSuite } from './client-rows-suite.ts';
 import { clientSuite } from './client-suite.ts';
 import { clientVectorsSuite } from './client-vectors-suite.ts';
@@ -50,13 +51,16 @@ async function openServer(): Promise<ClientSubject> {
 
 clientSuite(':memory:', openMemory);
 clientIndexSuite(':memory:', openMemory);
+clientLifeSuite(':memory:', openMemory);
 clientRowsSuite(':memory:', openMemory);
 clientVectorsSuite(':memory:', openMemory);
 clientSuite('a folder', openFolder);
 clientIndexSuite('a folder', openFolder);
+clientLifeSuite('a folder', openFolder);
 clientRowsSuite('a folder', openFolder);
 clientVectorsSuite('a folder', openFolder);
 clientSuite('a server', openServer);
 clientIndexSuite('a server', openServer);
+clientLifeSuite('a server', openServer);
 clientRowsSuite('a server', openServer);
 clientVectorsSuite('a server', openServer);

@@ -3,9 +3,11 @@ import type {
   BytesColumn,
   CollectionSchema,
   ColumnBatch,
+  CompactionStatus,
   Consistency,
   FieldDefinition,
   IndexChoice,
+  JobStatus,
   NumberColumn,
   SchemaDefinition,
   SparseColumn,
@@ -63,6 +65,8 @@ export interface CollectionDetails extends CollectionSummary {
   readonly indexingRows: number;
   /** The index of each vector field. */
   readonly indexes: readonly IndexDetails[];
+  /** What is being done to its segments, and what failed and is tried again. */
+  readonly jobs: readonly JobStatus[];
 }
 
 /** The index of one vector field: what was chosen, and how far it is built. */
@@ -97,6 +101,13 @@ export interface SetIndexRequest {
   readonly collection: string;
   readonly field: string;
   readonly index: IndexChoice;
+}
+
+/** A compaction to be looked at; while it runs, for a change of it within `waitMs`. */
+export interface CompactionRequest {
+  readonly id: string;
+  /** At most 30,000; 0 when absent. */
+  readonly waitMs?: number | undefined;
 }
 
 /** Changes to a schema; applied together. */
@@ -326,6 +337,15 @@ export interface Database {
    * one by one, and each is served by its old index until then. Idempotent.
    */
   setIndex(request: SetIndexRequest, call?: Call): Promise<void>;
+  /**
+   * Begins to merge the segments of a collection and to remove what nobody may read any more;
+   * answers when that has begun. Each call is a compaction of its own, and one job serves them all.
+   */
+  compact(collection: string, call?: Call): Promise<CompactionStatus>;
+  /** How far a compaction is. @throws compaction_not_found */
+  describeCompaction(request: CompactionRequest, call?: Call): Promise<CompactionStatus>;
+  /** Ends a compaction; what it has done stays. @throws compaction_not_found */
+  cancelCompaction(id: string, call?: Call): Promise<CompactionStatus>;
   /** Takes ids for rows to come, so that a retried write sends the same bytes. */
   reserveIds(
     request: { readonly collection: string; readonly count: number },

@@ -6,6 +6,7 @@ export type {
   Call,
   CollectionDetails,
   CollectionSummary,
+  CompactionRequest,
   CountRequest,
   CountResult,
   CreateCollectionRequest,

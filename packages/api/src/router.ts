@@ -159,6 +159,15 @@ function collectionProcedures({ database }: RouterOptions) {
     index: procedure
       .input(inputs.index)
       .mutation((opts) => database.setIndex(exact<SetIndexRequest>(opts.input), callOf(opts))),
+    compact: procedure
+      .input(inputs.collection)
+      .mutation((opts) => database.compact(opts.input.collection, callOf(opts))),
+    compaction: procedure
+      .input(inputs.compaction)
+      .query((opts) => database.describeCompaction(opts.input, callOf(opts))),
+    cancelCompaction: procedure
+      .input(inputs.compaction.pick({ id: true }))
+      .mutation((opts) => database.cancelCompaction(opts.input.id, callOf(opts))),
   });
 }
 

@@ -106,6 +106,10 @@ export const inputs = {
   }),
   rename: z.strictObject({ collection: name, to: name }),
   index: z.strictObject({ collection: name, field: name, index: indexChoice }),
+  compaction: z.strictObject({
+    id: z.string().min(1).max(64),
+    waitMs: z.number().int().min(0).max(LIMITS.compactionWaitMsMax).optional(),
+  }),
   alias: z.strictObject({ alias: name, collection: name.optional() }),
   reserveIds: z.strictObject({
     collection: name,

@@ -1,6 +1,7 @@
 import type { CollectionDetails, Explanation, ScoreRange } from '@elanus/api';
 import type { CollectionSchema, Consistency, IndexChoice } from '@elanus/core';
 import type { ArrowTable } from './columns.ts';
+import type { Compacted, CompactOptions } from './compact.ts';
 import type {
   ColumnsOf,
   FieldOption,
@@ -180,6 +181,18 @@ export interface Collection<S extends Fields = Fields, D extends boolean = boole
     options: SearchOptions<S, D, undefined, undefined> & { readonly vector: QueryOf<S> },
   ): Promise<Explanation>;
   describe(options?: CallSettings): Promise<CollectionDetails>;
+
+  /**
+   * Merges segments and removes deleted rows now; both happen by themselves too, later and when it
+   * is worth it. What grows is flushed first; neighbours become segments of up to 512 MB, and rows
+   * that were deleted longer ago than reads of the past reach (an hour) leave the files. Files that
+   * nobody needs any more are removed some minutes later. Reads and writes go on; it costs as much
+   * as writing the rows again and building their indexes, as `describe().jobs` shows.
+   *
+   * @throws cancelled, deadline_exceeded: the compaction ends, what it has done stays;
+   * collection_dropped; what its jobs fail with again and again, such as disk_full
+   */
+  compact(options?: CompactOptions): Promise<Compacted>;
 
   /**
    * Chooses another index for a vector field, while reads and writes go on: segments are built

@@ -17,13 +17,14 @@ import type { FieldId, IndexChoice } from '@elanus/core';
 import { ElanusError, LIMITS, assert, isElanusError, isVectorColumn } from '@elanus/core';
 import { columnOf, primaryField, storedFields } from '@elanus/core';
 import type { Collection, Scan } from './collection.ts';
+import { compact, type CompactOptions } from './compact.ts';
 import { wireFilter } from './filters.ts';
 import type { CallIds, IdMemory } from './ids.ts';
 import { makeKey } from './ids.ts';
 import type { Platform } from './platform.ts';
 import type { CallSettings, RetrySettings } from './retry.ts';
 import { releaseVectors } from './release-vectors.ts';
-import { withRetries } from './retry.ts';
+import { TIMEOUT_MS, withRetries } from './retry.ts';
 import type { Session } from './session.ts';
 import type { ShownAs } from './shown-as.ts';
 import { schemaToRead, schemaToWrite } from './shown-as.ts';
@@ -97,10 +98,22 @@ export function createHandle(
       run(handle, options, (call) =>
         context.database.setIndex({ collection: handle.name, field, index }, call),
       ),
+    compact: (options: CompactOptions = {}) => compact(compactionTarget(handle), options),
     describe: (options: Options = {}) =>
       run(handle, options, (call) => context.database.describeCollection(handle.name, call)),
   };
   return typed as unknown as Collection;
+}
+
+function compactionTarget(handle: Handle): Parameters<typeof compact>[0] {
+  const { database, platform, settings } = handle.context;
+  return {
+    database,
+    collection: handle.name,
+    nowMs: platform.nowMs,
+    callMs: settings.timeoutMs ?? TIMEOUT_MS,
+    run: (options, send) => run(handle, options, send),
+  };
 }
 
 async function run<T>(

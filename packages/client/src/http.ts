@@ -24,7 +24,7 @@ import {
   scalarColumn,
   toBase64,
 } from '@elanus/api';
-import type { Field, SparseColumn, VectorColumn, WireError } from '@elanus/core';
+import type { CompactionStatus, Field, SparseColumn, VectorColumn, WireError } from '@elanus/core';
 import { ElanusError, columnRows, encodeColumns, fromWireError } from '@elanus/core';
 
 /** How a server is reached. */
@@ -126,6 +126,9 @@ type Catalog = Pick<
   | 'setAlias'
   | 'dropCollection'
   | 'setIndex'
+  | 'compact'
+  | 'describeCompaction'
+  | 'cancelCompaction'
   | 'reserveIds'
   | 'health'
 >;
@@ -143,6 +146,12 @@ function catalogOf(json: SendJson): Catalog {
     renameCollection: (request, call) => json<undefined>('collections.rename', request, call),
     setAlias: (request, call) => json<undefined>('collections.alias', request, call),
     setIndex: (request, call) => json<undefined>('collections.index', request, call),
+    compact: (collection, call) =>
+      json<CompactionStatus>('collections.compact', { collection }, call),
+    describeCompaction: (request, call) =>
+      json<CompactionStatus>('collections.compaction', request, call),
+    cancelCompaction: (id, call) =>
+      json<CompactionStatus>('collections.cancelCompaction', { id }, call),
     dropCollection: (collection, call) => json<undefined>('collections.drop', { collection }, call),
     reserveIds: async (request, call) => {
       type Block = { readonly first: string; readonly count: number };

@@ -21,6 +21,7 @@ export type {
   WriteOptions,
 } from './collection.ts';
 export type { ArrowTable, ArrowVector } from './columns.ts';
+export type { Compacted, CompactionProgress, CompactOptions } from './compact.ts';
 export type { AlterChange, ConnectOptions, Db } from './db.ts';
 export { connect } from './db.ts';
 export type {

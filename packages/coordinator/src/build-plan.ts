@@ -23,7 +23,7 @@ const TIERS = [SMALL_SEGMENT_BYTES, 128 * 1024 * 1024] as const;
 
 /** What a plan goes by. */
 export interface PlanOptions {
-  /** Of a merge's output; 0: rows are not moved at all. */
+  /** Of a merge's output, and of what is written again; 0: rows are not moved at all. */
   readonly bytesMax: number;
   /** The `indexBuildKey` of each vector field. */
   readonly choices?: ReadonlyMap<number, string>;
@@ -51,10 +51,32 @@ export function planBuild(
   const next =
     large.find(({ indexed }) => !indexed) ?? large.find((one) => !isOfChoice(one, choices));
   if (next !== undefined) return { inputs: [next], moves: false, idle: false };
-  const dead = bytesMax === 0 ? undefined : segments.find((one) => foldable(one) <= horizon);
+  const dead = segments.find((one) => one.bytes <= bytesMax && foldable(one) <= horizon);
   if (dead !== undefined) return { inputs: [dead], moves: true, idle: false };
-  const inputs = planIdle(segments, bytesMax);
+  const inputs = planIdle(segments, { bytesMax, growth: IDLE_GROWTH });
   return inputs && { inputs, moves: true, idle: true };
+}
+
+/**
+ * The next build of a shard on the way to a goal that was asked for, or undefined when it is
+ * reached: neighbours become as large as a segment may be, and what was deleted before the horizon
+ * goes, however little it is. `segments` are those of one shard, oldest first.
+ */
+export function planCompaction(
+  segments: readonly SegmentRecord[],
+  goal: { readonly bytesMax: number; readonly until: Timestamp; readonly horizon: Timestamp },
+): BuildPlan | undefined {
+  const { bytesMax, until, horizon } = goal;
+  const old = segments.filter(({ minTimestamp }) => BigInt(minTimestamp) <= until);
+  const dead = old.find((one) => one.bytes <= bytesMax && hasDeletes(one, horizon));
+  const inputs = planIdle(old, { bytesMax, growth: 0 }) ?? (dead && [dead]);
+  return inputs && { inputs, moves: true, idle: false };
+}
+
+/** Whether rows of a segment were deleted before; records that do not say since when might be. */
+function hasDeletes({ delta, firstDeleteAt }: SegmentRecord, before: Timestamp): boolean {
+  if (delta === undefined) return false;
+  return firstDeleteAt === undefined || BigInt(firstDeleteAt) <= before;
 }
 
 /**
@@ -68,7 +90,7 @@ const IDLE_GROWTH = 1.5;
  */
 function planIdle(
   segments: readonly SegmentRecord[],
-  bytesMax: number,
+  { bytesMax, growth }: { readonly bytesMax: number; readonly growth: number },
 ): readonly SegmentRecord[] | undefined {
   for (const from of segments.keys()) {
     let [to, sum, largest] = [from, 0, 0];
@@ -77,7 +99,7 @@ function planIdle(
       largest = Math.max(largest, next.bytes);
       to++;
     }
-    if (to - from > 1 && sum >= largest * IDLE_GROWTH) return segments.slice(from, to);
+    if (to - from > 1 && sum >= largest * growth) return segments.slice(from, to);
   }
   return undefined;
 }

@@ -6,10 +6,13 @@ import { ElanusError } from '@elanus/core';
 import {
   aliasCollection,
   alterCollection,
+  cancelCompaction,
   commitBuild,
   commitFlush,
+  compactCollection,
   createCollection,
-  describeBuilds,
+  describeCompaction,
+  describeJobs,
   dropCollection,
   leaseIds,
   listCollections,
@@ -65,15 +68,16 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const jobs = new Jobs({ meta, catalog, segments, bus, clock, rng });
   const sweeper = new Sweeper(options.world, meta);
   const ends = [
-    ...serveCatalog(bus, catalog, () => sweeper.soon()),
+    ...serveCatalog(bus, catalog, (collectionId) => {
+      jobs.dropped(collectionId);
+      sweeper.soon();
+    }),
     ...serveSegments(bus, segments, { jobs, sweeper }),
+    ...serveJobs(bus, catalog, jobs),
     serveCall(bus, setIndex, async ({ header }) => {
       const schema = await catalog.setIndex(header.name, header.field, header.index);
       jobs.kick();
       return { header: { schema } };
-    }),
-    serveCall(bus, describeBuilds, ({ header }) => {
-      return Promise.resolve({ header: { failure: jobs.failureOf(header.collectionId) } });
     }),
     serveCall(bus, leaseIds, async ({ header }) => {
       return { header: { from: await takeNumbers(meta, 'id', header.count) } };
@@ -107,7 +111,29 @@ async function checkFormat(meta: MetaAccess): Promise<void> {
 
 type Bus = World['bus'];
 
-function serveCatalog(bus: Bus, catalog: Catalog, onDrop: () => void): (() => void)[] {
+function serveJobs(bus: Bus, catalog: Catalog, jobs: Jobs): (() => void)[] {
+  const { compactions } = jobs;
+  return [
+    serveCall(bus, describeJobs, ({ header }) => {
+      return { header: { jobs: jobs.jobsOf(header.collectionId) } };
+    }),
+    serveCall(bus, compactCollection, async ({ header }) => {
+      return { header: await compactions.begin(await catalog.resolve(header.name)) };
+    }),
+    serveCall(bus, describeCompaction, async ({ header }) => {
+      return { header: await compactions.describe(header.id, header.waitMs) };
+    }),
+    serveCall(bus, cancelCompaction, async ({ header }) => {
+      return { header: await compactions.cancel(header.id) };
+    }),
+  ];
+}
+
+function serveCatalog(
+  bus: Bus,
+  catalog: Catalog,
+  onDrop: (collectionId: number) => void,
+): (() => void)[] {
   return [
     serveCall(bus, createCollection, async ({ header }) => {
       return { header: await catalog.create(header.name, header.definition) };
@@ -130,7 +156,7 @@ function serveCatalog(bus: Bus, catalog: Catalog, onDrop: () => void): (() => vo
     }),
     serveCall(bus, dropCollection, async ({ header }) => {
       const collectionId = await catalog.drop(header.name);
-      onDrop();
+      onDrop(collectionId);
       return { header: { collectionId } };
     }),
   ];
@@ -154,7 +180,7 @@ function serveSegments(
     serveCall(bus, commitFlush, async ({ header }) => {
       await segments.commitFlush(header);
       // The shard loads the segment first; the loop takes its turn after that.
-      if (header.segment !== undefined) after.jobs.kick();
+      if (header.segment !== undefined) after.jobs.changed(header.collectionId, header.shard);
       return { header: {} };
     }),
     serveCall(bus, reportIndexLost, async ({ header }) => {

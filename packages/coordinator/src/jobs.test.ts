@@ -1,9 +1,12 @@
-// Goal: builds wait while their shard is written to, but neither for ever nor for small merges.
+// Goal: builds wait while their shard is written to, but neither for ever nor for small merges;
+// what fails is tried again, for a while; what is asked for is done at once.
 // Method: the job loop over a stand-in shard and data node, on a clock that the test turns.
-import { collectionId, ElanusError, LIMITS, timestampFromMs, type Clock } from '@elanus/core';
+import { collectionId, ElanusError, fieldId, LIMITS, timestampFromMs } from '@elanus/core';
+import type { Clock } from '@elanus/core';
 import {
   adoptBuild,
   describeShards,
+  flushShard,
   runBuild,
   serveCall,
   type SegmentRecord,
@@ -15,6 +18,18 @@ import { MetaAccess } from './meta-access.ts';
 
 const MB = 1024 * 1024;
 
+const schema = {
+  collectionId: collectionId(1),
+  name: 'c',
+  shards: 1,
+  version: 1,
+  dynamic: false,
+  fields: [
+    { id: fieldId(1), name: 'id', type: 'int64' as const, primary: true },
+    { id: fieldId(2), name: 'v', type: 'vector' as const, dim: 4, metric: 'l2' as const },
+  ],
+};
+
 let world: OpenWorld;
 let jobs: Jobs;
 let now = 0;
@@ -23,10 +38,11 @@ let flushed: SegmentRecord[] = [];
 let built: number[][] = [];
 let idleMs = 0;
 let unflushedSegments = 0;
+let held: Promise<void> | undefined;
 let refused: (ids: readonly number[]) => Error | undefined = () => undefined;
 
 const clock: Clock = {
-  wallMs: () => 1_000_000 + now,
+  wallMs: () => 10_000_000 + now,
   monoMs: () => now,
   after: (delayMs, fire) => {
     const timer = { atMs: now + delayMs, fire };
@@ -67,26 +83,27 @@ beforeEach(async () => {
   idleMs = 0;
   unflushedSegments = 0;
   refused = () => undefined;
+  held = undefined;
   timers = [];
   built = [];
-  const fields = [
-    { id: 1, name: 'id', type: 'int64', primary: true },
-    { id: 2, name: 'v', type: 'vector', dim: 4, metric: 'l2' },
-  ];
-  const schema = { collectionId: collectionId(1), name: 'c', shards: 1, version: 1, fields };
+  serveCall(world.bus, flushShard, () => ({ header: { segments: 0 } }));
   serveCall(world.bus, describeShards, () => {
-    const shards = [{ shard: 0, idleMs, unflushedSegments }];
+    const segments = flushed.map(({ rowCount: rows, bytes }) => ({ rows, bytes }));
+    const shards = [{ shard: 0, idleMs, unflushedSegments, segments }];
     return Promise.resolve({ header: { shards } as never });
   });
-  serveCall(world.bus, runBuild, ({ header }) => {
+  serveCall(world.bus, runBuild, async ({ header }, { signal }) => {
     const ids = header.inputs.map(({ segmentId }) => segmentId);
     const refusal = refused(ids);
-    if (refusal !== undefined) return Promise.reject(refusal);
+    if (refusal !== undefined) throw refusal;
+    await held;
+    signal.throwIfAborted();
     built.push(ids);
     const [first] = header.inputs;
-    const moved = { segmentId: header.outputId, bytes: 500 * MB, foldableAt: undefined };
+    const bytes = header.inputs.reduce((sum, input) => sum + input.bytes, 0);
+    const moved = { segmentId: header.outputId, bytes, foldableAt: undefined, delta: undefined };
     const output = { ...first, ...moved, indexed: true };
-    return Promise.resolve({ header: { output, origins: undefined } as never });
+    return { header: { output, origins: undefined } as never };
   });
   serveCall(world.bus, adoptBuild, ({ header }) => {
     const gone = new Set(header.inputs.map(({ segmentId }) => segmentId));
@@ -152,7 +169,169 @@ test('what there is no memory to merge gets an index each', async () => {
   jobs.kick();
   await pass(0);
   expect(built).toEqual([[1], [2], [3], [4]]);
-  expect(jobs.failureOf(1)).toBeUndefined();
+  expect(jobs.jobsOf(1)).toEqual([]);
+});
+
+test('where memory is short, half as many are merged', async () => {
+  flushed = Array.from({ length: 8 }, (_, i) => record(i + 1, MB));
+  idleMs = 1_000;
+  refused = (ids) => (ids.length > 4 ? noMemory() : undefined);
+  jobs.kick();
+  await pass(0);
+  expect(built).toEqual([
+    [1, 2, 3, 4],
+    [5, 6, 7, 8],
+  ]);
+  expect(jobs.jobsOf(1)).toEqual([]);
+});
+
+test('segments of no bytes that cannot be merged do not keep the loop busy', async () => {
+  flushed = [1, 2, 3, 4].map((id) => record(id, 0));
+  refused = (ids) => (ids.length > 1 ? noMemory() : undefined);
+  idleMs = 1_000;
+  jobs.kick();
+  await pass(0);
+  expect(built).toEqual([[1], [2], [3], [4]]);
+});
+
+test('a job that fails again and again rests, until its shard changes', async () => {
+  flushed = [record(1, 200 * MB)];
+  idleMs = 1_000;
+  let tries = 0;
+  refused = () => {
+    tries++;
+    return new ElanusError('disk_full', { path: 'x' });
+  };
+  jobs.kick();
+  for (const ms of [0, 500, 2_000, 10_000, 60_000, 60_000]) await pass(ms);
+  expect(tries).toBe(6);
+  const [job] = jobs.jobsOf(1);
+  expect(job).toMatchObject({ state: 'failed', attempts: 6, segments: 1, rows: 20_000 });
+  expect(job?.failure).toContain('disk is full');
+  await pass(60_000);
+  jobs.kick();
+  await pass(0);
+  expect(tries).toBe(6);
+  jobs.changed(1, 0);
+  await pass(0);
+  expect(tries).toBe(7);
+  expect(jobs.jobsOf(1)).toMatchObject([{ state: 'waiting', attempts: 1 }]);
+  refused = () => undefined;
+  await pass(500);
+  expect(built).toEqual([[1]]);
+  expect(jobs.jobsOf(1)).toEqual([]);
+});
+
+test('one that has rested is tried again by itself', async () => {
+  flushed = [record(1, 200 * MB)];
+  idleMs = 1_000;
+  refused = () => new ElanusError('disk_full', { path: 'x' });
+  jobs.kick();
+  for (const ms of [0, 500, 2_000, 10_000, 60_000, 60_000]) await pass(ms);
+  refused = () => undefined;
+  await pass(599_000);
+  expect(built).toEqual([]);
+  await pass(1_000);
+  expect(built).toEqual([[1]]);
+});
+
+/** Asks for a compaction, and has its goal known. */
+async function asked(): Promise<string> {
+  const { id, state } = await jobs.compactions.begin(schema);
+  expect(state).toBe('running');
+  return id;
+}
+
+test('a compaction that is asked for waits for nobody, and says what it did', async () => {
+  flushed = [1, 2].map((id) => ({ ...record(id, 64 * MB), indexed: true }));
+  const id = await asked();
+  await pass(0);
+  expect(built).toEqual([[1, 2]]);
+  const done = await jobs.compactions.describe(id, 0);
+  expect(done).toEqual({
+    id,
+    state: 'done',
+    before: { segments: 2, rows: 40_000, bytes: 128 * MB },
+    after: { segments: 1, rows: 20_000, bytes: 128 * MB },
+    jobs: 1,
+  });
+});
+
+test('it removes what was deleted before anyone may read it, however little', async () => {
+  const longAgo = String(timestampFromMs(clock.wallMs() - LIMITS.retentionMs - 1));
+  const lately = String(timestampFromMs(clock.wallMs() - LIMITS.retentionMs + 1_000));
+  const one = { ...record(1, 300 * MB), indexed: true, delta: 'd' };
+  const two = { ...record(2, 300 * MB), indexed: true, delta: 'd' };
+  flushed = [
+    { ...one, firstDeleteAt: lately },
+    { ...two, firstDeleteAt: longAgo },
+  ];
+  const id = await asked();
+  await pass(0);
+  expect(built).toEqual([[2]]);
+  // What comes meanwhile is left to the next one: there is an end.
+  expect(await jobs.compactions.describe(id, 0)).toMatchObject({ state: 'done', jobs: 1 });
+  // A record of before does not say since when.
+  flushed = [one];
+  await asked();
+  await pass(0);
+  expect(built).toHaveLength(2);
+});
+
+test('it ends when nobody wants it any more, and so does its job', async () => {
+  flushed = [1, 2].map((id) => ({ ...record(id, 64 * MB), indexed: true }));
+  let release = (): void => undefined;
+  held = new Promise((resolve) => (release = resolve));
+  const [first, second] = [await asked(), await asked()];
+  await pass(0);
+  expect(jobs.jobsOf(1)).toMatchObject([
+    { kind: 'compaction', state: 'running', segments: 2, attempts: 1 },
+  ]);
+  expect(await jobs.compactions.cancel(first)).toMatchObject({ state: 'cancelled' });
+  expect(jobs.jobsOf(1)).toMatchObject([{ state: 'running' }]);
+  await jobs.compactions.cancel(second);
+  release();
+  await pass(0);
+  expect(built).toEqual([]);
+  expect(jobs.jobsOf(1)).toEqual([]);
+  expect(await jobs.compactions.cancel(second)).toMatchObject({ state: 'cancelled', jobs: 0 });
+  await expect(jobs.compactions.describe('7777', 0)).rejects.toMatchObject({
+    code: 'compaction_not_found',
+  });
+});
+
+test('a dropped collection ends it, and who waits is told why', async () => {
+  flushed = [1, 2].map((id) => ({ ...record(id, 64 * MB), indexed: true }));
+  let release = (): void => undefined;
+  held = new Promise((resolve) => (release = resolve));
+  const waiting = jobs.compactions.describe(await asked(), 10_000);
+  await pass(0);
+  jobs.dropped(1);
+  release();
+  await pass(0);
+  expect(built).toEqual([]);
+  expect(await waiting).toMatchObject({ failure: { code: 'collection_dropped' } });
+});
+
+test('it fails when its jobs do, again and again', async () => {
+  flushed = [1, 2].map((id) => ({ ...record(id, 64 * MB), indexed: true }));
+  refused = () => new ElanusError('disk_full', { path: 'x' });
+  const id = await asked();
+  await pass(0);
+  expect(await jobs.compactions.describe(id, 0)).toMatchObject({
+    state: 'running',
+    failure: { code: 'disk_full' },
+  });
+  for (const ms of [500, 2_000, 10_000, 60_000, 60_000]) await pass(ms);
+  expect(await jobs.compactions.describe(id, 0)).toMatchObject({
+    state: 'failed',
+    failure: { code: 'disk_full', details: { path: 'x' } },
+  });
+  // The next one begins anew, at once.
+  refused = () => undefined;
+  await asked();
+  await pass(0);
+  expect(built).toEqual([[1, 2]]);
 });
 
 test('a build that fails says why, is tried again later, and less and less often', async () => {
@@ -166,7 +345,8 @@ test('a build that fails says why, is tried again later, and less and less often
   jobs.kick();
   await pass(0);
   expect(tries).toBe(1);
-  expect(jobs.failureOf(1)).toContain('memory budget');
+  expect(jobs.jobsOf(1)).toMatchObject([{ state: 'waiting', kind: 'index', attempts: 1 }]);
+  expect(jobs.jobsOf(1)[0]?.failure).toContain('memory budget');
   jobs.kick();
   await pass(0);
   expect(tries).toBe(1);
@@ -177,7 +357,7 @@ test('a build that fails says why, is tried again later, and less and less often
   expect(built).toEqual([]);
   await pass(1_000);
   expect(built).toEqual([[1]]);
-  expect(jobs.failureOf(1)).toBeUndefined();
+  expect(jobs.jobsOf(1)).toEqual([]);
 });
 
 test('deleted rows are thought of when they have got too old to be read', async () => {

@@ -1,11 +1,12 @@
 /**
  * Build jobs, level-triggered: look at what is flushed, plan what should be, have a data node do
  * it, have the shard take it over, look again. Nothing is remembered between two looks but how long
- * builds have waited, and which failed.
+ * builds have waited, which failed, and which compactions were asked for.
  */
 import {
   assert,
   AUTO_INDEX,
+  ElanusError,
   indexBuildKey,
   isElanusError,
   LIMITS,
@@ -18,6 +19,7 @@ import {
   type Bus,
   type Clock,
   type CollectionSchema,
+  type JobStatus,
   type Rng,
   type Timestamp,
 } from '@elanus/core';
@@ -29,8 +31,15 @@ import {
   type BuildJob,
   type SegmentRecord,
 } from '@elanus/protocol';
-import { nextFold, planBuild, SMALL_SEGMENT_BYTES, type BuildPlan } from './build-plan.ts';
+import {
+  nextFold,
+  planBuild,
+  planCompaction,
+  SMALL_SEGMENT_BYTES,
+  type BuildPlan,
+} from './build-plan.ts';
 import type { Catalog } from './catalog.ts';
+import { Compactions, type CompactionGoal } from './compactions.ts';
 import { takeNumbers } from './counters.ts';
 import type { MetaAccess } from './meta-access.ts';
 import type { Segments } from './segments.ts';
@@ -58,21 +67,48 @@ const WAITING_BYTES_MAX = 256 * 1024 * 1024;
 const RETRY_MS = [500, 2_000, 10_000, 60_000] as const;
 const retryMs = (failures: number): number =>
   RETRY_MS[Math.min(failures, RETRY_MS.length) - 1] ?? 60_000;
+/** A job that failed so often in a row rests, ... */
+const ATTEMPTS_MAX = 6;
+/** ... until its shard changes, somebody asks, or so long. */
+const REST_MS = 10 * 60_000;
 
-/** A shard whose builds fail: it is left alone for a while, so that others get theirs. */
+/** For `bytesMax`: below what the smallest segment has. */
+const NOTHING_MOVES = -1;
+
+/** Where jobs are planned, and what they are planned for. */
+interface Target {
+  readonly schema: CollectionSchema;
+  readonly shard: number;
+  /** Somebody asked for it. */
+  readonly goal: CompactionGoal | undefined;
+}
+
+/** A job under way. */
+interface RunningJob extends Target {
+  readonly plan: BuildPlan;
+  readonly attempts: number;
+  readonly cancelled: AbortController;
+}
+
+/** A shard whose jobs fail: it is left alone for a while, so that others get theirs. */
 interface FailingShard {
   readonly collectionId: number;
+  readonly shard: number;
   readonly failures: number;
   readonly againAtMs: number;
   readonly cause: unknown;
+  /** What failed; undefined: it did not get as far as a job. */
+  readonly plan: BuildPlan | undefined;
 }
 
 /** See the file's header. */
 export class Jobs {
+  readonly compactions: Compactions;
   readonly #context: JobsContext;
   readonly #ended = new AbortController();
   #running: Promise<void> | undefined;
   #again = false;
+  #job: RunningJob | undefined;
   /** Since when builds of a shard wait, by the clock's own time. */
   readonly #waiting = new Map<string, number>();
   readonly #failing = new Map<string, FailingShard>();
@@ -81,6 +117,21 @@ export class Jobs {
 
   constructor(context: JobsContext) {
     this.#context = context;
+    const { bus, clock, meta } = context;
+    this.compactions = new Compactions({
+      bus,
+      clock,
+      newId: () => takeNumbers(meta, 'job', 1),
+      goal: (collectionId) => this.#goal(collectionId),
+      onReady: (collectionId) => {
+        this.#forgetFailures(({ collectionId: of }) => of === collectionId);
+        this.kick();
+      },
+      onCancel: (collectionId) => {
+        const { goal, schema, cancelled } = this.#job ?? {};
+        if (goal !== undefined && schema?.collectionId === collectionId) cancelled?.abort();
+      },
+    });
   }
 
   /** Something changed: look, soon. */
@@ -90,17 +141,47 @@ export class Jobs {
     this.#running ??= this.#loop();
   }
 
-  /** Why builds of a collection fail; undefined while they do not. */
-  failureOf(collectionId: number): string | undefined {
-    const failing = [...this.#failing.values()];
-    const cause = failing.find((shard) => shard.collectionId === collectionId)?.cause;
-    return cause instanceof Error ? cause.message : undefined;
+  /** A shard has other segments: what rests there is worth another try. */
+  changed(collectionId: number, shard: number): void {
+    this.#forgetFailures((one) => {
+      return one.collectionId === collectionId && one.shard === shard && rests(one);
+    });
+    this.kick();
+  }
+
+  /** A collection was dropped: its jobs end. */
+  dropped(collectionId: number): void {
+    if (this.#job?.schema.collectionId === collectionId) this.#job.cancelled.abort();
+    this.#forgetFailures((one) => one.collectionId === collectionId);
+    const gone = new ElanusError('collection_dropped', { name: `collection ${collectionId}` });
+    void this.compactions.failed(collectionId, gone, true);
+  }
+
+  /** The jobs of a collection that run, or failed and are tried again. */
+  jobsOf(collectionId: number): readonly JobStatus[] {
+    const jobs: JobStatus[] = [];
+    const job = this.#job;
+    if (job?.schema.collectionId === collectionId) {
+      const { shard, plan, attempts } = job;
+      const cause = this.#failing.get(keyOf(job))?.cause;
+      jobs.push({ ...statusOf(plan), shard, state: 'running', attempts, ...failureOf(cause) });
+    }
+    for (const failing of this.#failing.values()) {
+      const { shard, plan, failures: attempts, cause } = failing;
+      if (failing.collectionId !== collectionId || jobs.some((one) => one.shard === shard))
+        continue;
+      const state = rests(failing) ? 'failed' : 'waiting';
+      jobs.push({ ...statusOf(plan), shard, state, attempts, ...failureOf(cause) });
+    }
+    return jobs;
   }
 
   /** Cancels what runs and waits for its end. */
   async stop(): Promise<void> {
     this.#ended.abort();
+    this.#job?.cancelled.abort();
     for (const cancel of this.#foldTimers.values()) cancel();
+    await this.compactions.stop();
     await this.#running;
   }
 
@@ -124,50 +205,77 @@ export class Jobs {
 
   async #collection(schema: CollectionSchema): Promise<void> {
     for (let shard = 0; shard < schema.shards; shard++) {
-      const key = `${schema.collectionId} ${shard}`;
-      const failing = this.#failing.get(key);
+      const goal = this.compactions.goalOf(schema.collectionId);
+      const target = { schema, shard, goal };
+      const failing = this.#failing.get(keyOf(target));
       if (failing !== undefined && this.#context.clock.monoMs() < failing.againAtMs) continue;
       try {
-        await this.#shard(schema, shard);
-        this.#failing.delete(key);
+        await this.#shard(target);
+        this.#failing.delete(keyOf(target));
       } catch (cause) {
-        if (this.#ended.signal.aborted) return;
-        const failures = (failing?.failures ?? 0) + 1;
         const { collectionId } = schema;
-        // From the end of the failed build: it may have run for minutes.
-        const againAtMs = this.#context.clock.monoMs() + retryMs(failures);
-        this.#failing.set(key, { collectionId, failures, againAtMs, cause });
-        this.#context.clock.after(retryMs(failures), () => this.kick());
+        // Cancelled, dropped or closed: that is no failure, and there may be other work.
+        if (this.#job?.cancelled.signal.aborted === true) this.kick();
+        else if (!this.#ended.signal.aborted) await this.#failed({ collectionId, shard, cause });
+      } finally {
+        this.#job = undefined;
       }
     }
   }
 
-  async #shard(schema: CollectionSchema, shard: number): Promise<void> {
+  async #failed(at: Pick<FailingShard, 'collectionId' | 'shard' | 'cause'>): Promise<void> {
+    const { clock } = this.#context;
+    const key = `${at.collectionId} ${at.shard}`;
+    const failures = nextTry(this.#failing.get(key));
+    const forGood = failures >= ATTEMPTS_MAX;
+    const pauseMs = forGood ? REST_MS : retryMs(failures);
+    // From the end of the failed build: it may have run for minutes.
+    const againAtMs = clock.monoMs() + pauseMs;
+    this.#failing.set(key, { ...at, failures, againAtMs, plan: this.#job?.plan });
+    clock.after(pauseMs, () => this.kick());
+    await this.compactions.failed(at.collectionId, at.cause, forGood);
+  }
+
+  #forgetFailures(which: (shard: FailingShard) => boolean): void {
+    for (const [key, failing] of this.#failing) if (which(failing)) this.#failing.delete(key);
+  }
+
+  async #shard(target: Target): Promise<void> {
+    const { schema, shard, goal } = target;
+    const { collectionId } = schema;
     const choices = new Map(
       vectorFields(schema).map((field) => [field.id, indexBuildKey(field.index)] as const),
     );
     let bytesMax: number = LIMITS.segmentBytesMax;
+    let compacting = goal;
     while (!this.#ended.signal.aborted) {
-      const all = await this.#context.segments.flushed(schema.collectionId);
+      const all = await this.#context.segments.flushed(collectionId);
       const segments = all.filter((segment) => segment.shard === shard);
-      const plan = planBuild(segments, { bytesMax, choices, horizon: this.#horizon() });
+      const asked = compacting && planCompaction(segments, { bytesMax, ...compacting });
+      if (compacting !== undefined && asked === undefined) {
+        await this.compactions.reached(collectionId, shard, compacting);
+        compacting = undefined;
+      }
+      const plan = asked ?? planBuild(segments, { bytesMax, choices, horizon: this.#horizon() });
       if (plan === undefined) return this.#lookAtFold(schema, shard, segments);
-      const merges = plan.moves;
-      const { idle } = plan;
-      const small = !idle && plan.inputs.every(({ bytes }) => bytes < SMALL_SEGMENT_BYTES);
-      if (
-        !(plan.inputs.length > 1 && small) &&
-        (await this.#mustWait({ schema, shard, segments, idle }))
-      )
-        return;
+      if (asked === undefined && (await this.#mustWait(target, segments, plan))) return;
       try {
-        await this.#run(schema, shard, plan);
+        await this.#run(target, plan, asked !== undefined);
+        if (asked !== undefined) this.compactions.progressed(collectionId);
       } catch (error) {
-        if (!merges || !isElanusError(error, 'memory_budget')) throw error;
-        // There is no room to join so many rows: an index for each segment takes less.
-        bytesMax = 0;
+        if (!plan.moves || !isElanusError(error, 'memory_budget')) throw error;
+        // There is no room to move so many rows: half of them, or none, take less.
+        const moved = plan.inputs.reduce((sum, { bytes }) => sum + bytes, 0);
+        bytesMax = moved > 0 ? Math.floor(moved / 2) : NOTHING_MOVES;
       }
     }
+  }
+
+  /** What a compaction that is asked for now has to reach. */
+  async #goal(collectionId: number): Promise<CompactionGoal> {
+    const flushed = await this.#context.segments.flushed(collectionId);
+    const until = flushed.map(({ minTimestamp }) => BigInt(minTimestamp)).at(-1) ?? 0n;
+    return { until, horizon: this.#horizon() };
   }
 
   /** Reads reach back to here. */
@@ -193,27 +301,26 @@ export class Jobs {
    * memory from the writers. Not for ever, nor when so much waits that searches feel it; and merges
    * of small segments never wait, so that segments stay few.
    */
-  async #mustWait(input: {
-    readonly schema: CollectionSchema;
-    readonly shard: number;
-    readonly segments: readonly SegmentRecord[];
-    /** For as long as it takes. */
-    readonly idle: boolean;
-  }): Promise<boolean> {
-    const { collectionId } = input.schema;
-    const { idle } = input;
-    const bare = input.segments.filter(({ indexed }) => !indexed);
+  async #mustWait(
+    target: Target,
+    segments: readonly SegmentRecord[],
+    { idle, inputs }: BuildPlan,
+  ): Promise<boolean> {
+    const { collectionId } = target.schema;
+    const small = !idle && inputs.every(({ bytes }) => bytes < SMALL_SEGMENT_BYTES);
+    if (inputs.length > 1 && small) return false;
+    const bare = segments.filter(({ indexed }) => !indexed);
     const waitingBytes = bare.reduce((sum, { bytes }) => sum + bytes, 0);
     if (!idle && waitingBytes >= WAITING_BYTES_MAX) return false;
     const { shards } = (
       await invoke(this.#context.bus, describeShards, { header: { collectionId } })
     ).header;
-    const status = shards.find(({ shard }) => shard === input.shard);
+    const status = shards.find(({ shard }) => shard === target.shard);
     if (status === undefined) return false;
     const { idleMs, unflushedSegments } = status;
     const quietMs = idle ? IDLE_MS : QUIET_MS;
     const leftMs = unflushedSegments > 0 ? quietMs : quietMs - idleMs;
-    const shard = `${collectionId} ${input.shard}`;
+    const shard = keyOf(target);
     const now = this.#context.clock.monoMs();
     const since = this.#waiting.get(shard) ?? now;
     if (leftMs <= 0 || (!idle && now - since > WAITING_MS_MAX)) {
@@ -225,13 +332,17 @@ export class Jobs {
     return true;
   }
 
-  async #run(schema: CollectionSchema, shard: number, plan: BuildPlan): Promise<void> {
+  async #run(target: Target, plan: BuildPlan, asked: boolean): Promise<void> {
     const { bus } = this.#context;
-    const job = await this.#job(schema, shard, plan);
-    const { signal } = this.#ended;
+    const { schema, shard, goal } = target;
+    const cancelled = new AbortController();
+    const attempts = nextTry(this.#failing.get(keyOf(target)));
+    this.#job = { schema, shard, goal: asked ? goal : undefined, plan, attempts, cancelled };
+    if (this.#ended.signal.aborted) cancelled.abort();
+    const job = await this.#describe(schema, shard, plan);
     const built = await invoke(bus, runBuild, {
       header: job,
-      options: { signal, timeoutMs: JOB_TIMEOUT_MS },
+      options: { signal: cancelled.signal, timeoutMs: JOB_TIMEOUT_MS },
     });
     const { output, origins } = built.header;
     const inputs = plan.inputs.map(({ segmentId, manifest }) => ({ segmentId, manifest }));
@@ -239,7 +350,7 @@ export class Jobs {
     await invoke(bus, adoptBuild, { header, options: { timeoutMs: JOB_TIMEOUT_MS } });
   }
 
-  async #job(schema: CollectionSchema, shard: number, plan: BuildPlan): Promise<BuildJob> {
+  async #describe(schema: CollectionSchema, shard: number, plan: BuildPlan): Promise<BuildJob> {
     const { meta, rng } = this.#context;
     const jobId = await takeNumbers(meta, 'job', 1);
     const [first] = plan.inputs;
@@ -265,3 +376,27 @@ export class Jobs {
 
 /** A job that takes longer is tried again elsewhere. */
 const JOB_TIMEOUT_MS = 60 * 60_000;
+
+function keyOf({ schema, shard }: Target): string {
+  return `${schema.collectionId} ${shard}`;
+}
+
+function rests({ failures }: FailingShard): boolean {
+  return failures >= ATTEMPTS_MAX;
+}
+
+/** The number of the next try; a shard that has rested begins anew. */
+function nextTry(failing: FailingShard | undefined): number {
+  return failing === undefined || rests(failing) ? 1 : failing.failures + 1;
+}
+
+function statusOf(plan: BuildPlan | undefined): Pick<JobStatus, 'kind' | 'segments' | 'rows'> {
+  const { inputs = [], moves = false } = plan ?? {};
+  const rows = inputs.reduce((sum, { rowCount }) => sum + rowCount, 0);
+  return { kind: moves ? 'compaction' : 'index', segments: inputs.length, rows };
+}
+
+function failureOf(cause: unknown): Pick<JobStatus, 'failure'> {
+  if (cause === undefined) return {};
+  return { failure: cause instanceof Error ? cause.message : String(cause) };
+}

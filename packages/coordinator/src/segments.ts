@@ -30,6 +30,7 @@ export interface FlushCommit extends Owner {
   readonly deltas: readonly {
     readonly segmentId: number;
     readonly delta: string;
+    readonly firstDeleteAt: string | undefined;
     readonly foldableAt: string | undefined;
   }[];
   readonly checkpoint: CheckpointRecord | undefined;
@@ -122,13 +123,12 @@ export class Segments {
       compare.push({ key, exists: false });
       then.push(put(key, segment));
     }
-    for (const { segmentId, delta, foldableAt } of commit.deltas) {
+    for (const { segmentId, delta, firstDeleteAt, foldableAt } of commit.deltas) {
       const held = await this.#segment(collectionId, shard, segmentId);
       const deltaSequence = held.record.deltaSequence + 1;
       compare.push(unchanged(held));
-      then.push(
-        put(held.key, { ...held.record, delta, deltaSequence, ...(foldableAt && { foldableAt }) }),
-      );
+      const since = { ...(firstDeleteAt && { firstDeleteAt }), ...(foldableAt && { foldableAt }) };
+      then.push(put(held.key, { ...held.record, delta, deltaSequence, ...since }));
     }
     if (checkpoint !== undefined) {
       const key = metaKeys.checkpoint(collectionId, shard);

@@ -171,6 +171,11 @@ export const errorTable = {
     409,
     (d) => `a collection of this name exists.${hint(d)} ${kv(d)}`,
   ),
+  compaction_not_found: entry<{ readonly id: string }>(
+    'not_found',
+    404,
+    (d) => `no such compaction; it ended long ago, or the server was started anew. ${kv(d)}`,
+  ),
   schema_mismatch: entry<Named & { readonly differences: readonly string[] }>(
     'conflict',
     409,

@@ -32,6 +32,7 @@ export type { CollectionId, FieldId, JobId, SegmentId } from './ids.ts';
 export { collectionId, fieldId, jobId, segmentId } from './ids.ts';
 export type { BuiltIndex, IndexChoice, IndexChoiceKind, IndexKindRow } from './index-choice.ts';
 export { AUTO_INDEX, INDEX_KINDS, indexBuildKey, indexParams } from './index-choice.ts';
+export type { CompactionStatus, JobStatus, SegmentTotals } from './job.ts';
 export { shardOfInt64, shardOfString } from './key-hash.ts';
 export { keysIncrease } from './key-order.ts';
 export type { Limits } from './limits.ts';

@@ -66,6 +66,8 @@ export const LIMITS = {
   /** Idempotency keys kept per vchannel, and for how long. */
   idempotencyKeysMax: 100_000,
   idempotencyWindowMs: 15 * 60_000,
+  /** How long one call may wait for a change of a compaction. */
+  compactionWaitMsMax: 30_000,
   /** How far back a read at a timestamp may go. */
   retentionMs: 60 * 60_000,
   /** Reads, and writes, of one proxy that are being answered; the others wait in line ... */

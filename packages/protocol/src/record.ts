@@ -89,6 +89,8 @@ export interface SegmentRecord {
   /** Object name of the newest delta log. */
   readonly delta?: string;
   readonly deltaSequence: number;
+  /** Of the oldest delete in it, decimal; older records do not say. */
+  readonly firstDeleteAt?: string;
   /** When a fifth of its rows had been deleted, decimal; absent while fewer are. */
   readonly foldableAt?: string;
   readonly rowCount: number;

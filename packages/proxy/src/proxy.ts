@@ -23,8 +23,11 @@ import {
 import {
   aliasCollection,
   alterCollection,
+  cancelCompaction,
+  compactCollection,
   createCollection,
-  describeBuilds,
+  describeCompaction,
+  describeJobs,
   describeShards,
   dropCollection,
   leaseIds,
@@ -118,6 +121,9 @@ type CatalogMethods = Pick<
   | 'setAlias'
   | 'dropCollection'
   | 'setIndex'
+  | 'compact'
+  | 'describeCompaction'
+  | 'cancelCompaction'
 >;
 
 type Info = (schema: CollectionSchema, call: Call | undefined) => Promise<CollectionSummary>;
@@ -163,6 +169,7 @@ function catalogMethods(access: Access): CatalogMethods {
       return info(header.schema, call);
     },
     setIndex: (request, call) => chooseIndex(access, request, call),
+    ...compactionMethods(access),
     renameCollection: async ({ collection, to }, call) => {
       checkName('name', to);
       await access.call(renameCollection, { header: { name: collection, to } }, call);
@@ -180,6 +187,31 @@ function catalogMethods(access: Access): CatalogMethods {
   };
 }
 
+function compactionMethods(
+  access: Access,
+): Pick<Database, 'compact' | 'describeCompaction' | 'cancelCompaction'> {
+  return {
+    compact: async (collection, call) => {
+      const { name } = await access.schema(collection, call);
+      return (await access.call(compactCollection, { header: { name } }, call)).header;
+    },
+    describeCompaction: async ({ id, waitMs = 0 }, call) => {
+      checkWait(waitMs);
+      return (await access.call(describeCompaction, { header: { id, waitMs } }, call)).header;
+    },
+    cancelCompaction: async (id, call) => {
+      return (await access.call(cancelCompaction, { header: { id } }, call)).header;
+    },
+  };
+}
+
+function checkWait(waitMs: number): void {
+  const max = LIMITS.compactionWaitMsMax;
+  if (waitMs >= 0 && waitMs <= max) return;
+  const expected = `0 to ${max} milliseconds`;
+  throw new ElanusError('limit_out_of_range', { field: 'waitMs', expected, got: String(waitMs) });
+}
+
 async function describe(
   access: Access,
   collection: string,
@@ -190,7 +222,7 @@ async function describe(
   const { schema } = (await access.call(resolveCollection, { header: { name } }, call)).header;
   const header = { collectionId: schema.collectionId };
   const { shards } = (await access.call(describeShards, { header }, call)).header;
-  const { failure } = (await access.call(describeBuilds, { header }, call)).header;
+  const { jobs } = (await access.call(describeJobs, { header }, call)).header;
   const segments = shards.flatMap((shard) => shard.segments);
   return {
     ...(await infoOf(access)(schema, call)),
@@ -201,7 +233,8 @@ async function describe(
       return sum + (one.indexed ? one.rows - one.deleted : 0);
     }, 0),
     indexingRows: shards.reduce((sum, shard) => sum + shard.indexingRows, 0),
-    indexes: indexDetails(schema, shards, failure),
+    indexes: indexDetails(schema, shards, jobs.find(({ failure }) => failure)?.failure),
+    jobs,
   };
 }
 

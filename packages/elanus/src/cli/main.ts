@@ -24,6 +24,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   search: erase(async () => (await import('./search.ts')).search),
   query: erase(async () => (await import('./query.ts')).query),
   export: erase(async () => (await import('./export.ts')).exportRows),
+  compact: erase(async () => (await import('./compact.ts')).compact),
   bench: erase(async () => (await import('./bench.ts')).bench),
   doctor: erase(async () => (await import('./doctor.ts')).doctor),
 };
@@ -39,6 +40,7 @@ const HELP = [
   '  elanus search <name> --id 7     rows nearest to a vector or a stored row',
   "  elanus query <name> --filter 'year >= 2020'",
   '  elanus export <name>            all rows as JSON lines',
+  '  elanus compact <name>           merge its segments, remove deleted rows',
   '  elanus bench                    recall, searches a second and memory on this machine',
   '  elanus doctor ./data            check every byte at rest (--repair: mend what can be)',
   '',

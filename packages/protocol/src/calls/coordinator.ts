@@ -1,5 +1,5 @@
-import type { CollectionSchema, FieldDefinition, IndexChoice } from '@elanus/core';
-import type { SchemaDefinition } from '@elanus/core';
+import type { CollectionSchema, CompactionStatus, FieldDefinition } from '@elanus/core';
+import type { IndexChoice, JobStatus, SchemaDefinition } from '@elanus/core';
 import { defineCall } from '../call.ts';
 import type { CheckpointRecord, LogRecord, SegmentRecord } from '../record.ts';
 
@@ -57,11 +57,27 @@ export const setIndex = defineCall<
   { readonly schema: CollectionSchema }
 >('coordinator.catalog.index');
 
-/** Why builds of a collection fail, while they do. */
-export const describeBuilds = defineCall<
+/** The jobs of a collection that run, or have failed and are tried again. */
+export const describeJobs = defineCall<
   { readonly collectionId: number },
-  { readonly failure: string | undefined }
+  { readonly jobs: readonly JobStatus[] }
 >('coordinator.job.describe');
+
+/** Asks for a compaction: answered when it is known, not when it is done. */
+export const compactCollection = defineCall<{ readonly name: string }, CompactionStatus>(
+  'coordinator.compaction.begin',
+);
+
+/** How far a compaction is; while it runs, answered when that changes or `waitMs` are over. */
+export const describeCompaction = defineCall<
+  { readonly id: string; readonly waitMs: number },
+  CompactionStatus
+>('coordinator.compaction.describe');
+
+/** Ends a compaction; what it has done stays. One that has ended stays as it is. */
+export const cancelCompaction = defineCall<{ readonly id: string }, CompactionStatus>(
+  'coordinator.compaction.cancel',
+);
 
 /** Gives a collection another name. */
 export const renameCollection = defineCall<
@@ -131,6 +147,7 @@ export const commitFlush = defineCall<
     readonly deltas: readonly {
       readonly segmentId: number;
       readonly delta: string;
+      readonly firstDeleteAt: string | undefined;
       readonly foldableAt: string | undefined;
     }[];
     /** Undefined: the checkpoint stays. */

@@ -97,11 +97,12 @@ export class BuildAdoption {
   async #adoptIndex(result: BuildResult): Promise<void> {
     const [input] = this.#inputs(result);
     assert(input !== undefined, 'an index is of one segment');
-    const { delta, deltaSequence, foldableAt } = input.record;
+    const { delta, deltaSequence, firstDeleteAt, foldableAt } = input.record;
     const record = {
       ...result.output,
       deltaSequence,
       ...(delta && { delta }),
+      ...(firstDeleteAt && { firstDeleteAt }),
       ...(foldableAt && { foldableAt }),
     };
     await this.#commit(result, record);

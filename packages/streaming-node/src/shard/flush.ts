@@ -354,19 +354,23 @@ interface DeltaWritten {
 
 /** A delta as the commit names it. */
 function named({ segmentId, record }: DeltaWritten) {
-  const { delta, foldableAt } = record;
+  const { delta, firstDeleteAt, foldableAt } = record;
   assert(delta !== undefined, 'a delta was written');
-  return { segmentId, delta, foldableAt };
+  return { segmentId, delta, firstDeleteAt, foldableAt };
 }
 
 /** Deleted rows of a segment that are worth writing the others again. */
 const FOLD_SHARE = 0.2;
 
-/** When a delta log, which stands in timestamp order, had so many deletes. */
+/** When a delta log, which stands in timestamp order, had its first delete, and so many. */
 export function foldableOf(
   { timestamps }: { readonly timestamps: BigUint64Array },
   { rowCount }: SegmentRecord,
-): Pick<SegmentRecord, 'foldableAt'> {
+): Pick<SegmentRecord, 'firstDeleteAt' | 'foldableAt'> {
+  const first = timestamps[0];
   const at = timestamps[Math.ceil(rowCount * FOLD_SHARE) - 1];
-  return at === undefined ? {} : { foldableAt: String(at) };
+  return {
+    ...(first !== undefined && { firstDeleteAt: String(first) }),
+    ...(at !== undefined && { foldableAt: String(at) }),
+  };
 }

@@ -164,11 +164,15 @@ export class Shard {
     return state.completeSeq < state.checkpointSeq ? undefined : state.checkpointSeq;
   }
 
-  /** Seals and flushes what grows; returns how many segments were flushed. */
+  /**
+   * Seals and flushes what grows, and writes the deletes of what is flushed; returns how many
+   * segments were flushed.
+   */
   async flush(): Promise<number> {
     const before = this.state.flushed.length;
-    await this.admission.seal();
+    const sealed = await this.admission.seal();
     await this.flusher.drained();
+    if (!sealed && this.state.logBytes > 0) await this.flusher.checkpoint();
     return this.state.flushed.length - before;
   }
 
