@@ -15,7 +15,6 @@ import {
   type BuiltIndex,
   type Column,
   type FieldId,
-  type Metric,
   type ObjectStore,
   type Pool,
 } from '@elanus/core';
@@ -34,11 +33,12 @@ import {
   type VectorFileHeader,
   type VectorFileShape,
 } from '@elanus/format';
-import { buildBytes, builderParams, indexSpec, indexThreads, sharedTask } from '@elanus/index';
+import { builderParams, indexSpec, indexThreads, sharedTask } from '@elanus/index';
 import type { IndexColumn, IndexFile, IndexSpec } from '@elanus/index';
 import { bytesOf, loadKernels, memoryAt, type KernelChoice, type RowMemory } from '@elanus/kernels';
 import type { BuildJob, SegmentRecord } from '@elanus/protocol';
 import type { Lease, Resident } from '@elanus/runtime';
+import { gatherBytes, indexBytes, mergeBytes, type FieldMemory } from './job-memory.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import { gatherVectors } from './gather-vectors.ts';
 import { mergeScalars } from './merge-scalars.ts';
@@ -122,7 +122,12 @@ class BuildRun {
         this.#ports.resident.lease(file.name) ?? (await this.#readRows(file.name, header));
       try {
         const column = columnOf(header, rows.value);
-        indexes.push(await this.#buildIndex(field, { column, spec }));
+        const free = this.#ports.memory.reserve(this.#indexBytes(field, { column, spec }));
+        try {
+          indexes.push(await this.#buildIndex(field, { column, spec }));
+        } finally {
+          free();
+        }
       } finally {
         rows.release();
       }
@@ -138,11 +143,20 @@ class BuildRun {
     return vector;
   }
 
-  /** What is built over so many rows of a field; undefined: they are scanned as they are. */
-  #spec(field: number, rowCount: number): IndexSpec | undefined {
+  /**
+   * What is built over so many rows of a field, besides what else is taken; undefined: they are
+   * scanned as they are.
+   */
+  #spec(field: number, rowCount: number, takenBytes = 0): IndexSpec | undefined {
     const { type, dim, metric, index } = this.#vector(field);
-    const { freeBytes } = this.#ports.memory;
-    return indexSpec({ choice: index, type, dim, metric, rowCount, memoryBytes: freeBytes });
+    const memoryBytes = Math.max(0, this.#ports.memory.freeBytes - takenBytes);
+    return indexSpec({ choice: index, type, dim, metric, rowCount, memoryBytes });
+  }
+
+  #indexBytes(field: number, { column, spec }: IndexedRows): number {
+    const shape = this.#vector(field);
+    const entries = column.element === 'sparse' ? column.entries : 0;
+    return indexBytes({ shape, spec, metric: shape.metric }, { ...column, entries });
   }
 
   /** The indexes as the catalog lists them; a field that needs none has a FLAT one of no bytes. */
@@ -177,17 +191,43 @@ class BuildRun {
     return { value, release };
   }
 
-  /** Joins the inputs' kept rows, in order, into one segment. */
+  /**
+   * Joins the inputs' kept rows, in order, into one segment. What it takes at its worst is reserved
+   * before it reads a row: then nothing is done for nothing.
+   */
   async merge(): Promise<BuildOutput> {
     const inputs: Input[] = [];
     for (const record of this.#job.inputs) inputs.push(await this.#input(record));
     const rowCount = inputs.reduce((sum, input) => sum + input.keep.length, 0);
+    const fields = this.#job.vectors.map(({ field }) => this.#fieldMemory(inputs, field, rowCount));
+    const scalars = inputs.map(({ manifest }) => manifest.scalars);
+    const free = this.#ports.memory.reserve(mergeBytes(fields, scalars));
+    try {
+      return await this.#merge(inputs, fields);
+    } finally {
+      free();
+    }
+  }
+
+  #fieldMemory(inputs: readonly Input[], field: number, rowCount: number): FieldMemory {
+    const shape = this.#vector(field);
+    const files = inputs.map(({ manifest, keep }) => {
+      const file = manifest.vectors.find((candidate) => candidate.field === field)?.file;
+      assert(file !== undefined, 'each segment has each vector field');
+      return { file, keep, whole: keep.length === manifest.rowCount };
+    });
+    const taken = gatherBytes({ shape, files });
+    const spec = rowCount === 0 ? undefined : this.#spec(field, rowCount, taken);
+    return { field, shape, spec, files, rowCount };
+  }
+
+  async #merge(inputs: readonly Input[], fields: readonly FieldMemory[]): Promise<BuildOutput> {
+    const rowCount = inputs.reduce((sum, input) => sum + input.keep.length, 0);
     const vectors: Manifest['vectors'][number][] = [];
     const indexes: ManifestIndex[] = [];
     let bytes = 0;
-    // First what may be refused for want of memory: then nothing was done for nothing.
-    for (const { field } of this.#job.vectors) {
-      const merged = await this.#mergeVectors(inputs, field, rowCount);
+    for (const field of fields) {
+      const merged = await this.#mergeVectors(field);
       vectors.push(merged.file);
       if (merged.index !== undefined) indexes.push(merged.index);
       bytes += merged.bytes;
@@ -259,47 +299,34 @@ class BuildRun {
   }
 
   /** Writes all kept rows' scalars, with their keys and statistics. */
-  #mergeScalars(inputs: readonly Input[]) {
+  async #mergeScalars(inputs: readonly Input[]) {
     const { fields, keyField } = this.#job;
     const files = inputs.map(({ manifest, keep }) => ({ file: manifest.scalars, keep }));
     const merge = { inputs: files, fields, keyField, signal: this.#signal };
-    return mergeScalars(this.#ports, merge, async ({ scalars, keys, stats, bytes }) => {
-      const written = {
-        scalars: await this.#put(objectNames.scalars, [scalars]),
-        keys: await this.#put(objectNames.keys, [keys]),
-        stats: await this.#put(objectNames.stats, [stats]),
-      };
-      return { files: written, bytes };
-    });
+    const { scalars, keys, stats, bytes } = await mergeScalars(this.#ports, merge);
+    const written = {
+      scalars: await this.#put(objectNames.scalars, [scalars]),
+      keys: await this.#put(objectNames.keys, [keys]),
+      stats: await this.#put(objectNames.stats, [stats]),
+    };
+    return { files: written, bytes };
   }
 
   /** Writes all kept rows of a field, and an index over them. */
-  async #mergeVectors(inputs: readonly Input[], field: number, rowCount: number) {
-    const { objects, kernels: choice, memory } = this.#ports;
+  async #mergeVectors({ field, files, spec }: FieldMemory) {
+    const { objects, kernels: choice } = this.#ports;
     const kernels = loadKernels(choice);
-    const files = inputs.map(({ manifest, keep }) => {
-      const file = manifest.vectors.find((candidate) => candidate.field === field)?.file;
-      assert(file !== undefined, 'each segment has each vector field');
-      return { name: file.name, keep };
-    });
-    let free = (): void => undefined;
-    const gathered = await gatherVectors({ objects, kernels }, files, (bytes) => {
-      free = memory.reserve(bytes);
-    }).catch((error: unknown) => {
-      free();
-      throw error;
-    });
+    const inputs = files.map(({ file, keep }) => ({ name: file.name, keep }));
+    const gathered = await gatherVectors({ objects, kernels }, inputs);
     try {
       const { memory: rows, shape, bytes } = gathered;
       const encoded = encodeVectorFile({ ...shape, pieces: [bytesOf(rows, bytes)] });
       const file = await this.#put(objectNames.vectors(fieldId(field)), encoded);
-      const spec = rowCount === 0 ? undefined : this.#spec(field, rowCount);
       const column = columnOf(shape, rows);
       const index = spec && (await this.#buildIndex(field, { column, spec }));
       return { file: { field, file }, index, bytes };
     } finally {
       kernels.discard(gathered.memory);
-      free();
     }
   }
 
@@ -307,7 +334,6 @@ class BuildRun {
     const { metric } = this.#vector(field);
     const { column, spec } = over;
     const { kind, params } = spec;
-    const free = this.#ports.memory.reserve(bytesToBuild(column, spec, metric));
     const control = new Int32Array(new SharedArrayBuffer(8));
     const cancel = (): void => {
       Atomics.store(control, 1, 1);
@@ -331,7 +357,6 @@ class BuildRun {
       loadKernels(this.#ports.kernels).discard(file.memory);
       return { field, kind, metric, params, file: put };
     } finally {
-      free();
       this.#signal.removeEventListener('abort', cancel);
     }
   }
@@ -341,14 +366,6 @@ class BuildRun {
 function isOfSpec(index: ManifestIndex, spec: IndexSpec): boolean {
   const { kind, params = {} } = index;
   return kind === spec.kind && JSON.stringify(params) === JSON.stringify(spec.params);
-}
-
-/** Postings, and the tables that gather them, take at most so many bytes for each value. */
-const POSTING_BYTES = 32;
-
-function bytesToBuild(column: IndexColumn, spec: IndexSpec, metric: Metric): number {
-  if (column.element === 'sparse') return column.entries * POSTING_BYTES;
-  return buildBytes(spec, { dim: column.dim, metric, rowCount: column.rowCount });
 }
 
 /** The data section of a file of vectors as an index takes it. */

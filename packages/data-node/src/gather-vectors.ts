@@ -32,15 +32,10 @@ interface OpenInput extends VectorInput {
   readonly header: VectorFileHeader;
 }
 
-/**
- * Reads and joins. `reserve` is told how many bytes are needed before any are taken.
- *
- * @throws ElanusError file_corrupt, and what `reserve` throws
- */
+/** Reads and joins; takes at most `gatherBytes` of memory. @throws ElanusError file_corrupt */
 export async function gatherVectors(
   ports: { readonly objects: ObjectStore; readonly kernels: Kernels },
   inputs: readonly VectorInput[],
-  reserve: (bytes: number) => void,
 ): Promise<GatheredVectors> {
   const open: OpenInput[] = [];
   for (const input of inputs) {
@@ -48,11 +43,6 @@ export async function gatherVectors(
   }
   const [first] = open;
   assert(first !== undefined, 'a merge has inputs');
-  const all = open.reduce((sum, { header }) => sum + header.dataBytes, 0);
-  // Files of which some rows go are read beside the output; sparse rows are taken and joined there.
-  const partial = open.filter(({ header, keep }) => keep.length < header.rowCount);
-  const beside = Math.max(0, ...partial.map(({ header }) => header.dataBytes));
-  reserve(first.header.type === 'sparse' ? all * 4 : all + beside);
   return first.header.type === 'sparse' ? gatherSparse(ports, open) : gatherDense(ports, open);
 }
 

@@ -1,8 +1,7 @@
-/** The kept rows' scalars of several segments, joined on a thread; memory is reserved before. */
+/** The kept rows' scalars of several segments, joined on a thread. */
 import { fieldId, type Field, type ObjectStore, type Pool } from '@elanus/core';
 import type { ManifestFile } from '@elanus/format';
 import type { EncodedScalars } from '@elanus/format/scalars';
-import type { MemoryBudget } from './memory-budget.ts';
 import { onSharedMemory } from './shared-bytes.ts';
 import { dataThreads } from './threads.ts';
 
@@ -10,7 +9,6 @@ import { dataThreads } from './threads.ts';
 export interface ScalarPorts {
   readonly objects: ObjectStore;
   readonly pool: Pool;
-  readonly memory: MemoryBudget;
 }
 
 /** What is joined: files of scalars, which of their rows stay, and the fields of the output. */
@@ -30,28 +28,23 @@ const COPIES = 9;
 /** ... and besides, however little there is. */
 const FIXED_BYTES = 32 * 1024 * 1024;
 
-/**
- * Joins and hands the result to `put`; the memory counts as taken until that is done.
- * @throws ElanusError memory_budget before anything is read; file_corrupt, cancelled
- */
-export async function mergeScalars<T>(
-  { objects, pool, memory }: ScalarPorts,
+/** Bytes that joining these files takes at most. */
+export function scalarMergeBytes(files: readonly ManifestFile[]): number {
+  return files.reduce((sum, { size }) => sum + size, 0) * COPIES + FIXED_BYTES;
+}
+
+/** Joins; takes at most `scalarMergeBytes` of memory. @throws ElanusError file_corrupt, cancelled */
+export async function mergeScalars(
+  { objects, pool }: ScalarPorts,
   { inputs, fields, keyField, signal }: ScalarMerge,
-  put: (encoded: EncodedScalars) => Promise<T>,
-): Promise<T> {
-  const bytes = inputs.reduce((sum, { file }) => sum + file.size, 0);
-  const free = memory.reserve(bytes * COPIES + FIXED_BYTES);
-  try {
-    const files = [];
-    for (const { file, keep } of inputs) {
-      signal.throwIfAborted();
-      const { name } = file;
-      files.push({ name, keep, scalars: onSharedMemory(await objects.get(name)) });
-    }
-    const input = { inputs: files, fields, keyField: fieldId(keyField) };
-    const task = { entry: dataThreads.merge, name: 'merge', input };
-    return await put((await pool.run(task, { signal })) as EncodedScalars);
-  } finally {
-    free();
+): Promise<EncodedScalars> {
+  const files = [];
+  for (const { file, keep } of inputs) {
+    signal.throwIfAborted();
+    const { name } = file;
+    files.push({ name, keep, scalars: onSharedMemory(await objects.get(name)) });
   }
+  const input = { inputs: files, fields, keyField: fieldId(keyField) };
+  const task = { entry: dataThreads.merge, name: 'merge', input };
+  return (await pool.run(task, { signal })) as EncodedScalars;
 }
