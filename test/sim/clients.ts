@@ -3,17 +3,19 @@ import { isElanusError, makeIdempotencyKey } from '../../packages/core/src/index
 import type { EventLoop, SeededRng } from '../../packages/testkit/src/index.ts';
 import type { Violation } from './checker.ts';
 import type { History, Read, Write } from './history.ts';
-import { isTyped, nameOf, type Life } from './life.ts';
+import { isTyped, nameOf } from './life.ts';
 import type { Act, Plan } from './plan.ts';
 import type { Sightings } from './rare.ts';
 import { allFields, distanceOf, extraDefault, isWhole, rowOf } from './rows.ts';
 import type { Rows, SimRow } from './rows.ts';
 
 /** A life that clients know: where its rows are, and which it is. */
-export interface OpenLife extends Life {
+export interface OpenLife {
   readonly rows: Rows;
   readonly number: number;
   readonly startedMs: number;
+  /** The calendar by which clients name their writes. */
+  readonly wallMs: () => number;
 }
 
 /** A field that was added. */
@@ -95,7 +97,7 @@ export class Client {
     const begun = { kind, ids, extras: more, invokedMs: loop.nowMs, life: life.number };
     const write = history.begin(begun);
     loop.note(`${kind} ${write.tag} of ${ids.join()}`);
-    const key = makeIdempotencyKey(life.world.clock.wallMs(), this.#rng.bytes(16));
+    const key = makeIdempotencyKey(life.wallMs(), this.#rng.bytes(16));
     await this.#send(life, write, key);
     while (write.outcome === 'unknown' && this.#rng.chance(RETRY_SHARE)) {
       await loop.sleep(this.#rng.below(3_000), 'retry');

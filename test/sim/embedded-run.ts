@@ -9,15 +9,18 @@ import type { LoopEnd, PortCall } from '../../packages/testkit/src/index.ts';
 import { check, type Violation } from './checker.ts';
 import { Client, type ClientContext, type Extra, type OpenLife } from './clients.ts';
 import { History } from './history.ts';
-import { isDamage, isTyped, nameOf, openLife, TIMEOUT_MS } from './life.ts';
+import { isDamage, isTyped, nameOf, openLife, TIMEOUT_MS, type Life } from './life.ts';
 import { planOf, type Plan } from './plan.ts';
 import { Sightings, type Rare } from './rare.ts';
+import { lastLook } from './last-look.ts';
 import { addExtra, extraName, NAME, openRows } from './rows.ts';
 
 /** A healed database answers within so long. */
 const HEALED_MS = 40_000;
 /** A process that starts takes about so long to open its database. */
 const STARTING_MS = 100;
+
+type EmbeddedLife = OpenLife & Life;
 
 /** What came of a seed. */
 export interface SeedResult extends LoopEnd {
@@ -39,7 +42,7 @@ class Run {
   readonly #history = new History();
   readonly #sightings = new Sightings();
   readonly #found: Violation[] = [];
-  #life: Promise<OpenLife> | undefined;
+  #life: Promise<EmbeddedLife> | undefined;
   #lives = 0;
   #ending = false;
   #extras: Extra[] = [];
@@ -90,7 +93,7 @@ class Run {
     };
   }
 
-  #opened(): Promise<OpenLife | undefined> {
+  #opened(): Promise<EmbeddedLife | undefined> {
     return this.#life?.catch(() => undefined) ?? Promise.resolve(undefined);
   }
 
@@ -101,7 +104,7 @@ class Run {
     this.#life.catch(() => undefined);
   }
 
-  async #open(number: number): Promise<OpenLife> {
+  async #open(number: number): Promise<EmbeddedLife> {
     for (;;) {
       try {
         const life = await openLife(this.#machine, this.#loop, (aheadMs) => {
@@ -110,7 +113,8 @@ class Run {
         const rows = await openRows(life.db, this.#plan.shards);
         this.#sightings.opened();
         this.#loop.note(`opened ${number}`);
-        return { ...life, rows, number, startedMs: this.#loop.nowMs };
+        const wallMs = (): number => life.world.clock.wallMs();
+        return { ...life, rows, number, startedMs: this.#loop.nowMs, wallMs };
       } catch (error) {
         // A port that fails while it opens: whoever runs the database starts it again.
         this.#loop.note(`not opened: ${nameOf(error)}`);
@@ -150,7 +154,7 @@ class Run {
   }
 
   /** Does something now and then, until the end; what fails is noted. */
-  async #often(everyMs: number, what: string, work: (life: OpenLife) => Promise<void>) {
+  async #often(everyMs: number, what: string, work: (life: EmbeddedLife) => Promise<void>) {
     if (everyMs === 0) return;
     const rng = new SeededRng(this.#seed, 500 + what.length);
     while (!this.#ending) {
@@ -218,7 +222,7 @@ class Run {
   }
 
   /** Clients of this life go on with what the collection is now. */
-  async #reopenRows(life: OpenLife): Promise<void> {
+  async #reopenRows(life: EmbeddedLife): Promise<void> {
     const rows = await openRows(life.db, this.#plan.shards);
     if (life.number === this.#lives) this.#life = Promise.resolve({ ...life, rows });
   }
@@ -247,40 +251,8 @@ class Run {
     }
   }
 
-  /** Everything that is there when all is over: read in three ways, which have to agree. */
-  async #healed(): Promise<ReadonlyMap<number, number | undefined>> {
-    const endedBy = this.#loop.nowMs + HEALED_MS;
-    const all = Array.from({ length: this.#plan.keys }, (_, id) => id);
-    const work = (async () => {
-      const life = await this.#opened();
-      if (life === undefined) return;
-      const { reads } = this.#history;
-      const before = reads.length;
-      while (reads.length === before) {
-        await new Client(this.#context(), this.#rng).get(life, all);
-        await this.#loop.sleep(100, 'last look');
-      }
-      const found = reads[before]?.found ?? new Map<number, number | undefined>();
-      const count = await life.rows.count({ consistency: 'strong' });
-      const search = { consistency: 'strong', vector: [0, 0, 0, 1], limit: 1_000 } as const;
-      return { found, count, hits: await life.rows.search(search) };
-    })();
-    const late = this.#loop.sleep(HEALED_MS, 'healed in time').then(() => undefined);
-    const done = await Promise.race([work.catch((error: unknown) => nameOf(error)), late]);
-    if (done === undefined || typeof done === 'string') {
-      const what = `${done ?? 'no answer'} by ${endedBy}`;
-      if (this.#found.length === 0) this.#say({ invariant: 'L1 healed', what });
-      return new Map();
-    }
-    const { found, count } = done;
-    const there = [...found].filter(([, tag]) => tag !== undefined).map(([id]) => id);
-    const hits = done.hits.map(({ id }) => id).sort((a, b) => a - b);
-    if (count !== there.length || hits.join() !== there.join()) {
-      const missing = there.filter((id) => !hits.includes(id));
-      const counts = `get finds ${there.length}, count ${count}, search ${hits.length}`;
-      this.#say({ invariant: 'R6 agree', what: `${counts}; it lacks ${missing.join()}` });
-    }
-    return found;
+  #healed(): Promise<ReadonlyMap<number, number | undefined>> {
+    return lastLook(this.#context(), this.#rng, HEALED_MS);
   }
 
   #say(violation: Violation): void {

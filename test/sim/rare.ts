@@ -69,8 +69,41 @@ export const RARE = {
   'drop not answered': 'it may be gone',
 } as const;
 
+/** Those of several processes over one log. */
+export const TAKE_OVER_RARE = {
+  'led again after: kill': 'another took over, or the same machine did',
+  'led again after: freeze': 'so, while the former owner still was there',
+  'led again after: cut': 'so, and the former owner could not be reached',
+  'led again after: cut from the log': 'what it had sent was still on its way',
+  'led again after: hand over': 'it was asked to end',
+  'two led at once': 'the former owner did not know yet',
+  'trouble while it took over': 'a new owner died, froze or was cut off while it opened',
+  'deposed owner found out': 'it could not pass a barrier, or append',
+  'write of a deposed owner unknown': 'its lease was over while a write was on its way',
+  'client went on elsewhere': 'the process it knew refused, or did not answer',
+  'append of a deposed owner refused': 'the log had something else in its place',
+  'append not answered': 'it may arrive later',
+  'Term not answered': 'the first record of a new owner',
+  'flush refused': 'its files are garbage',
+  'clock window refused': 'timestamps come from another now',
+  'ownership refused': 'two wanted the same term',
+  'log span refused': 'a former owner wanted to cut the log',
+  'stray behind a later Term': 'a record of a former owner was stored',
+  'Term behind a later one': 'a new owner was late with its first record',
+  'stored ahead of its predecessor': 'a stray took the place of the one before it',
+  'write of unknown outcome': 'a client was not told what became of it',
+  'unknown write seen': 'a read showed that it had happened',
+  'retry answered by a later process': 'with what the first attempt had done',
+  'retry executed by a later process': 'the first attempt had not happened',
+  'insert refused': 'a key was there',
+  'read failed': 'a client was told so',
+  'past read of what is no more': 'a row that was written over since',
+  'scan of several pages': 'rows of one instant, in more than one call',
+  'deleted by filter': 'rows were found and removed',
+} as const;
+
 /** The name of a rare situation. */
-export type Rare = keyof typeof RARE;
+export type Rare = keyof typeof RARE | keyof typeof TAKE_OVER_RARE;
 
 type Watched = 'log write' | 'log sync' | 'put' | 'flush' | 'merge' | 'catalog';
 

@@ -1,12 +1,13 @@
 /** Runs seeds one after the other, until one is bad; tells what came of them. */
-import { runSeed, type SeedResult } from './embedded-run.ts';
-import { planOf, type Plan } from './plan.ts';
-import { RARE, type Rare } from './rare.ts';
+import type { SeedResult } from './embedded-run.ts';
+import type { Rare } from './rare.ts';
 import { violating } from './real-time.ts';
+import { SCENARIOS, type Scenario } from './scenarios.ts';
 import { shrink } from './shrink.ts';
 
 /** Which seeds, and what to do with each. */
 export interface SeedChoice {
+  readonly scenario: string;
   readonly first: number;
   readonly count: number;
   /** Real milliseconds after which no other seed begins. */
@@ -15,7 +16,7 @@ export interface SeedChoice {
   readonly twice: boolean;
   readonly shrink: boolean;
   /** Instead of the one that the seed draws. */
-  readonly plan: Plan | undefined;
+  readonly plan: object | undefined;
   /** Whether each situation is told with the number of seeds that reached it. */
   readonly rare: boolean;
 }
@@ -25,6 +26,7 @@ const SWEEP = 1_000;
 
 class Sweep {
   readonly #choice: SeedChoice;
+  readonly #scenario: Scenario;
   readonly #reached = new Map<Rare, number>();
   readonly #sum = { seeds: 0, events: 0, virtualMs: 0, injected: 0, starts: 0 };
   #acknowledged = 0;
@@ -33,6 +35,9 @@ class Sweep {
 
   constructor(choice: SeedChoice) {
     this.#choice = choice;
+    const scenario = SCENARIOS[choice.scenario];
+    if (scenario === undefined) throw new Error(`no scenario ${choice.scenario}`);
+    this.#scenario = scenario;
   }
 
   async run(): Promise<number> {
@@ -48,28 +53,32 @@ class Sweep {
   }
 
   async #seed(seed: number): Promise<void> {
-    const plan = this.#choice.plan ?? planOf(seed);
-    const result = await violating(() => runSeed(seed, plan));
+    const plan = this.#choice.plan ?? this.#scenario.planOf(seed);
+    const result = await violating(() => this.#scenario.run(seed, plan));
     this.#add(result);
     const [worst] = result.violations;
     for (const { invariant, what } of result.violations.slice(0, 5)) {
-      console.log(`seed=${seed} scenario=embedded invariant="${invariant}" ${what}`);
+      console.log(
+        `seed=${seed} scenario=${this.#choice.scenario} invariant="${invariant}" ${what}`,
+      );
       this.#bad++;
     }
     if (worst !== undefined) await this.#replay(seed, plan, worst.invariant);
     if (!this.#choice.twice) return;
-    const again = await violating(() => runSeed(seed, plan));
+    const again = await violating(() => this.#scenario.run(seed, plan));
     if (again.trace === result.trace) return;
     console.log(`seed=${seed} invariant="one seed, one trace" ${result.trace} ${again.trace}`);
     this.#bad++;
   }
 
-  async #replay(seed: number, plan: Plan, invariant: string): Promise<void> {
-    const { mutant } = this.#choice;
-    const command = `pnpm sim --seed ${seed}${mutant === undefined ? '' : ` --mutant ${mutant}`}`;
+  async #replay(seed: number, plan: object, invariant: string): Promise<void> {
+    const { mutant, scenario } = this.#choice;
+    const which = scenario === 'embedded' ? '' : ` --scenario ${scenario}`;
+    const bug = mutant === undefined ? '' : ` --mutant ${mutant}`;
+    const command = `pnpm sim${which} --seed ${seed}${bug}`;
     console.log(`replay: ${command}`);
     if (!this.#choice.shrink) return;
-    const shrunk = await shrink(seed, plan, invariant);
+    const shrunk = await shrink(this.#scenario, { seed, plan, invariant });
     console.log(`after ${shrunk.tries} tries without ${shrunk.without.join(', ')}:`);
     console.log(`replay: ${command} --plan '${JSON.stringify(shrunk.plan)}'`);
   }
@@ -87,7 +96,7 @@ class Sweep {
   }
 
   #tellRare(): void {
-    const names = Object.keys(RARE) as Rare[];
+    const names = Object.keys(this.#scenario.rare) as Rare[];
     const missed = names.filter((name) => !this.#reached.has(name));
     if (this.#choice.rare) {
       for (const name of names) console.log(`${this.#reached.get(name) ?? 0} seeds: ${name}`);

@@ -2,7 +2,7 @@
  * The coordinator: the only writer of metadata. Catalog, ownership, commits, ids, timestamps, build
  * jobs and garbage, each in a room of its own; here they are put together and given their calls.
  */
-import { ElanusError } from '@elanus/core';
+import { ElanusError, type MetaCompare } from '@elanus/core';
 import {
   aliasCollection,
   alterCollection,
@@ -38,8 +38,11 @@ import { sweepObjects, sweepRecords } from './sweep.ts';
 /** What a coordinator is made of. */
 export interface CoordinatorOptions {
   readonly world: Pick<World, 'bus' | 'clock' | 'rng' | 'meta' | 'objects'>;
-  /** Nobody else writes objects yet: the first sweep may take everything unreferenced. */
-  readonly alone: boolean;
+  /**
+   * Holds in the metadata while we lead: every transaction compares it. Undefined: nobody else can
+   * open the stores, and the first sweep takes everything unreferenced.
+   */
+  readonly fence?: MetaCompare | undefined;
 }
 
 /** A running coordinator. */
@@ -56,9 +59,11 @@ const SWEEP_AFTER_MS = 60_000;
 /** Starts coordinating. @throws ElanusError format_too_new */
 export async function startCoordinator(options: CoordinatorOptions): Promise<Coordinator> {
   const { bus, clock, rng, objects } = options.world;
-  const meta = new MetaAccess(options.world.meta);
+  const { fence } = options;
+  const name = Buffer.from(rng.bytes(8)).toString('hex');
+  const meta = new MetaAccess(options.world.meta, { name, fence });
   await checkFormat(meta);
-  if (options.alone) {
+  if (fence === undefined) {
     await sweepRecords(meta, clock.wallMs());
     await sweepObjects({ meta, objects }, { wallMs: clock.wallMs(), graceMs: 0 });
   }

@@ -4,6 +4,8 @@ import { put, unchanged, type MetaAccess } from './meta-access.ts';
 
 interface Counter {
   readonly next: number;
+  /** Whose transaction it was: another may have come to the same number. */
+  readonly by?: string;
 }
 
 const ATTEMPTS = 16;
@@ -15,7 +17,8 @@ export async function takeNumbers(meta: MetaAccess, name: string, count: number)
     const held = await meta.get<Counter>(key);
     const from = held?.record.next ?? 1;
     const compare = held === undefined ? { key, exists: false } : unchanged(held);
-    if (await meta.txn([compare], [put(key, { next: from + count })])) return from;
+    const taken: Counter = { next: from + count, by: meta.mark() };
+    if (await meta.txn([compare], [put(key, taken)])) return from;
   }
   throw new ElanusError('catalog_conflict', { name });
 }

@@ -14,12 +14,42 @@ export function put(key: string, record: object): MetaOp {
   return { put: key, value: encodeRecord(record) };
 }
 
+/** Who writes. */
+export interface Writer {
+  /** Unlike that of any other writer: what was written says by whom. */
+  readonly name?: string;
+  /** Holds while we may write: compared in every transaction. E1. */
+  readonly fence?: MetaCompare | undefined;
+}
+
 /** See the file's header. */
 export class MetaAccess {
   readonly #meta: MetaStore;
+  readonly #fence: MetaCompare | undefined;
+  readonly #name: string;
+  #marks = 0;
 
-  constructor(meta: MetaStore) {
+  constructor(meta: MetaStore, { name = 'alone', fence }: Writer = {}) {
     this.#meta = meta;
+    this.#fence = fence;
+    this.#name = name;
+  }
+
+  /** Text that no record has yet: two writers that put the same number can be told apart. */
+  mark(): string {
+    return `${this.#name}-${++this.#marks}`;
+  }
+
+  /** @throws ElanusError unavailable when another leads now, whatever we believe */
+  async mustLead(): Promise<void> {
+    const fence = this.#fence;
+    if (fence === undefined || !('createRevision' in fence)) return;
+    const held = await this.#meta.get(fence.key);
+    if (held?.createRevision === fence.createRevision) return;
+    throw new ElanusError('unavailable', {
+      what: 'the coordinator',
+      hint: 'Another process leads.',
+    });
   }
 
   async get<T>(key: string): Promise<Held<T> | undefined> {
@@ -40,11 +70,16 @@ export class MetaAccess {
   /**
    * Applies a transaction. An unknown outcome is settled by reading back the first key it puts.
    * @returns false when a compare failed
+   * @throws ElanusError unavailable when another leads now, or nobody knows what became of it
    */
   async txn(compare: readonly MetaCompare[], then: readonly MetaOp[]): Promise<boolean> {
-    const outcome = await this.#meta.txn({ compare, then });
+    const fenced = this.#fence === undefined ? compare : [...compare, this.#fence];
+    const outcome = await this.#meta.txn({ compare: fenced, then });
     if (outcome.kind === 'ok') return true;
-    if (outcome.kind === 'conflict') return false;
+    if (outcome.kind === 'conflict') {
+      await this.mustLead();
+      return false;
+    }
     const probe = then.find((op) => 'put' in op);
     if (probe !== undefined && 'put' in probe) {
       const entry = await this.#meta.get(probe.put);

@@ -1,7 +1,8 @@
 /**
  * Collection of garbage objects: what no record names. Objects are listed before the references are
  * read, so that what is published meanwhile is never taken for garbage; and young ones are left
- * alone, because a writer may be about to publish them. S6.
+ * alone, because a writer may be about to publish them. Who does not lead any more when all is
+ * listed removes nothing: what a later leader is about to publish cannot be in the list. S6.
  */
 import type { ObjectStore } from '@elanus/core';
 import { decodeManifest } from '@elanus/format';
@@ -28,11 +29,15 @@ export async function sweepObjects(
   const { meta, objects } = ports;
   const listed = [];
   for await (const stat of objects.list('')) listed.push(stat);
+  await meta.mustLead();
+  // Ages are by the store's clock: ours may be ahead of it, and what is young would look old.
+  const newestMs = listed.reduce((newest, { modifiedMs }) => Math.max(newest, modifiedMs), 0);
+  const nowMs = Math.min(at.wallMs, at.graceMs === 0 ? at.wallMs : newestMs);
   const named = await references(meta, objects);
   let removed = 0;
   let removedBytes = 0;
   for (const stat of listed) {
-    if (named.has(stat.name) || stat.modifiedMs > at.wallMs - at.graceMs) continue;
+    if (named.has(stat.name) || stat.modifiedMs > nowMs - at.graceMs) continue;
     await objects.remove(stat.name);
     removed++;
     removedBytes += stat.size;

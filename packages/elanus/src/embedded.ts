@@ -4,6 +4,7 @@
  * owner, which recovers what was left; closing goes back in the other order.
  */
 import type { Database } from '@elanus/api';
+import type { ElanusError, MetaCompare } from '@elanus/core';
 import { loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
 import { startCoordinator } from '@elanus/coordinator';
 import { startDataNode } from '@elanus/data-node';
@@ -14,7 +15,7 @@ import { startStreamingNode } from '@elanus/streaming-node';
 import { VERSION } from './version.ts';
 
 /** The one physical log of an embedded database. */
-const PCHANNEL = 'p0';
+export const PCHANNEL = 'p0';
 
 /** Share of the machine's memory that rows may take. */
 const MEMORY_SHARE = 0.75;
@@ -32,6 +33,18 @@ export interface EmbeddedOptions {
   readonly kernels: KernelChoice;
   /** Bytes that rows may take in memory; three quarters of the machine's when not given. */
   readonly memoryBytes?: number | undefined;
+  /** Undefined: the world's stores are ours alone. */
+  readonly shared?: SharedStores | undefined;
+}
+
+/** Stores that other processes have, too: one of them leads, and writes. */
+export interface SharedStores {
+  /** Holds in the metadata while we lead. */
+  readonly fence: MetaCompare;
+  /** Fires when we may not lead any more. */
+  readonly lost: AbortSignal;
+  /** Told once, when the log takes nothing from us any more. */
+  readonly onStop: (why: ElanusError) => void;
 }
 
 /**
@@ -39,11 +52,11 @@ export interface EmbeddedOptions {
  * @throws what recovery finds: log_corrupt, file_corrupt, format_too_new, log_regressed
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Database> {
-  const { world, kernels, durability } = options;
+  const { world, kernels, durability, shared } = options;
   const ends: (() => Promise<void> | void)[] = [() => world.close()];
   const close = (): Promise<void> => runAll(ends.splice(0).reverse());
   try {
-    const coordinator = await startCoordinator({ world, alone: true });
+    const coordinator = await startCoordinator({ world, fence: shared?.fence });
     ends.push(() => coordinator.stop());
     const { search, build } = world.pools;
     const resident = new Resident<RowMemory>((rows) => loadKernels(kernels).discard(rows));
@@ -72,6 +85,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
       searchPools: search,
       buildPool: build,
       memoryBytes,
+      shared,
     });
     ends.push(() => streamingNode.stop());
     return createProxy({ world, version: VERSION, durability, onClose: close });

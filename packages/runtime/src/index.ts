@@ -1,5 +1,7 @@
 export type { Actor, ActorOptions, ActorRef } from './actor/actor.ts';
 export { startActor } from './actor/actor.ts';
+export type { ElectionOptions, Leadership } from './election/election.ts';
+export { lead } from './election/election.ts';
 export { memoryBus } from './bus/memory.ts';
 export { systemClock } from './clock/system.ts';
 export type { MemoryWorldOptions } from './memory-world.ts';

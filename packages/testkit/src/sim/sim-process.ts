@@ -1,4 +1,4 @@
-import type { Clock } from '@elanus/core';
+import type { Clock, Proc } from '@elanus/core';
 import type { EventLoop } from './event-loop.ts';
 import type { SeededRng } from './seeded-rng.ts';
 
@@ -6,16 +6,20 @@ import type { SeededRng } from './seeded-rng.ts';
 const EPOCH_MS = Date.UTC(2030, 0, 1);
 /** Turns of a process: about so long. */
 const TURN_MS = 0.02;
+const MEMORY_BYTES = 2 ** 30;
 
 /**
- * A process of the simulation: what runs in it goes on only while it lives. When it is killed its
- * timers never fire and what it waits for never comes, which is how a promise dies.
+ * A process of the simulation: what runs in it goes on only while it lives and is awake. When it is
+ * killed its timers never fire and what it waits for never comes, which is how a promise dies. When
+ * it is frozen all that waits until it thaws, and comes at once then.
  */
 export class SimProcess {
   readonly loop: EventLoop;
   readonly rng: SeededRng;
   readonly #skewMs: number;
   #alive = true;
+  /** What happened to it while it was frozen; undefined: it is awake. */
+  #missed: (() => void)[] | undefined;
 
   constructor(options: { loop: EventLoop; rng: SeededRng; skewMs?: number }) {
     this.loop = options.loop;
@@ -27,17 +31,46 @@ export class SimProcess {
     return this.#alive;
   }
 
+  get frozen(): boolean {
+    return this.#missed !== undefined;
+  }
+
   /** Ends it at once, as `kill -9` does. */
   kill(): void {
     this.#alive = false;
+    this.#missed = undefined;
+  }
+
+  /** Stops it, as SIGSTOP does, until it thaws. */
+  freeze(): void {
+    if (this.#alive) this.#missed ??= [];
+  }
+
+  /** Lets it go on: it does not know how long it was gone. */
+  thaw(): void {
+    const missed = this.#missed ?? [];
+    this.#missed = undefined;
+    for (const happen of missed) this.enter(happen);
+  }
+
+  /** Something happens in it: now, when it thaws, or never. */
+  enter(happen: () => void): void {
+    if (!this.#alive) return;
+    if (this.#missed === undefined) happen();
+    else this.#missed.push(happen);
+  }
+
+  /** Resolves when it is awake; never when it is dead. */
+  awake(): Promise<void> {
+    return new Promise((resolve) => {
+      this.enter(resolve);
+    });
   }
 
   /** Waits; never comes back to a process that is dead by then. */
   pause(delayMs: number, what: string): Promise<void> {
     return new Promise((resolve) => {
-      this.loop.after(delayMs, what, () => {
-        if (this.#alive) resolve();
-      });
+      this.loop.after(delayMs, what, () => this.enter(resolve));
     });
   }
 
@@ -46,11 +79,21 @@ export class SimProcess {
     return {
       wallMs: () => Math.floor(EPOCH_MS + this.loop.nowMs + this.#skewMs),
       monoMs: () => this.loop.nowMs,
-      after: (delayMs, fire) =>
-        this.loop.after(delayed(Math.max(0, delayMs)), 'timer', () => {
-          if (this.#alive) fire();
-        }),
+      after: (delayMs, fire) => this.#timer(delayed(Math.max(0, delayMs)), fire),
       turn: () => this.pause(TURN_MS * (0.5 + this.rng.share()), 'turn'),
+    };
+  }
+
+  #timer(delayMs: number, fire: () => void): () => void {
+    let cancelled = false;
+    const cancel = this.loop.after(delayMs, 'timer', () => {
+      this.enter(() => {
+        if (!cancelled) fire();
+      });
+    });
+    return () => {
+      cancelled = true;
+      cancel();
     };
   }
 }
@@ -59,3 +102,12 @@ export class SimProcess {
 export function never<T>(): Promise<T> {
   return new Promise(() => undefined);
 }
+
+/** What a process knows of itself. */
+export const procOf = (pid: number): Proc => ({
+  pid,
+  residentBytes: () => 0,
+  memoryBytes: () => MEMORY_BYTES,
+  cores: 2,
+  setting: () => undefined,
+});

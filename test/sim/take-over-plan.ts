@@ -1,0 +1,66 @@
+import { NO_FAULTS, SeededRng } from '../../packages/testkit/src/index.ts';
+import { planOf, smallerPlans, type Plan } from './plan.ts';
+
+/** What a seed does to processes that take a channel from each other. */
+export interface TakeOverPlan extends Plan {
+  readonly nodes: number;
+  readonly leaseMs: number;
+  /** What happens to a process, by weight. */
+  readonly troubles: Readonly<Record<Trouble, number>>;
+}
+
+/** What can happen to a process that leads, or waits. */
+export type Trouble = 'kill' | 'freeze' | 'cut' | 'cut from the log' | 'hand over';
+
+/** Every seed has some of the troubles. */
+export function takeOverPlanOf(seed: number): TakeOverPlan {
+  const base = planOf(seed);
+  const rng = new SeededRng(seed, 4);
+  const some = (share: number, most: number): number =>
+    rng.chance(share) ? most * rng.share() : 0;
+  return {
+    ...base,
+    faults: {
+      ...NO_FAULTS,
+      meta: some(0.3, 0.05),
+      log: some(0.4, 0.1),
+      objects: some(0.2, 0.05),
+      pool: 0,
+      clockMs: some(0.4, 120_000),
+      pace: { ...NO_FAULTS.pace, metaMs: 0.5 + some(0.5, 20) },
+    },
+    nodes: 2 + rng.below(2),
+    leaseMs: 1_500 + rng.below(4_000),
+    clients: 2 + rng.below(6),
+    keys: 20 + rng.below(100),
+    thinkMs: 20 + rng.below(300),
+    chaosMs: 60_000,
+    stopsEveryMs: 1_000 + rng.below(8_000),
+    flushEveryMs: 200 + rng.below(5_000),
+    alterEveryMs: 0,
+    dropEveryMs: 0,
+    troubles: {
+      kill: some(0.6, 1),
+      freeze: 0.2 + some(0.8, 2),
+      cut: some(0.5, 1),
+      'cut from the log': some(0.7, 1),
+      'hand over': some(0.5, 0.5),
+    },
+  };
+}
+
+/** Plans with less in them. */
+export function smallerTakeOvers(
+  plan: TakeOverPlan,
+): readonly { readonly without: string; readonly plan: TakeOverPlan }[] {
+  const cuts = smallerPlans(plan).map(({ without, plan: cut }) => {
+    return { without, plan: { ...plan, ...cut } };
+  });
+  if (plan.nodes > 2) cuts.unshift({ without: 'a process', plan: { ...plan, nodes: 2 } });
+  for (const name of Object.keys(plan.troubles) as Trouble[]) {
+    if (plan.troubles[name] === 0) continue;
+    const troubles = { ...plan.troubles, [name]: 0 };
+    cuts.push({ without: name, plan: { ...plan, troubles } });
+  }
+  return cuts;
+}

@@ -1,0 +1,274 @@
+/**
+ * One seed of several processes over one log, metadata and object store. One of them leads and owns
+ * the channel; it is killed, frozen for longer than its lease, cut off, or asked to hand over, and
+ * another takes the channel from it while what the first had sent is still on its way. Clients talk
+ * to whichever process they know, and go on at another when it refuses.
+ */
+import type { Database } from '../../packages/api/src/index.ts';
+import { connect } from '../../packages/client/src/index.ts';
+import { startContender, type ContenderState } from '../../packages/elanus/src/contender.ts';
+import { flushShard, sendCall } from '../../packages/protocol/src/index.ts';
+import type { OpenWorld } from '../../packages/runtime/src/index.ts';
+import { EventLoop, SeededRng, SimCluster } from '../../packages/testkit/src/index.ts';
+import type { PortCall, SimNode } from '../../packages/testkit/src/index.ts';
+import { check, type Violation } from './checker.ts';
+import { Client, type ClientContext, type OpenLife } from './clients.ts';
+import type { SeedResult } from './embedded-run.ts';
+import { History } from './history.ts';
+import { lastLook } from './last-look.ts';
+import { isDamage, isTyped, nameOf, TIMEOUT_MS } from './life.ts';
+import { Sightings } from './rare.ts';
+import { Remote, roaming, type Host } from './remote.ts';
+import { openRows, type Rows } from './rows.ts';
+import { takeOverPlanOf, type TakeOverPlan, type Trouble } from './take-over-plan.ts';
+import { TakeOverSightings } from './take-over-sightings.ts';
+
+const HEALED_MS = 60_000;
+const EPOCH_MS = Date.UTC(2030, 0, 1);
+
+/** A machine with the process that runs on it. */
+interface Seat {
+  readonly node: SimNode;
+  readonly remote: Remote;
+  world: OpenWorld | undefined;
+  host: Host | undefined;
+  state: ContenderState;
+  /** Counts processes: what one that is gone says is not heard. */
+  starts: number;
+}
+
+class Run {
+  readonly #seed: number;
+  readonly #plan: TakeOverPlan;
+  readonly #rng: SeededRng;
+  readonly #loop: EventLoop;
+  readonly #cluster: SimCluster;
+  readonly #seats: readonly Seat[];
+  readonly #history = new History();
+  readonly #sightings = new Sightings();
+  readonly #rare: TakeOverSightings;
+  readonly #found: Violation[] = [];
+  #reigns = 0;
+  #ending = false;
+
+  constructor(seed: number, plan: TakeOverPlan) {
+    this.#seed = seed;
+    this.#plan = plan;
+    this.#rng = new SeededRng(seed, 3);
+    this.#loop = new EventLoop(new SeededRng(seed, 2));
+    const { loop } = { loop: this.#loop };
+    this.#rare = new TakeOverSightings(this.#sightings);
+    this.#cluster = new SimCluster({
+      loop,
+      seed,
+      nodes: plan.nodes,
+      faults: plan.faults,
+      hooks: (node) => ({
+        answered: (call: PortCall, outcome: string) => this.#rare.answered(node, call, outcome),
+      }),
+    });
+    this.#seats = this.#cluster.nodes.map((node, i) => this.#seatOf(node, i));
+  }
+
+  #seatOf(node: SimNode, i: number): Seat {
+    const seat: Seat = {
+      node,
+      remote: new Remote({
+        loop: this.#loop,
+        rng: new SeededRng(this.#seed, 40 + i),
+        host: () => seat.host,
+        onAnswer: (error) => this.#rare.refused(seat.state === 'leading', error),
+      }),
+      world: undefined,
+      host: undefined,
+      state: 'waiting',
+      starts: 0,
+    };
+    return seat;
+  }
+
+  async result(): Promise<SeedResult> {
+    const { shards, keys, clients } = this.#plan;
+    let last: ReadonlyMap<number, number | undefined> = new Map();
+    const end = await this.#loop.run(async () => {
+      for (const seat of this.#seats) this.#start(seat);
+      const lanes = Array.from({ length: clients }, (_, i) => this.#client(i));
+      await Promise.all([...lanes, this.#flusher(), this.#trouble()]);
+      this.#cluster.heal();
+      for (const seat of this.#seats) seat.node.process?.thaw();
+      const lane = await this.#lane(clients);
+      last = await lastLook(this.#context(lane), this.#rng, HEALED_MS);
+      await this.#rare.lookAtLog(this.#cluster.logs);
+    });
+    const { writes, reads } = this.#history;
+    return {
+      ...end,
+      seed: this.#seed,
+      violations: [...this.#found, ...check(this.#history, { last, shards, keys })],
+      reached: this.#sightings.reached,
+      injected: this.#cluster.injected,
+      acknowledged: writes.filter(({ outcome }) => outcome === 'ok').length,
+      reads: reads.length,
+      starts: this.#reigns,
+    };
+  }
+
+  #start(seat: Seat): void {
+    const number = this.#seats.indexOf(seat);
+    const starts = ++seat.starts;
+    this.#loop.note(`start ${number}`);
+    const world = seat.node.boot();
+    const { process } = seat.node;
+    if (process === undefined) throw new Error('a process was booted');
+    seat.world = world;
+    seat.state = 'waiting';
+    const { leaseMs } = this.#plan;
+    const { database } = startContender({
+      world,
+      durability: 'power',
+      kernels: 'auto',
+      leaseMs,
+      onChange: (state, why) => {
+        if (starts === seat.starts) this.#changed(seat, state, why);
+      },
+    });
+    seat.host = { process, database };
+  }
+
+  #changed(seat: Seat, state: ContenderState, why: unknown): void {
+    this.#loop.note(
+      `${this.#seats.indexOf(seat)} ${state} ${why === undefined ? '' : nameOf(why)}`,
+    );
+    const others = this.#seats.filter((other) => other !== seat);
+    seat.state = state;
+    if (state === 'leading') {
+      this.#reigns++;
+      this.#rare.leads(others.filter((other) => other.state === 'leading'));
+    }
+    if (why === undefined) return;
+    if (isDamage(why)) this.#say({ invariant: 'S1 readable', what: `opening: ${String(why)}` });
+    else if (!isTyped(why)) this.#say({ invariant: 'L2 typed errors', what: String(why) });
+  }
+
+  async #trouble(): Promise<void> {
+    const { stopsEveryMs, chaosMs, troubles } = this.#plan;
+    const weights = Object.entries(troubles) as [Trouble, number][];
+    const sum = weights.reduce((total, [, weight]) => total + weight, 0);
+    while (this.#loop.nowMs < chaosMs) {
+      await this.#loop.sleep(stopsEveryMs * 2 * this.#rng.share(), 'trouble');
+      let left = this.#rng.share() * sum;
+      const [what = 'freeze'] = weights.find(([, weight]) => (left -= weight) < 0) ?? [];
+      const leading = this.#seats.filter(({ state }) => state === 'leading');
+      const all = leading.length > 0 && this.#rng.chance(0.7) ? leading : this.#seats;
+      this.#befall(this.#rng.pick(all), what);
+    }
+    this.#ending = true;
+  }
+
+  #befall(seat: Seat, what: Trouble): void {
+    const { leaseMs } = this.#plan;
+    const number = this.#seats.indexOf(seat);
+    this.#loop.note(`${what} ${number}`);
+    const forMs = leaseMs * (0.2 + 3 * this.#rng.share());
+    this.#rare.befell(what, seat.state);
+    if (what === 'freeze') seat.node.freeze(forMs);
+    else if (what === 'cut from the log') seat.node.stick('log', forMs);
+    else if (what === 'cut') {
+      for (const server of ['log', 'meta', 'objects'] as const) seat.node.stick(server, forMs);
+    } else {
+      const { host } = seat;
+      const ended = what === 'kill' ? Promise.resolve() : this.#handOver(host?.database);
+      void ended.then(() => this.#again(seat, host));
+    }
+  }
+
+  /** Asked to end; killed when that takes too long. */
+  async #handOver(database: Database | undefined): Promise<void> {
+    const closed = database?.close().catch(() => undefined);
+    await Promise.race([closed, this.#loop.sleep(3_000, 'closing takes too long')]);
+  }
+
+  /** The process ends, and another is started in its place. */
+  async #again(seat: Seat, host: Host | undefined): Promise<void> {
+    if (seat.host !== host) return;
+    seat.node.kill();
+    seat.starts++;
+    seat.state = 'waiting';
+    seat.remote.reset();
+    await this.#loop.sleep(this.#rng.below(2_000), 'restart');
+    if (seat.host === host) this.#start(seat);
+  }
+
+  async #flusher(): Promise<void> {
+    const rng = new SeededRng(this.#seed, 507);
+    while (!this.#ending) {
+      await this.#loop.sleep(this.#plan.flushEveryMs * (0.5 + rng.share()), 'flusher');
+      for (const { state, world, node } of this.#seats) {
+        if (state !== 'leading' || world === undefined) continue;
+        const header = { collectionId: 1, shard: rng.below(this.#plan.shards) };
+        node.process?.enter(() => {
+          void sendCall(world.bus, flushShard, { header }).catch(() => undefined);
+        });
+      }
+    }
+  }
+
+  /** A client's way to the rows: made when it is first asked for, tried again until it works. */
+  async #lane(lane: number): Promise<OpenLife> {
+    const rng = new SeededRng(this.#seed, 700 + lane);
+    const remotes = this.#seats.map(({ remote }) => remote);
+    const database = roaming(remotes, rng.below(remotes.length), () => this.#rare.movedOn());
+    const wallMs = (): number => EPOCH_MS + Math.floor(this.#loop.nowMs);
+    const platform = {
+      random: (length: number) => rng.bytes(length),
+      nowMs: wallMs,
+      sleep: (ms: number): Promise<void> => this.#loop.sleep(ms, 'client waits'),
+    };
+    const db = connect(database, { platform, timeoutMs: TIMEOUT_MS });
+    let rows: Rows | undefined;
+    while (rows === undefined) {
+      try {
+        rows = await openRows(db, this.#plan.shards);
+      } catch (error) {
+        this.#loop.note(`no rows: ${nameOf(error)}`);
+        if (!isTyped(error)) this.#say({ invariant: 'L2 typed errors', what: String(error) });
+        await this.#loop.sleep(200, 'opened again');
+      }
+    }
+    return { rows, number: 0, startedMs: this.#loop.nowMs, wallMs };
+  }
+
+  #context(life: OpenLife): ClientContext {
+    return {
+      plan: this.#plan,
+      loop: this.#loop,
+      history: this.#history,
+      sightings: this.#sightings,
+      opened: () => Promise.resolve({ ...life, number: this.#reigns }),
+      extras: () => [],
+      droppedMs: () => -Infinity,
+      say: (violation) => this.#say(violation),
+    };
+  }
+
+  async #client(lane: number): Promise<void> {
+    const rng = new SeededRng(this.#seed, 1_000 + lane);
+    const client = new Client(this.#context(await this.#lane(lane)), rng);
+    while (!this.#ending) {
+      await this.#loop.sleep(this.#plan.thinkMs * 2 * rng.share(), 'client');
+      await client.act();
+    }
+  }
+
+  #say(violation: Violation): void {
+    this.#found.push(violation);
+  }
+}
+
+/** Runs one seed from beginning to end; with a plan of its own, or another. */
+export function runTakeOver(
+  seed: number,
+  plan: TakeOverPlan = takeOverPlanOf(seed),
+): Promise<SeedResult> {
+  return new Run(seed, plan).result();
+}
