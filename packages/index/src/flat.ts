@@ -22,6 +22,21 @@ export function spanOf(
   return { from: args.from ?? 0, to: args.to ?? rowCount };
 }
 
+/** How many rows a search may return. */
+export function allowedRows(source: FlatSource, args: NumberSearch): number {
+  const { from, to } = spanOf(args, source.column.rowCount);
+  if (args.allowed === undefined) return to - from;
+  const count = args.allowedCount ?? source.kernels.popcount(args.allowed);
+  return Math.min(to - from, count);
+}
+
+/** Rows of a step: the whole span where a filter leaves no more than `perStep` of them. */
+export function stepRows(source: FlatSource, args: NumberSearch, perStep: number): number {
+  const { from, to } = spanOf(args, source.column.rowCount);
+  if (args.allowed === undefined || to - from <= perStep) return perStep;
+  return allowedRows(source, args) <= perStep ? to - from : perStep;
+}
+
 /** The state of one query of a result, as a result of its own over the same memory. */
 export function slotView(top: TopK, slot: number): TopK {
   const at = slot * top.limit;
@@ -45,7 +60,7 @@ export function* flatSteps(
   const { queries, allowed, bounds, top, rowBase = 0 } = args;
   const { from, to } = spanOf(args, column.rowCount);
   if (to > column.rowCount) throw new RangeError('to: beyond the rows of the index');
-  const size = rowsPerCall(column.dim, top.nq);
+  const size = stepRows(source, args, rowsPerCall(column.dim, top.nq));
   const { dim, rows, element } = column;
   const shape = { metric, dim, rows, element, inverseNorms, rowBase };
   // The first call runs even for an empty span: it checks the arguments.

@@ -11,7 +11,8 @@ import type { GraphMode, GraphView, SearchGraph, TopK } from '@elanus/kernels';
 
 import { recallAimed } from './recall-curve.ts';
 import type { FilteredCurve, RecallCurve, Width, WidthMemo } from './recall-curve.ts';
-import { allowedRows, alone, candidatesFor, cutsBestSide, scanSteps } from './sq8-search.ts';
+import { allowedRows } from './flat.ts';
+import { alone, candidatesFor, cutsBestSide, scanSteps } from './sq8-search.ts';
 import type { ScanSource } from './sq8-search.ts';
 import type { NumberSearch, SearchWork } from './vector-index.ts';
 

@@ -1,8 +1,14 @@
 import { largerIsBetter } from '@elanus/core';
-import { createTopK, ENTRIES_MAX, encodeQuerySq8, rowsPerCall } from '@elanus/kernels';
+import {
+  createTopK,
+  elementBytes,
+  ENTRIES_MAX,
+  encodeQuerySq8,
+  rowsPerCall,
+} from '@elanus/kernels';
 import type { RowMemory, ScoreBounds, Sq8Grid, Sq8Query, TopK } from '@elanus/kernels';
 
-import { flatSteps, slotView, spanOf } from './flat.ts';
+import { allowedRows, flatSteps, slotView, spanOf, stepRows } from './flat.ts';
 import type { FlatSource } from './flat.ts';
 import type { NumberSearch, SearchWork } from './vector-index.ts';
 
@@ -38,6 +44,13 @@ export interface Sq8Source extends FlatSource {
 export const OVERSHOOT_MAX = 32;
 /** Candidates are worth it when they are at most this share of the rows. */
 const SHARE_MAX = 1 / 4;
+/**
+ * What rows that a filter leaves cost, in nanoseconds: a row and each byte of it, its exact score
+ * or its codes; and to begin with codes (the query on the grid, a second heap, a second call).
+ * Measured with AVX2 at 784 dimensions (bench/kernels/scan.ts); only the ratios matter.
+ */
+const EXACT_NS = { row: 9, byte: 0.035 } as const;
+const CODES_NS = { row: 9, byte: 0.05, begin: 12_000 } as const;
 /** Codes that stay in the second-level cache while several queries pass. */
 const BLOCK_BYTES = 256 * 1024;
 
@@ -95,14 +108,6 @@ export function cutsBestSide(source: FlatSource, bounds: ScoreBounds | undefined
   return largerIsBetter(source.metric) ? bounds.max !== Infinity : bounds.min > 0;
 }
 
-/** How many rows a search may return. */
-export function allowedRows(source: FlatSource, args: NumberSearch): number {
-  const { from, to } = spanOf(args, source.column.rowCount);
-  if (args.allowed === undefined) return to - from;
-  const count = args.allowedCount ?? source.kernels.popcount(args.allowed);
-  return Math.min(to - from, count);
-}
-
 /** Scans codes for all placed queries; `found` holds a heap of candidates for each. */
 export function* scanCodes(
   source: Sq8Source,
@@ -115,7 +120,8 @@ export function* scanCodes(
   // Codes are padded with zeros, in rows and queries, so their length serves as dimension.
   const dim = source.stride;
   const cached = Math.max(64, Math.floor(BLOCK_BYTES / dim));
-  const size = placed.length === 1 ? rowsPerCall(dim, 1) : Math.min(cached, rowsPerCall(dim, 1));
+  const perCall = rowsPerCall(dim, 1);
+  const size = placed.length === 1 ? stepRows(source, args, perCall) : Math.min(cached, perCall);
   const weight = Math.fround(grid.step * grid.step);
   const fixed = { dim, codes, terms, norms, allowed: args.allowed, weight, rowBase: 0 };
   const first = placed.findIndex((query) => query !== undefined);
@@ -128,7 +134,7 @@ export function* scanCodes(
       const asked = { query: query.codes, queryTerm: query.term, top: found, slot, cached };
       kernels.scanSq8({ ...fixed, ...asked, from: at, to: end });
       since += end - at;
-      if (since < rowsPerCall(dim, 1)) continue;
+      if (since < perCall) continue;
       since = 0;
       yield;
     }
@@ -169,6 +175,14 @@ export function alone(args: NumberSearch, slot: number, dim: number): NumberSear
   return { ...args, queries, top: slotView(args.top, slot) };
 }
 
+/** Whether exact scores of all rows that a filter leaves cost less than codes and candidates. */
+function exactCostsLess(source: Sq8Source, rows: number, candidates: number): boolean {
+  const { dim, element } = source.column;
+  const exact = EXACT_NS.row + EXACT_NS.byte * dim * elementBytes(element ?? 'float32');
+  const codes = CODES_NS.begin + rows * (CODES_NS.row + CODES_NS.byte * source.stride);
+  return rows * exact < codes + candidates * exact;
+}
+
 /** Search over codes in steps; see the head of this file. */
 export function* sq8Steps(
   source: Sq8Source,
@@ -179,8 +193,12 @@ export function* sq8Steps(
   if (queries.length !== top.nq * dim) throw new RangeError('queries: expected top.nq x dim');
   const candidates = Math.max(top.limit, args.candidates ?? candidatesFor(source, top.limit));
   const rows = allowedRows(source, args);
-  const few = candidates > rows * SHARE_MAX || candidates > ENTRIES_MAX;
-  if (args.exact === true || few || cutsBestSide(source, args.bounds)) {
+  const many = candidates > rows * SHARE_MAX || candidates > ENTRIES_MAX;
+  const exactly =
+    args.exact === true ||
+    many ||
+    (args.allowed !== undefined && exactCostsLess(source, rows, candidates));
+  if (exactly || cutsBestSide(source, args.bounds)) {
     return yield* flatSteps(source, args);
   }
   const work = { exactScores: 0, codeScores: 0 };

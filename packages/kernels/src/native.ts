@@ -132,6 +132,25 @@ function inPieces(
   for (let at = args.from; at < args.to; at += size) call(at, Math.min(args.to, at + size));
 }
 
+/** A scan of rows, and how many of them one call may read. */
+interface Cut {
+  readonly span: {
+    readonly from: number;
+    readonly to: number;
+    readonly allowed?: Uint32Array | undefined;
+  };
+  readonly perCall: number;
+}
+
+/** Rows of a piece: the whole span where its filter leaves no more than one call may read. */
+function pieceRows(addon: NativeAddon, isa: number, { span, perCall }: Cut): number {
+  const { from, to, allowed } = span;
+  const rows = to - from;
+  if (allowed === undefined || rows <= perCall || rows > WORDS_PER_CALL * 32) return perCall;
+  const words = allowed.subarray(from >>> 5, (to + 31) >>> 5);
+  return addon.popcount(isa, words) <= perCall ? rows : perCall;
+}
+
 function scanRows(addon: NativeAddon, isa: number, args: ScanRows): void {
   checkScanRows(args);
   const { dim, top, queries, bounds, rowBase } = args;
@@ -142,7 +161,8 @@ function scanRows(addon: NativeAddon, isa: number, args: ScanRows): void {
   const range = [bounds?.min ?? -Infinity, bounds?.max ?? Infinity];
   const result = [top.limit, top.scores, top.rows, top.counts, top.tied];
   const shape = [METRIC_CODE[args.metric], elementCode(args.element), dim];
-  inPieces(args, rowsPerCall(dim, top.nq), (from, to) => {
+  const size = pieceRows(addon, isa, { span: args, perCall: rowsPerCall(dim, top.nq) });
+  inPieces(args, size, (from, to) => {
     const head = [isa, ...shape, rows, args.inverseNorms, from, to];
     addon.scanRows(...head, ...fixed, ...range, ...result);
   });
@@ -242,7 +262,8 @@ function scanSq8(addon: NativeAddon, isa: number, args: ScanSq8): void {
   const codes = bytesOf(args.codes, args.to * stride);
   const result = heapOf(args.top, args.slot);
   const query = [args.query, args.queryTerm, args.weight, args.cached === true ? 1 : 0];
-  inPieces(args, rowsPerCall(args.dim, 1), (from, to) => {
+  const size = pieceRows(addon, isa, { span: args, perCall: rowsPerCall(args.dim, 1) });
+  inPieces(args, size, (from, to) => {
     const head = [isa, stride, codes, args.terms, args.norms, from, to];
     addon.scanSq8(...head, args.rowBase, args.allowed, ...query, ...result);
   });

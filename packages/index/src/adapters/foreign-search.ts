@@ -1,9 +1,9 @@
 import { hasBit } from '@elanus/core';
 import { createTopK, mergeTopK } from '@elanus/kernels';
 
-import { flatSteps, slotView } from '../flat.ts';
+import { allowedRows, flatSteps, slotView } from '../flat.ts';
 import type { FlatSource } from '../flat.ts';
-import { alone, allowedRows, cutsBestSide } from '../sq8-search.ts';
+import { alone, cutsBestSide } from '../sq8-search.ts';
 import type { NumberSearch, SearchWork } from '../vector-index.ts';
 
 /**
