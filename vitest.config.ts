@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 import { defineConfig } from 'vitest/config';
 
 /** ELANUS_NO_ADDONS=1: no native addon loads, in no thread and no child: WebAssembly serves. */
@@ -13,6 +15,8 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // One fewer than cores, as vitest would; but a machine of two cores has work for both.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     execArgv: noAddons ? ['--no-addons'] : [],
     env: noAddons ? { NODE_OPTIONS: '--no-addons' } : {},
   },
