@@ -2,6 +2,7 @@ import { ElanusError, fromWireError } from '@elanus/core';
 import type { Pool, PoolTask } from '@elanus/core';
 import type { Piscina } from 'piscina';
 import type { ThreadAnswer } from './piscina-thread.ts';
+import { systemClock } from '../clock/system.ts';
 import { POOL_THREAD, THREAD_EXEC_ARGV } from '../threads.ts';
 import { TaskQueue } from './task-queue.ts';
 import type { ThreadPort } from './thread-port.ts';
@@ -33,7 +34,7 @@ const PARTS = ['node:worker_threads', 'node:perf_hooks', 'node:timers/promises',
 async function loadPiscina(): Promise<typeof Piscina> {
   for (const part of PARTS) {
     await import(part);
-    await new Promise((resolve) => setImmediate(resolve));
+    await systemClock.turn();
   }
   return (await import('piscina')).Piscina;
 }
