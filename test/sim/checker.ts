@@ -1,8 +1,9 @@
 /**
  * Holds a history against what may be: an acknowledged write is never lost, nothing shows that was
  * not written, a write of unknown outcome has happened as a whole or not at all, a strong read is
- * no older than what was acknowledged before it, a read of an instant shows what was true then, and
- * a count is that of some such state. Timestamps order acknowledged writes of one shard; what was
+ * no older than what was acknowledged before it, one of a session no older than what its client
+ * wrote and saw, a read of an instant shows what was true then, and a count is that of some such
+ * state. Timestamps order acknowledged writes of one shard; what was
  * over before another began is before it anywhere.
  */
 import type { Count, History, Read, Write } from './history.ts';
@@ -28,15 +29,25 @@ interface Horizon {
 
 /** Of a read; without `at` a strong one. */
 function horizonOf(
-  read: Pick<Read, 'invokedMs' | 'endedMs'> & Partial<Pick<Read, 'at'>>,
+  read: Pick<Read, 'invokedMs' | 'endedMs'> & Partial<Pick<Read, 'at' | 'session'>>,
   shards: number,
 ): Horizon {
-  const { invokedMs, endedMs, at } = read;
+  const { invokedMs, endedMs, at, session } = read;
   // What one key shows has happened to all of them, in one shard.
   const before = (write: Write): boolean =>
     (write.outcome === 'ok' && (write.endedMs ?? Infinity) < invokedMs) ||
     (shards === 1 && write.seenMs < invokedMs);
   const begun = (write: Write): boolean => write.outcome !== 'fail' && write.invokedMs <= endedMs;
+  if (session !== undefined) {
+    // Of its own only, and what it has seen: others may have gone on meanwhile.
+    const own = (write: Write): boolean => {
+      const done = write.outcome === 'ok' && (write.endedMs ?? Infinity) < invokedMs;
+      // In several shards, one that nobody acknowledged may have happened in some of them only.
+      const seenMs = shards === 1 ? (write.seenBy.get(session) ?? Infinity) : Infinity;
+      return (write.lane === session && done) || seenMs < invokedMs;
+    };
+    return { may: begun, must: own };
+  }
   if (at === undefined) return { may: begun, must: before };
   return {
     // Of several shards each gave its rows a timestamp of its own: only the newest is known.
@@ -115,7 +126,8 @@ class Check {
 
   read(read: Read): void {
     const horizon = horizonOf(read, this.#shards);
-    const { invokedMs, at, how } = read;
+    const { invokedMs, at, session } = read;
+    const how = session === undefined ? read.how : `session ${session} ${read.how}`;
     const where = `${how} at ${at === undefined ? invokedMs.toFixed(1) : `instant ${at}`}`;
     for (const [id, tag] of read.found) {
       const states = this.#states(id, horizon);

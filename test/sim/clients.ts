@@ -52,11 +52,14 @@ const INSTANTS_MAX = 40;
 export class Client {
   readonly #context: ClientContext;
   readonly #rng: SeededRng;
+  readonly #lane: number;
   readonly #instants: { readonly at: bigint; readonly ms: number }[] = [];
 
-  constructor(context: ClientContext, rng: SeededRng) {
+  /** `lane`: which client it is. */
+  constructor(context: ClientContext, rng: SeededRng, lane = -1) {
     this.#context = context;
     this.#rng = rng;
+    this.#lane = lane;
   }
 
   /** Does one thing. */
@@ -66,6 +69,7 @@ export class Client {
     const act = this.#choose();
     if (act === 'get') await this.get(life, this.#keys(20));
     else if (act === 'getAt') await this.#getAt(life);
+    else if (act === 'session') await this.#session(life);
     else if (act === 'scan') await this.#scan(life);
     else if (act === 'count') await this.#count(life);
     else if (act === 'search') await this.#search(life);
@@ -94,7 +98,8 @@ export class Client {
     const known = extras().filter(({ endedMs }) => endedMs < loop.nowMs);
     const more = known.filter(() => this.#rng.chance(0.5)).map(({ name }) => name);
     const ids = this.#keys(8);
-    const begun = { kind, ids, extras: more, invokedMs: loop.nowMs, life: life.number };
+    const lane = this.#lane;
+    const begun = { kind, ids, extras: more, invokedMs: loop.nowMs, life: life.number, lane };
     const write = history.begin(begun);
     loop.note(`${kind} ${write.tag} of ${ids.join()}`);
     const key = makeIdempotencyKey(life.wallMs(), this.#rng.bytes(16));
@@ -206,6 +211,14 @@ export class Client {
     );
   }
 
+  /** A read that has to see what this client wrote and saw, and may miss what others did. */
+  async #session(life: OpenLife): Promise<void> {
+    const ids = this.#keys(20);
+    await this.#reading({ how: 'get', ids, session: this.#lane }, (select) => {
+      return life.rows.get([...ids], { consistency: 'session', select });
+    });
+  }
+
   async #getAt(life: OpenLife): Promise<void> {
     const since = this.#context.droppedMs();
     const known = this.#instants.filter(({ ms }) => ms > since);
@@ -290,7 +303,12 @@ export class Client {
 
   /** Reads, checks each row by itself, and notes which write each key shows. */
   async #reading(
-    { how, ids, at }: Pick<Read, 'how'> & Partial<Pick<Read, 'at'>> & { ids: readonly number[] },
+    {
+      how,
+      ids,
+      at,
+      session,
+    }: Pick<Read, 'how'> & Partial<Pick<Read, 'at' | 'session'>> & { ids: readonly number[] },
     send: (select: never[]) => Promise<readonly unknown[]>,
   ): Promise<Read | undefined> {
     const { loop, history, extras } = this.#context;
@@ -305,8 +323,8 @@ export class Client {
         found.set(id, tag);
         this.#checkRow(row as SimRow, known);
       }
-      const read = { how, invokedMs, endedMs: loop.nowMs, found, at };
-      history.saw(read);
+      const read = { how, invokedMs, endedMs: loop.nowMs, found, at, session };
+      history.saw(read, this.#lane);
       return read;
     } catch (error) {
       this.#readFailed(how, error);

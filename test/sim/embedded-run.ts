@@ -242,7 +242,7 @@ class Run {
 
   async #client(lane: number): Promise<void> {
     const rng = new SeededRng(this.#seed, 1_000 + lane);
-    const client = new Client(this.#context(), rng);
+    const client = new Client(this.#context(), rng, lane);
     while (!this.#ending) {
       await this.#loop.sleep(this.#plan.thinkMs * 2 * rng.share(), 'client');
       // A life may end while something is asked of it: then nobody ever answers.

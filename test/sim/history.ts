@@ -24,6 +24,10 @@ export interface Write {
   seenMs: number;
   /** The process it was sent to; a retry may have gone to a later one. */
   life: number;
+  /** The client that sent it. */
+  readonly lane: number;
+  /** When the first read of a client that had seen it was over, by client. */
+  readonly seenBy: Map<number, number>;
 }
 
 /** A read of some keys: the tag that each had, undefined where there was no row. */
@@ -34,6 +38,8 @@ export interface Read {
   readonly found: ReadonlyMap<number, number | undefined>;
   /** The instant it asked for; undefined: a strong read. */
   readonly at: bigint | undefined;
+  /** The client that asked, which has to see what it wrote and saw before; undefined: strong. */
+  readonly session?: number | undefined;
 }
 
 /** How many rows a strong read counted. */
@@ -53,10 +59,13 @@ export class History {
 
   /** Notes that a write begins. */
   begin(
-    write: Pick<Write, 'kind' | 'ids' | 'invokedMs' | 'life'> & Partial<Pick<Write, 'extras'>>,
+    write: Pick<Write, 'kind' | 'ids' | 'invokedMs' | 'life'> &
+      Partial<Pick<Write, 'extras' | 'lane'>>,
   ): Write {
     const begun: Write = {
       extras: [],
+      lane: -1,
+      seenBy: new Map(),
       ...write,
       tag: ++this.#tag,
       endedMs: undefined,
@@ -75,11 +84,13 @@ export class History {
   }
 
   /** Notes a read, and that the writes it saw had happened. */
-  saw(read: Read): void {
+  saw(read: Read, lane = -1): void {
     this.reads.push(read);
     for (const tag of read.found.values()) {
       const write = tag === undefined ? undefined : this.#byTag.get(tag);
-      if (write !== undefined) write.seenMs = Math.min(write.seenMs, read.endedMs);
+      if (write === undefined) continue;
+      write.seenMs = Math.min(write.seenMs, read.endedMs);
+      if (!write.seenBy.has(lane)) write.seenBy.set(lane, read.endedMs);
     }
   }
 

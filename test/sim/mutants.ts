@@ -1,12 +1,18 @@
 /** Bugs that other databases have had, planted into the source as it is loaded. */
 import type { RegisterHooksOptions } from 'node:module';
 
-/** One bug: `from` must stand in the file once. */
-interface Mutant {
-  readonly what: string;
+/** A text that must stand in its file once, and what takes its place. */
+interface Edit {
   readonly file: string;
   readonly from: string;
   readonly to: string;
+}
+
+/** One bug. */
+interface Mutant extends Edit {
+  readonly what: string;
+  /** Where it takes more than one place. */
+  readonly also?: Edit;
 }
 
 /** By the ids of the design; those of the cluster follow with it. */
@@ -16,6 +22,36 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     file: 'packages/streaming-node/src/shard/apply.ts',
     from: 'const at = { segmentId: segment.segmentId, row: first, step: 1 as const };',
     to: 'const at = { segmentId: segment.segmentId, row: first, step: 0 as const };',
+  },
+  m01: {
+    what: 'commits do not compare the term, nor who leads',
+    file: 'packages/coordinator/src/segments.ts',
+    from: 'if (held !== undefined && held.record.term === owner.term) return unchanged(held);',
+    to: 'if (held !== undefined) return unchanged(held);',
+    also: {
+      file: 'packages/coordinator/src/meta-access.ts',
+      from: 'const fenced = this.#fence === undefined ? compare : [...compare, this.#fence];',
+      to: 'const fenced = compare;',
+    },
+  },
+  m03: {
+    what: 'an owner that comes too late with its Term goes on',
+    file: 'packages/streaming-node/src/streaming-node.ts',
+    from: 'if (end.term !== this.#term) throw this.#moved(end.term);',
+    to: 'if (end.term < this.#term) throw this.#moved(end.term);',
+  },
+  m04: {
+    what: 'an append expects the last record of its subject, not of the log',
+    file: 'packages/storage/src/log/memory.ts',
+    from: 'if (expected !== undefined && expected !== this.#lastSeq) return',
+    to:
+      'const { firstSeq: base, entries: all } = this.#data;\n    if (expected !== undefined && ' +
+      'base + all.findLastIndex((one) => one.subject === append.subject) > expected) return',
+    also: {
+      file: 'packages/streaming-node/src/wal/wal.ts',
+      from: "if (outcome.kind === 'ok' && outcome.seq === record.seq) {",
+      to: "if (outcome.kind === 'ok') {",
+    },
   },
   m05: {
     what: 'what was not answered is taken for not stored',
@@ -40,6 +76,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     file: 'packages/streaming-node/src/streaming-node.ts',
     from: 'last: timestampFromMs(savedUntilMs),',
     to: 'last: timestampFromMs(savedUntilMs * 0),',
+  },
+  m09: {
+    what: 'timestamps are allowed to whoever asks',
+    file: 'packages/coordinator/src/meta-access.ts',
+    from: 'const fenced = this.#fence === undefined ? compare : [...compare, this.#fence];',
+    to: 'const fenced = compare;',
   },
   m10: {
     what: 'deletes of merged segments are not in order',
@@ -77,6 +119,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: 'if (neededSeq === undefined || neededSeq >= below) continue;',
     to: 'if (neededSeq === undefined || neededSeq <= below) continue;',
   },
+  m21: {
+    what: 'an owner answers strong reads because it believes in itself',
+    file: 'packages/streaming-node/src/wal/wal.ts',
+    from: 'if (!this.#exclusive) await (this.#barrier ??= this.#sendBarrier());',
+    to: 'if (this.#stopped !== undefined) throw this.#stopped;',
+  },
   m22: {
     what: 'files are committed before they are safe',
     file: 'packages/storage/src/object/files.ts',
@@ -100,6 +148,12 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     file: 'packages/streaming-node/src/wal/wal.ts',
     from: "for (let i = 0; this.#published[i]?.state === 'ok'; i++) {",
     to: 'for (let i = 0; this.#published[i] !== undefined; i++) {',
+  },
+  m27: {
+    what: 'readers keep strays',
+    file: 'packages/streaming-node/src/wal/replay.ts',
+    from: 'if (term < this.#term) return true;',
+    to: 'if (term < this.#term) return false;',
   },
   m30: {
     what: 'a seal leaves segments behind that were opened before it',
@@ -125,6 +179,24 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: 'if (pending?.segmentId !== segmentId) pending',
     to: 'if (pending?.segmentId !== -1) pending',
   },
+  m35: {
+    what: 'what was stored ahead of its predecessor counts',
+    file: 'packages/streaming-node/src/wal/wal.ts',
+    from: "      record.state = 'failed';\n    }\n    this.#lastSeq = next;",
+    to: '    }\n    this.#lastSeq = next;',
+  },
+  m36: {
+    what: 'a reader believes the first record behind a checkpoint, whoever wrote it',
+    file: 'packages/streaming-node/src/streaming-node.ts',
+    from: 'const end = await replay(stream, { fromSeq, toSeq: termSeq, next }, (record) => {',
+    to: 'const end = await replay(stream, { fromSeq, toSeq: termSeq }, (record) => {',
+  },
+  m37: {
+    what: 'what a successor left out is answered as written',
+    file: 'packages/streaming-node/src/wal/wal.ts',
+    from: 'if (header.term > this.#term) return header.term;',
+    to: 'if (header.term < 0) return header.term;',
+  },
   m34: {
     what: 'a collection that could not be opened stays so (fault-at-n sees it)',
     file: 'packages/coordinator/src/catalog.ts',
@@ -140,13 +212,15 @@ export function mutate(id: string): RegisterHooksOptions {
     const known = Object.keys(MUTANTS).join(', ');
     throw new Error(`no mutant ${id}; there are ${known}`);
   }
+  const edits = mutant.also === undefined ? [mutant] : [mutant, mutant.also];
   return {
     load: (url, context, next) => {
       const loaded = next(url, context);
-      if (!url.endsWith(`/${mutant.file}`)) return loaded;
+      const edit = edits.find(({ file }) => url.endsWith(`/${file}`));
+      if (edit === undefined) return loaded;
       const source = String(loaded.source);
-      if (source.split(mutant.from).length !== 2) throw new Error(`${id}: ${mutant.file} changed`);
-      return { ...loaded, source: source.replace(mutant.from, mutant.to) };
+      if (source.split(edit.from).length !== 2) throw new Error(`${id}: ${edit.file} changed`);
+      return { ...loaded, source: source.replace(edit.from, () => edit.to) };
     },
   };
 }

@@ -31,6 +31,7 @@ export type Act =
   | 'deleteWhere'
   | 'get'
   | 'getAt'
+  | 'session'
   | 'scan'
   | 'count'
   | 'search';
@@ -76,6 +77,7 @@ export function planOf(seed: number): Plan {
       deleteWhere: rng.chance(0.5) ? 0.3 : 0,
       get: 3,
       getAt: rng.chance(0.6) ? 1 : 0,
+      session: 0,
       scan: rng.chance(0.5) ? 0.5 : 0,
       count: 0.5,
       search: 0.5,

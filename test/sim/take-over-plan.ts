@@ -10,7 +10,7 @@ export interface TakeOverPlan extends Plan {
 }
 
 /** What can happen to a process that leads, or waits. */
-export type Trouble = 'kill' | 'freeze' | 'cut' | 'cut from the log' | 'hand over';
+export type Trouble = 'kill' | 'freeze' | 'cut' | 'cut from the log' | 'late' | 'hand over';
 
 /** Every seed has some of the troubles. */
 export function takeOverPlanOf(seed: number): TakeOverPlan {
@@ -27,23 +27,25 @@ export function takeOverPlanOf(seed: number): TakeOverPlan {
       objects: some(0.2, 0.05),
       pool: 0,
       clockMs: some(0.4, 120_000),
-      pace: { ...NO_FAULTS.pace, metaMs: 0.5 + some(0.5, 20) },
+      pace: { ...NO_FAULTS.pace, metaMs: 0.5 + some(0.6, 30) },
     },
     nodes: 2 + rng.below(2),
     leaseMs: 1_500 + rng.below(4_000),
-    clients: 2 + rng.below(6),
+    clients: 2 + rng.below(8),
     keys: 20 + rng.below(100),
-    thinkMs: 20 + rng.below(300),
+    thinkMs: 5 + rng.below(200),
     chaosMs: 60_000,
     stopsEveryMs: 1_000 + rng.below(8_000),
     flushEveryMs: 200 + rng.below(5_000),
     alterEveryMs: 0,
     dropEveryMs: 0,
+    acts: { ...base.acts, session: 1 + rng.below(3) },
     troubles: {
       kill: some(0.6, 1),
       freeze: 0.2 + some(0.8, 2),
-      cut: some(0.5, 1),
+      cut: 0.2 + some(0.7, 1.5),
       'cut from the log': some(0.7, 1),
+      late: 0.2 + some(0.7, 2),
       'hand over': some(0.5, 0.5),
     },
   };

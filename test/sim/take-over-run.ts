@@ -10,7 +10,7 @@ import { startContender, type ContenderState } from '../../packages/elanus/src/c
 import { flushShard, sendCall } from '../../packages/protocol/src/index.ts';
 import type { OpenWorld } from '../../packages/runtime/src/index.ts';
 import { EventLoop, SeededRng, SimCluster } from '../../packages/testkit/src/index.ts';
-import type { PortCall, SimNode } from '../../packages/testkit/src/index.ts';
+import type { PortCall, Server, SimNode } from '../../packages/testkit/src/index.ts';
 import { check, type Violation } from './checker.ts';
 import { Client, type ClientContext, type OpenLife } from './clients.ts';
 import type { SeedResult } from './embedded-run.ts';
@@ -24,6 +24,10 @@ import { takeOverPlanOf, type TakeOverPlan, type Trouble } from './take-over-pla
 import { TakeOverSightings } from './take-over-sightings.ts';
 
 const HEALED_MS = 60_000;
+/** A process takes about so long to take over. */
+const OPENING_MS = 200;
+/** What is late arrives so long after another has begun to take over, at most. */
+const LATE_MS = 800;
 const EPOCH_MS = Date.UTC(2030, 0, 1);
 
 /** A machine with the process that runs on it. */
@@ -33,6 +37,8 @@ interface Seat {
   world: OpenWorld | undefined;
   host: Host | undefined;
   state: ContenderState;
+  /** Lets go of what is stuck on its way from here. */
+  release: () => void;
   /** Counts processes: what one that is gone says is not heard. */
   starts: number;
 }
@@ -82,6 +88,7 @@ class Run {
       world: undefined,
       host: undefined,
       state: 'waiting',
+      release: () => undefined,
       starts: 0,
     };
     return seat;
@@ -95,7 +102,10 @@ class Run {
       const lanes = Array.from({ length: clients }, (_, i) => this.#client(i));
       await Promise.all([...lanes, this.#flusher(), this.#trouble()]);
       this.#cluster.heal();
-      for (const seat of this.#seats) seat.node.process?.thaw();
+      for (const seat of this.#seats) {
+        seat.node.process?.thaw();
+        seat.release();
+      }
       const lane = await this.#lane(clients);
       last = await lastLook(this.#context(lane), this.#rng, HEALED_MS);
       await this.#rare.lookAtLog(this.#cluster.logs);
@@ -145,6 +155,19 @@ class Run {
       this.#reigns++;
       this.#rare.leads(others.filter((other) => other.state === 'leading'));
     }
+    // What the former owner had sent arrives while another takes over.
+    if (state === 'opening') {
+      for (const other of others) {
+        this.#loop.after(LATE_MS * this.#rng.share(), 'late', () => other.release());
+      }
+    }
+    if (state === 'opening' && !this.#ending && this.#rng.chance(this.#plan.againShare)) {
+      const what = this.#rng.pick(['freeze', 'cut', 'cut from the log'] as const);
+      const { leaseMs } = this.#plan;
+      this.#loop.after(OPENING_MS * this.#rng.share(), 'trouble', () => {
+        if (seat.state === 'opening') this.#befall(seat, what, leaseMs);
+      });
+    }
     if (why === undefined) return;
     if (isDamage(why)) this.#say({ invariant: 'S1 readable', what: `opening: ${String(why)}` });
     else if (!isTyped(why)) this.#say({ invariant: 'L2 typed errors', what: String(why) });
@@ -165,16 +188,21 @@ class Run {
     this.#ending = true;
   }
 
-  #befall(seat: Seat, what: Trouble): void {
-    const { leaseMs } = this.#plan;
+  /** Something happens to a process, for `leastMs` or longer. */
+  #befall(seat: Seat, what: Trouble, leastMs = this.#plan.leaseMs / 5): void {
     const number = this.#seats.indexOf(seat);
     this.#loop.note(`${what} ${number}`);
-    const forMs = leaseMs * (0.2 + 3 * this.#rng.share());
+    const forMs = leastMs + this.#plan.leaseMs * 3 * this.#rng.share();
     this.#rare.befell(what, seat.state);
+    const stick = (servers: readonly Server[]): (() => void) => {
+      const ends = servers.map((server) => seat.node.stick(server));
+      return () => ends.forEach((end) => end());
+    };
     if (what === 'freeze') seat.node.freeze(forMs);
-    else if (what === 'cut from the log') seat.node.stick('log', forMs);
+    else if (what === 'late') seat.release = stick(['log', 'meta']);
+    else if (what === 'cut from the log') this.#loop.after(forMs, 'mended', stick(['log']));
     else if (what === 'cut') {
-      for (const server of ['log', 'meta', 'objects'] as const) seat.node.stick(server, forMs);
+      this.#loop.after(forMs, 'mended', stick(['log', 'meta', 'objects']));
     } else {
       const { host } = seat;
       const ended = what === 'kill' ? Promise.resolve() : this.#handOver(host?.database);
@@ -253,7 +281,7 @@ class Run {
 
   async #client(lane: number): Promise<void> {
     const rng = new SeededRng(this.#seed, 1_000 + lane);
-    const client = new Client(this.#context(await this.#lane(lane)), rng);
+    const client = new Client(this.#context(await this.#lane(lane)), rng, lane);
     while (!this.#ending) {
       await this.#loop.sleep(this.#plan.thinkMs * 2 * rng.share(), 'client');
       await client.act();

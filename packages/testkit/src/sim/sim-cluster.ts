@@ -105,10 +105,10 @@ export class SimNode {
     this.#options.loop.after(forMs, `node ${this.#number} thaws`, () => process?.thaw());
   }
 
-  /** Cuts the process off from a server for so long. */
-  stick(server: Server, forMs: number): void {
-    this.#link?.stick(server, forMs);
+  /** Cuts the process off from a server, until the returned function is called. */
+  stick(server: Server): () => void {
     this.#draw.injected++;
+    return this.#link?.stick(server) ?? (() => undefined);
   }
 
   /** Starts a process and gives it its world. */

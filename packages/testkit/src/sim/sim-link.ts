@@ -13,6 +13,9 @@ const GAP_MS = 1e-6;
 /** What became of a call. */
 type Answer<T> = { readonly value: T } | { readonly error: unknown } | 'no answer';
 
+/** What waits in a connection that is stuck, in order. */
+type Stuck = (() => void)[];
+
 /**
  * The way from one process to the servers it shares with others. What is on its way arrives though
  * its sender dies, freezes or gives up, and so does an answer though nobody waits for it. A
@@ -21,7 +24,7 @@ type Answer<T> = { readonly value: T } | { readonly error: unknown } | 'no answe
 export class SimLink {
   readonly #process: SimProcess;
   readonly #latencyMs: number;
-  readonly #stuckUntilMs = new Map<Server, number>();
+  readonly #stuck = new Map<Server, Stuck>();
   /** The connection to the log: what is sent on it arrives in order. */
   #lastArrivalMs = 0;
 
@@ -31,14 +34,19 @@ export class SimLink {
     this.#latencyMs = latencyMs;
   }
 
-  /** Nothing gets through to a server, nor back, for so long. */
-  stick(server: Server, forMs: number): void {
-    this.#stuckUntilMs.set(server, this.#process.loop.nowMs + forMs);
+  /** From now on nothing gets through to a server, nor back, until the returned function is called. */
+  stick(server: Server): () => void {
+    const held = this.#stuck.get(server) ?? [];
+    this.#stuck.set(server, held);
+    return () => {
+      if (this.#stuck.get(server) === held) this.#stuck.delete(server);
+      for (const go of held.splice(0)) go();
+    };
   }
 
   /** Calls a server. @throws what it throws; unavailable when there is no answer in time */
   async call<T>(server: Server, what: string, work: () => Promise<T>): Promise<T> {
-    const answer = await this.#ask(server, what, { arriveMs: this.#arrival(server), work });
+    const answer = await this.#ask(server, what, work);
     if (answer === 'no answer') throw noAnswer(server);
     if ('error' in answer) throw answer.error;
     return answer.value;
@@ -50,7 +58,7 @@ export class SimLink {
     what: string,
     work: () => Promise<T>,
   ): Promise<T | { readonly kind: 'unknown'; readonly cause: unknown }> {
-    const answer = await this.#ask(server, what, { arriveMs: this.#arrival(server), work });
+    const answer = await this.#ask(server, what, work);
     if (answer === 'no answer') return { kind: 'unknown', cause: noAnswer(server) };
     if ('error' in answer) throw answer.error;
     return answer.value;
@@ -58,48 +66,49 @@ export class SimLink {
 
   /** Appends to the log: in the order of the calls, unless a connection was given up between. */
   async append(stream: LogStream, append: LogAppend): Promise<LogAppendOutcome> {
-    const arriveMs = Math.max(this.#arrival('log'), this.#lastArrivalMs + GAP_MS);
-    this.#lastArrivalMs = arriveMs;
-    const work = (): Promise<LogAppendOutcome> => stream.append(append);
-    const answer = await this.#ask('log', 'append', { arriveMs, work });
+    const answer = await this.#ask('log', 'append', () => stream.append(append));
     if (answer === 'no answer') {
-      // The next one goes by another connection, past what is stuck in this one.
-      this.#lastArrivalMs = 0;
-      if (this.#process.rng.chance(0.5)) this.#stuckUntilMs.delete('log');
+      // Perhaps the next one goes by another connection, past what is stuck in this one.
+      if (this.#process.rng.chance(0.5)) this.#stuck.delete('log');
       return { kind: 'unknown', cause: noAnswer('log') };
     }
     if ('error' in answer) throw answer.error;
     return answer.value;
   }
 
-  #arrival(server: Server): number {
+  /** Carries something over, and then does it. */
+  #carry(server: Server, what: string, arrive: () => void): void {
     const { loop, rng } = this.#process;
-    const stuckUntilMs = this.#stuckUntilMs.get(server) ?? 0;
-    return Math.max(loop.nowMs, stuckUntilMs) + this.#latencyMs * 2 * rng.share();
+    const go = (): void => {
+      let arriveMs = loop.nowMs + this.#latencyMs * 2 * rng.share();
+      if (what === 'append') {
+        arriveMs = Math.max(arriveMs, this.#lastArrivalMs + GAP_MS);
+        this.#lastArrivalMs = arriveMs;
+      }
+      loop.after(arriveMs - loop.nowMs, `${server} ${what}`, arrive);
+    };
+    const stuck = this.#stuck.get(server);
+    if (stuck === undefined) go();
+    else stuck.push(go);
   }
 
-  async #ask<T>(
-    server: Server,
-    what: string,
-    { arriveMs, work }: { readonly arriveMs: number; readonly work: () => Promise<T> },
-  ): Promise<Answer<T>> {
+  async #ask<T>(server: Server, what: string, work: () => Promise<T>): Promise<Answer<T>> {
     const { loop } = this.#process;
-    const answered = new Promise<Answer<T>>((resolve) => {
+    const outcome = await new Promise<Answer<T>>((resolve) => {
       const stop = loop.after(TIMEOUT_MS, `${server} gives no answer`, () => resolve('no answer'));
-      const answer = (outcome: Answer<T>): void => {
-        loop.after(this.#arrival(server) - loop.nowMs, `${server} ${what} answered`, () => {
+      const answer = (value: Answer<T>): void => {
+        this.#carry(server, `${what} answered`, () => {
           stop();
-          resolve(outcome);
+          resolve(value);
         });
       };
-      loop.after(Math.max(0, arriveMs - loop.nowMs), `${server} ${what}`, () => {
+      this.#carry(server, what, () => {
         work().then(
           (value) => answer({ value }),
           (error: unknown) => answer({ error }),
         );
       });
     });
-    const outcome = await answered;
     await this.#process.awake();
     return outcome;
   }
