@@ -65,6 +65,19 @@ export function ownHits({ nq, limit, counts, scores, keys, segments, rows }: Hit
   return own;
 }
 
+/** Hits with numbers for keys as bytes, to be sent to another thread. */
+export function bytesOfHits(hits: Hits): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(ownHits(hits).segments.buffer as ArrayBuffer);
+}
+
+/** What `bytesOfHits` made, without a copy; the bytes begin where their buffer does. */
+export function hitsOfBytes(
+  { buffer }: Uint8Array<ArrayBuffer>,
+  { nq, limit }: { readonly nq: number; readonly limit: number },
+): Hits {
+  return hitsIn({ buffer, offset: 0 }, { nq, limit, like: 'int64' });
+}
+
 /** Orders two keys of one kind: numbers by value, strings by UTF-16 code unit. */
 export function compareKeys(a: bigint | string, b: bigint | string): number {
   return a < b ? -1 : a > b ? 1 : 0;

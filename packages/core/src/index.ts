@@ -26,7 +26,7 @@ export { ElanusError, errorTable, fromWireError, isElanusError, toWireError } fr
 export type { HalfType } from './half.ts';
 export { findNotFiniteHalf, halfToNumber, halvesToFloats, writeHalves } from './half.ts';
 export type { Hits, Keys } from './hits.ts';
-export { compareKeys, emptyHits, mergeHits, ownHits } from './hits.ts';
+export { bytesOfHits, compareKeys, emptyHits, hitsOfBytes, mergeHits, ownHits } from './hits.ts';
 export { idempotencyKeyMs, makeIdempotencyKey } from './idempotency-key.ts';
 export type { CollectionId, FieldId, JobId, SegmentId } from './ids.ts';
 export { collectionId, fieldId, jobId, segmentId } from './ids.ts';

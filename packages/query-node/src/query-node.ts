@@ -221,6 +221,7 @@ class SegmentHost {
           filter,
           bounds,
           effort,
+          silent: !header.explain,
         },
         caller,
       );

@@ -102,3 +102,18 @@ test.each([false, true])('a thread answers as the calling one does; kept: %s', a
     expect(output.plans).toEqual(here.plans);
   }
 });
+
+test('a search that comes again by its bytes alone is answered alike', async () => {
+  const runner = new ReadRunner('auto', [pool], { kept: true });
+  for (let round = 0; round < 6; round++) {
+    for (const task of tasks) {
+      const values = numbers(task.nq * DIM).map((value, i) => value + ((i + round) % 3));
+      const queries = { ...task.queries, values } as SearchTask['queries'];
+      const asked = { ...task, queries, silent: true };
+      const { output } = await runner.search(asked);
+      expect(plain(output.hits)).toEqual(plain(searchSegments(kernels, asked).hits));
+    }
+    // Whoever has kept rows may be told to let go of them in between.
+    if (round === 3) runner.forget(1);
+  }
+});

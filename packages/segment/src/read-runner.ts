@@ -2,7 +2,7 @@
  * Where a read runs: short ones on the caller's thread, when nothing waits, because waking a thread
  * costs more than they do; the others on the search pools.
  */
-import type { Awaitable, Bitset, BusCaller, Pool } from '@elanus/core';
+import { hitsOfBytes, type Awaitable, type Bitset, type BusCaller, type Pool } from '@elanus/core';
 import { isLookup, type CheckedFilter } from '@elanus/expr';
 import type { ScalarColumn, ScalarIndex } from '@elanus/index';
 import { loadKernels, type KernelChoice, type Kernels } from '@elanus/kernels';
@@ -10,6 +10,7 @@ import { ViewSender } from './kept-views.ts';
 import { narrowReads } from './narrow.ts';
 import type { Queries } from './scan.ts';
 import { rowsPassing } from './read-set.ts';
+import { bytesOfQueries, RepeatedSearches } from './repeated-search.ts';
 import { searchCost } from './search-cost.ts';
 import { searchSegments, type SearchOutput, type SearchTask } from './search.ts';
 import { countRows, selectRows, type Selection, type SelectTask } from './select.ts';
@@ -34,16 +35,25 @@ export interface Searched {
   readonly where: Where;
 }
 
+/** Where a read goes, and for whom. */
+interface To {
+  readonly pool: Pool;
+  readonly caller: BusCaller | undefined;
+}
+
 /** Runs reads over segments; see the file's header. */
 export class ReadRunner {
   readonly kernels: Kernels;
   readonly choice: KernelChoice;
   readonly #pools: readonly Pool[];
   readonly #views: ViewSender;
+  readonly #kept: boolean;
+  readonly #repeated = new RepeatedSearches();
 
   /** `kept`: threads keep what they are sent, until `forget`; for segments that do not grow. */
   constructor(choice: KernelChoice, pools: readonly Pool[], options: { kept?: boolean } = {}) {
-    this.#views = new ViewSender(options.kept === true);
+    this.#kept = options.kept === true;
+    this.#views = new ViewSender(this.#kept);
     this.kernels = loadKernels(choice);
     this.choice = choice;
     this.#pools = pools;
@@ -70,19 +80,36 @@ export class ReadRunner {
   /** A segment was released: threads need not keep it any more. */
   forget(segmentId: number): void {
     this.#views.forget(segmentId);
+    this.#repeated.clear();
   }
 
-  #searchOnThread(task: SearchTask, caller: BusCaller | undefined): Promise<Searched> {
-    const { keyField, field } = task;
+  #searchOnThread(given: SearchTask, caller: BusCaller | undefined): Promise<Searched> {
     const pool = this.#pool();
     // What filters leave is known, or has to be looked for: then with the columns it needs.
-    const known = task.reads.every(({ passing }) => passing !== undefined);
-    const filter = known ? undefined : task.filter;
+    const known = given.reads.every(({ passing }) => passing !== undefined);
+    const task = known && given.filter ? { ...given, filter: undefined } : given;
+    const again = this.#repeated.find(pool, task);
+    const body = again && bytesOfQueries(task.queries);
+    if (again === undefined || body === undefined) return this.#searchWhole(task, { pool, caller });
+    const asked = { entry: segmentThreads.read, name: 'searchAgain', input: again, body };
+    return pool.run(asked, caller).then((found) => {
+      if (found === undefined) return this.#searchWhole(task, { pool, caller });
+      const hits = hitsOfBytes(found as Uint8Array<ArrayBuffer>, task);
+      return { output: { hits, plans: [] }, where: 'pool' };
+    });
+  }
+
+  /** Sends all of a search; rows that the thread has by their names, unless it lacks them. */
+  #searchWhole(task: SearchTask, to: To): Promise<Searched> {
+    const { keyField, field, filter } = task;
     const needs = { filter, keyField, vectors: field };
     const queries = ownQueries(task.queries);
     const run = (whole: boolean): Promise<unknown> => {
-      const reads = this.#views.send(pool, task.reads, { needs, whole });
-      return this.#run('search', { ...task, filter, queries, reads }, { pool, caller });
+      const reads = this.#views.send(to.pool, task.reads, { needs, whole });
+      if (this.#kept && reads.sent.every(({ view }) => view === undefined)) {
+        this.#repeated.add(to.pool, task, { kernels: this.choice, reads: reads.sent });
+      }
+      return this.#run('search', { ...task, queries, reads }, to);
     };
     const done = (output: unknown): Searched => ({ output: output as SearchOutput, where: 'pool' });
     return run(false).then((found) => (found === undefined ? run(true).then(done) : done(found)));
@@ -123,7 +150,7 @@ export class ReadRunner {
   #run(
     name: string,
     task: unknown,
-    { pool = this.#pool(), caller }: { pool?: Pool; caller?: BusCaller | undefined } = {},
+    { pool = this.#pool(), caller }: Partial<To> = {},
   ): Promise<unknown> {
     const input = { kernels: this.choice, task };
     return pool.run({ entry: segmentThreads.read, name, input }, caller);

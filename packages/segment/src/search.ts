@@ -42,6 +42,8 @@ export interface SearchTask {
   /** Inclusive bounds of the score. */
   readonly bounds: ScoreBounds | undefined;
   readonly effort: SearchEffort;
+  /** Nobody reads how the hits were found: then a thread need not tell. */
+  readonly silent?: boolean | undefined;
 }
 
 /** Hits, and how they were found. */

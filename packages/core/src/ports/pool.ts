@@ -4,6 +4,12 @@ export interface PoolTask {
   readonly entry: string;
   readonly name: string;
   readonly input: unknown;
+  /**
+   * Bytes of this call alone, which the function gets as its second argument; it answers at once,
+   * with bytes of its own or with undefined. Such a task may come again and again with one and the
+   * same `input`, never changed: threads are sent that once, and the bytes in shared memory.
+   */
+  readonly body?: Uint8Array | undefined;
 }
 
 /** Threads, owned by Piscina in production and inline in the simulator. */

@@ -61,6 +61,8 @@ export const searchSealed = defineCall<
     readonly effort: SearchEffort;
     /** Fields that the hits come with: for who knows that no other hits will be among them. */
     readonly want: WantedFields | undefined;
+    /** Whether `plans` of the reply are read. */
+    readonly explain: boolean;
   },
   {
     readonly keys: readonly string[] | undefined;

@@ -12,10 +12,10 @@ async function load(task: PoolTask): Promise<unknown> {
   return call(entry, task);
 }
 
-function call(entry: Entry, { entry: path, name, input }: PoolTask): unknown {
+function call(entry: Entry, { entry: path, name, input, body }: PoolTask): unknown {
   const found = entry[name];
   assert(typeof found === 'function', `${path} exports ${name}`);
-  return (found as (input: unknown) => unknown)(input);
+  return (found as (input: unknown, body: unknown) => unknown)(input, body);
 }
 
 /**

@@ -44,6 +44,36 @@ describe.each([
     });
   });
 
+  test('bytes of one task after the other, over inputs that come again', async () => {
+    const one = open();
+    const inputs = Array.from({ length: 12 }, (_, add) => ({ add }));
+    for (let n = 0; n < 200; n++) {
+      const input = inputs[(n * 7) % 12] ?? { add: 0 };
+      const body = Uint8Array.of(n, n + 1);
+      const found = await one.run({ entry, name: 'addToBytes', input, body });
+      const want = input.add === 0 ? undefined : body.map((byte) => byte + input.add);
+      expect(found).toEqual(want);
+      // Between them tasks without bytes.
+      if (n % 20 === 0) expect(await one.run(add(n, 1))).toBe(n + 1);
+    }
+  });
+
+  test('bytes of any number, and errors of tasks that have some', async () => {
+    const one = open();
+    const input = { add: 1 };
+    for (const length of [1, 300_000, 0, 262_144, 262_145, 3]) {
+      const body = new Uint8Array(length).fill(7);
+      const found = (await one.run({ entry, name: 'addToBytes', input, body })) as Uint8Array;
+      expect(found).toHaveLength(length);
+      expect(found.every((byte) => byte === 8)).toBe(true);
+    }
+    const refused = { entry, name: 'addToBytes', input: { add: 255 }, body: new Uint8Array(1) };
+    for (let n = 0; n < 3; n++) {
+      await expect(one.run(refused)).rejects.toMatchObject({ code: 'wrong_type' });
+    }
+    expect(await one.run({ ...refused, input, body: Uint8Array.of(1) })).toEqual(Uint8Array.of(2));
+  });
+
   test('an unknown task fails', async () => {
     await expect(open().run({ entry, name: 'nothing', input: {} })).rejects.toThrow(
       /exports nothing/,
@@ -124,6 +154,17 @@ describe('threads', () => {
     const task = { entry, name: 'add', input: { a: () => 1, b: 2 } };
     await expect(pool.run(task)).rejects.toMatchObject({ code: 'internal' });
     expect(await pool.run(add(1, 2))).toBe(3);
+  });
+
+  test('a thread that dies over bytes fails its task, and the next one is sent all', async () => {
+    pool = piscinaPool({ threads: 1 });
+    const input = {};
+    const ask = (byte: number) => ({ entry, name: 'dieAtZero', input, body: Uint8Array.of(byte) });
+    for (const round of [1, 2]) {
+      for (let n = 1; n < 20; n++) expect(await pool.run(ask(n))).toEqual(Uint8Array.of(n));
+      const died = await pool.run(ask(0)).catch((error: unknown) => error);
+      expect(died, `round ${round}`).toMatchObject({ code: 'internal' });
+    }
   });
 
   test('a thread that dies fails its task, and the pool goes on', async () => {

@@ -7,6 +7,21 @@ export const add = (input: { readonly a: number; readonly b: number }): number =
 /** The thread it runs on. */
 export const thread = (): number => threadId;
 
+/** Adds a number to each byte; none at all for 0, a typed error for 255. */
+export const addToBytes = (
+  input: { readonly add: number },
+  body: Uint8Array,
+): Uint8Array | undefined => {
+  if (input.add === 255) return refuse();
+  return input.add === 0 ? undefined : body.map((byte) => byte + input.add);
+};
+
+/** Ends its thread when it comes to a 0. */
+export const dieAtZero = (_: unknown, body: Uint8Array): Uint8Array => {
+  if (body[0] === 0) process.exit(1);
+  return body;
+};
+
 /** Fails with a typed error. */
 export const refuse = (): never => {
   throw new ElanusError('wrong_type', { field: 'year', row: 3, expected: 'int32', got: 'string' });

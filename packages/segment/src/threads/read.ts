@@ -1,6 +1,6 @@
 // Thread entry of reads. Each exported function is one task of a pool: it loads the kernels its
 // caller uses and runs the same code as the inline way, so both give the same answers.
-import { assert, ownHits, type Bitset } from '@elanus/core';
+import { assert, bytesOfHits, ownHits, type Bitset } from '@elanus/core';
 import {
   buildScalarIndex,
   loadIndexKinds,
@@ -11,6 +11,7 @@ import type { KernelChoice } from '@elanus/kernels';
 import { loadKernels } from '@elanus/kernels';
 import { ViewKeeper, type SentReads } from '../kept-views.ts';
 import { rowsPassing } from '../read-set.ts';
+import { queriesOfBytes, type RepeatedInput } from '../repeated-search.ts';
 import { searchSegments, type SearchOutput, type SearchTask } from '../search.ts';
 import { countRows, selectRows, type Selection, type SelectTask } from '../select.ts';
 
@@ -35,6 +36,15 @@ export function search(input: WithKernels<SentSearch>): SearchOutput | undefined
   if (reads === undefined) return undefined;
   const { hits, plans } = searchSegments(loadKernels(input.kernels), { ...task, reads });
   return { hits: ownHits(hits), plans };
+}
+
+/** The same for vectors and hits as bytes. */
+export function searchAgain(input: RepeatedInput, body: Uint8Array): Uint8Array | undefined {
+  const { task } = input;
+  const reads = views.receive({ sent: task.reads, dropped: [] });
+  if (reads === undefined) return undefined;
+  const asked = { ...task, reads, ...queriesOfBytes(task, body) };
+  return bytesOfHits(searchSegments(loadKernels(input.kernels), asked).hits);
 }
 
 /** `selectRows` on a thread. */

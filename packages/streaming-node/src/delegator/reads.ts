@@ -441,6 +441,7 @@ export class ShardReads {
       bounds,
       effort,
       // Hits of growing rows could push these out: then fields are read when the hits are known.
+      explain: search.explain,
       want: snapshot.growing.length > 0 || this.#wantsKeys(search) ? undefined : wantOf(search),
     };
     const reply = invoke(this.#context.bus, searchSealed, {
