@@ -44,6 +44,7 @@ export type { FieldType, ScalarType, SchemaDefinition } from './schema.ts';
 export { DYNAMIC_FIELD, DYNAMIC_FIELD_ID, FIRST_FIELD_ID, TIMESTAMP_FIELD } from './schema.ts';
 export { TIMESTAMP_FIELD_ID, dynamicField, fieldByName, primaryField } from './schema.ts';
 export { storedFields, vectorFields } from './schema.ts';
+export { sameValue } from './same-value.ts';
 export type { Timestamp } from './timestamp.ts';
 export { LOGICAL_BITS, TIMESTAMP_MAX, TIMESTAMP_ZERO, maxTimestamp } from './timestamp.ts';
 export { timestampFromMs, timestampMs } from './timestamp.ts';

@@ -20,26 +20,20 @@ import {
   assert,
   columnOf,
   columnRows,
-  didYouMean,
   ElanusError,
   encodeColumns,
-  INDEX_KINDS,
   isElanusError,
   isVectorColumn,
   LIMITS,
   primaryField,
   takeBatch,
   takeColumn,
-  vectorFields,
-  vectorShape,
   type Awaitable,
   type Column,
   type CollectionSchema,
   type ColumnBatch,
   type Field,
   type FieldId,
-  type IndexKindRow,
-  type SearchEffort,
   type SparseColumn,
   type VectorColumn,
 } from '@elanus/core';
@@ -61,6 +55,7 @@ import type { ShardHits } from './merge-rows.ts';
 import { decodePageToken, encodePageToken } from './page-token.ts';
 import { readProjection, type Columns } from './projection.ts';
 import { readRequestFilter } from './request-filter.ts';
+import { SearchPlans, type SearchPlan } from './search-plan.ts';
 import { shardOfRow } from './split-write.ts';
 
 /** Hits of one request, over all its queries. */
@@ -83,7 +78,7 @@ interface AskedSearch {
 /** A search with what its names stand for. */
 interface ReadySearch extends AskedSearch {
   readonly schema: CollectionSchema;
-  readonly field: Field;
+  readonly plan: SearchPlan;
   readonly demand: ReadDemand;
 }
 
@@ -93,6 +88,7 @@ type ShardAnswer = Required<Parcel<ReplyOf<typeof searchShard>>>;
 /** See the file's header. */
 export class Reads {
   readonly #access: Access;
+  readonly #plans = new SearchPlans();
 
   constructor(access: Access) {
     this.#access = access;
@@ -214,18 +210,19 @@ export class Reads {
 
   #searchIn(schema: CollectionSchema, asked: AskedSearch): Awaitable<Searched> {
     const { queries } = asked.request;
-    const field = vectorField(schema, asked.request.field);
+    const plan = this.#plans.of(asked.request, schema);
+    const { field } = plan;
     const demand = this.#access.demand(asked.request);
     if (queries.kind === 'vectors') {
-      return this.#searchFor(queries.column, { ...asked, schema, field, demand });
+      return this.#searchFor(queries.column, { ...asked, schema, plan, demand });
     }
     const stored = this.#storedVectors({ keys: queries.keys, schema, field, demand }, asked.call);
-    return stored.then((found) => this.#searchFor(found, { ...asked, schema, field, demand }));
+    return stored.then((found) => this.#searchFor(found, { ...asked, schema, plan, demand }));
   }
 
   #searchFor(queries: VectorColumn | SparseColumn, asked: ReadySearch): Awaitable<Searched> {
-    const { request, explain, schema, field, demand } = asked;
-    const { limit, offset } = request;
+    const { explain, schema, demand, plan } = asked;
+    const { limit, offset, field, filter, columns } = plan;
     const nq = columnRows(queries);
     checkQueries(field, queries);
     const packed = packVectors(queries);
@@ -233,18 +230,16 @@ export class Reads {
       const expected = `queries x (offset + limit) at most ${HITS_MAX}`;
       throw new ElanusError('limit_out_of_range', { expected, got: String(nq * (offset + limit)) });
     }
-    const filter = readRequestFilter(request.filter, schema).text;
-    const columns = readProjection(request, schema);
     const header = {
       collectionId: schema.collectionId,
       field: field.id,
-      metric: vectorShape(field).metric,
+      metric: plan.metric,
       vectors: packed.head,
       nq,
       limit: offset + limit,
-      filter,
-      bounds: boundsOf(request),
-      effort: effortOf(request, field),
+      filter: filter.text,
+      bounds: plan.bounds,
+      effort: plan.effort,
       fields: columns.fields,
       withTimestamp: columns.withTimestamp,
       explain,
@@ -254,15 +249,14 @@ export class Reads {
     const replies = this.#askShards({ header, bodies: packed.bodies }, asked);
     return andThen(replies, (answers) => {
       const parts = answers.map((answer) => hitsOf(answer, offset + limit));
-      const keyField = primaryField(schema).id;
-      const want = { nq, metric: header.metric, keyField, offset, limit };
+      const want = { nq, metric: plan.metric, keyField: plan.keyField, offset, limit };
       const { counts, scores, columns: rows } = mergeShardHits(parts, want);
       const timestamp = answers[answers.length - 1]?.header.at ?? 0n;
       const result = { schemaVersion: schema.version, counts, scores, rows, timestamp };
       const explains = explain
         ? answers.flatMap(({ header: { explain: told } }) => told ?? [])
         : [];
-      return { result, filter, explains };
+      return { result, filter: filter.text, explains };
     });
   }
 
@@ -441,15 +435,6 @@ function selectBase(schema: CollectionSchema, shard: number, columns: Columns) {
   return { collectionId: schema.collectionId, shard, ...columns };
 }
 
-function vectorField(schema: CollectionSchema, name: string | undefined): Field {
-  const fields = vectorFields(schema);
-  const found = name === undefined ? fields[0] : fields.find((field) => field.name === name);
-  if (found !== undefined && (name !== undefined || fields.length === 1)) return found;
-  const hint = `Vector fields are ${fields.map((field) => field.name).join(', ')}.`;
-  if (name === undefined) throw new ElanusError('missing_field', { field: 'field', hint });
-  throw new ElanusError('unknown_field', { field: name, hint });
-}
-
 function checkQueries(field: Field, queries: VectorColumn | SparseColumn): void {
   const nq = columnRows(queries);
   if (!Number.isInteger(nq) || nq < 1 || nq > LIMITS.queriesMax) {
@@ -457,86 +442,6 @@ function checkQueries(field: Field, queries: VectorColumn | SparseColumn): void 
     throw new ElanusError('limit_out_of_range', { expected, got: String(nq) });
   }
   checkVectors(queries, field);
-}
-
-/** @throws invalid_argument */
-function effortOf(request: SearchRequest, field: Field): SearchEffort {
-  const { recall = field.index?.recall, params = {} } = request;
-  if (recall !== undefined && !(recall > 0 && recall <= 1)) {
-    const hint = 'It is above 0 and at most 1.';
-    throw new ElanusError('invalid_argument', { argument: 'recall', got: String(recall), hint });
-  }
-  const { exact, ef, nprobe, refine, dropRatio } = params;
-  for (const unknown of Object.keys(params)) {
-    if (SEARCH_PARAMS.includes(unknown)) continue;
-    const hint = didYouMean(unknown, SEARCH_PARAMS) ?? `There are: ${SEARCH_PARAMS.join(', ')}.`;
-    throw new ElanusError('invalid_argument', { argument: `params.${unknown}`, hint });
-  }
-  if (ef !== undefined && !(Number.isInteger(ef) && ef >= 1 && ef <= LIMITS.efMax)) {
-    const hint = `It is a whole number from 1 to ${LIMITS.efMax}.`;
-    throw new ElanusError('invalid_argument', { argument: 'params.ef', got: String(ef), hint });
-  }
-  if (nprobe !== undefined) {
-    const fits = Number.isInteger(nprobe) && nprobe >= 1 && nprobe <= LIMITS.nprobeMax;
-    checkLists({ name: 'nprobe', value: nprobe, fits, field });
-  }
-  if (refine !== undefined) {
-    const fits = refine >= 1 && refine <= LIMITS.refineMax;
-    checkLists({ name: 'refine', value: refine, fits, field });
-  }
-  const sparse = vectorShape(field).type === 'sparse';
-  if (dropRatio !== undefined && !(sparse && dropRatio >= 0 && dropRatio < 1)) {
-    const hint = 'It is 0 to below 1, for sparse vectors.';
-    const [argument, got] = ['params.dropRatio', String(dropRatio)];
-    throw new ElanusError('invalid_argument', { argument, got, hint });
-  }
-  // Postings find everything unless told to drop: no need to scan the rows themselves.
-  const whole = recall === 1 && !(sparse && !dropRatio);
-  return { exact: whole || exact === 1, recall, ef, nprobe, refine, dropRatio };
-}
-
-const SEARCH_PARAMS: readonly string[] = ['ef', 'nprobe', 'refine', 'exact', 'dropRatio'];
-const LIST_PARAMS = {
-  nprobe: `a whole number from 1 to ${LIMITS.nprobeMax}`,
-  refine: `a number from 1 to ${LIMITS.refineMax}`,
-} as const;
-const LIST_KINDS: readonly IndexKindRow[] = [INDEX_KINDS.ivf_flat, INDEX_KINDS.bin_ivf_flat];
-
-/**
- * Refused only where there never are lists: a field that has another index today, or an older one
- * until the lists are built, ignores it.
- *
- * @throws invalid_argument
- */
-function checkLists(of: {
-  readonly name: keyof typeof LIST_PARAMS;
-  readonly value: number;
-  readonly fits: boolean;
-  readonly field: Field;
-}): void {
-  const { name, value, fits, field } = of;
-  const { type } = vectorShape(field);
-  const refinable: readonly IndexKindRow[] = [INDEX_KINDS.ivf_rabitq];
-  const types = (name === 'nprobe' ? LIST_KINDS : refinable).flatMap((kind) => kind.types);
-  if (fits && types.includes(type)) return;
-  const hint = `It is ${LIST_PARAMS[name]}, for ${types.join(', ')}.`;
-  const [argument, got] = [`params.${name}`, `${value} over ${type}`];
-  throw new ElanusError('invalid_argument', { argument, got, hint });
-}
-
-function boundsOf(request: SearchRequest): { min: number; max: number } | undefined {
-  const { within } = request;
-  if (within === undefined || (within.min === undefined && within.max === undefined)) {
-    return undefined;
-  }
-  const { min = -Infinity, max = Infinity } = within;
-  if (Number.isNaN(min) || Number.isNaN(max) || min > max) {
-    throw new ElanusError('invalid_argument', {
-      argument: 'within',
-      hint: 'min and max are numbers, min at most max.',
-    });
-  }
-  return { min, max };
 }
 
 /** A shard's hits, as the bodies of its answer have them. */
