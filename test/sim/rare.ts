@@ -76,6 +76,7 @@ export const TAKE_OVER_RARE = {
   'led again after: cut': 'so, and the former owner could not be reached',
   'led again after: cut from the log': 'what it had sent was still on its way',
   'led again after: late': 'what it had sent arrived while another took over',
+  'led again after: rob': 'the metadata had forgotten who leads',
   'led again after: hand over': 'it was asked to end',
   'two led at once': 'the former owner did not know yet',
   'trouble while it took over': 'a new owner died, froze or was cut off while it opened',

@@ -9,8 +9,11 @@ export interface TakeOverPlan extends Plan {
   readonly troubles: Readonly<Record<Trouble, number>>;
 }
 
-/** What can happen to a process that leads, or waits. */
-export type Trouble = 'kill' | 'freeze' | 'cut' | 'cut from the log' | 'late' | 'hand over';
+/**
+ * What can happen to a process that leads, or waits. `late`: what it sends arrives when another
+ * takes over; `rob`: the metadata forget that it leads, and nobody tells it.
+ */
+export type Trouble = 'kill' | 'freeze' | 'cut' | 'cut from the log' | 'late' | 'rob' | 'hand over';
 
 /** Every seed has some of the troubles. */
 export function takeOverPlanOf(seed: number): TakeOverPlan {
@@ -36,7 +39,7 @@ export function takeOverPlanOf(seed: number): TakeOverPlan {
     thinkMs: 5 + rng.below(200),
     chaosMs: 60_000,
     stopsEveryMs: 1_000 + rng.below(8_000),
-    flushEveryMs: 200 + rng.below(5_000),
+    flushEveryMs: 500 + rng.below(25_000),
     alterEveryMs: 0,
     dropEveryMs: 0,
     acts: { ...base.acts, session: 1 + rng.below(3) },
@@ -46,6 +49,7 @@ export function takeOverPlanOf(seed: number): TakeOverPlan {
       cut: 0.2 + some(0.7, 1.5),
       'cut from the log': some(0.7, 1),
       late: 0.2 + some(0.7, 2),
+      rob: 0.3 + some(0.7, 2),
       'hand over': some(0.5, 0.5),
     },
   };

@@ -6,7 +6,11 @@
  */
 import type { Database } from '../../packages/api/src/index.ts';
 import { connect } from '../../packages/client/src/index.ts';
-import { startContender, type ContenderState } from '../../packages/elanus/src/contender.ts';
+import {
+  LEADER_KEY,
+  startContender,
+  type ContenderState,
+} from '../../packages/elanus/src/contender.ts';
 import { flushShard, sendCall } from '../../packages/protocol/src/index.ts';
 import type { OpenWorld } from '../../packages/runtime/src/index.ts';
 import { EventLoop, SeededRng, SimCluster } from '../../packages/testkit/src/index.ts';
@@ -28,6 +32,8 @@ const HEALED_MS = 60_000;
 const OPENING_MS = 200;
 /** What is late arrives so long after another has begun to take over, at most. */
 const LATE_MS = 800;
+/** ... or so long after the other's Term. */
+const SOON_MS = 60;
 const EPOCH_MS = Date.UTC(2030, 0, 1);
 
 /** A machine with the process that runs on it. */
@@ -70,7 +76,10 @@ class Run {
       nodes: plan.nodes,
       faults: plan.faults,
       hooks: (node) => ({
-        answered: (call: PortCall, outcome: string) => this.#rare.answered(node, call, outcome),
+        answered: (call: PortCall, outcome: string) => {
+          this.#rare.answered(call, outcome);
+          if (call.call === 'append' && call.at === 'term') this.#releaseOthers(node, SOON_MS);
+        },
       }),
     });
     this.#seats = this.#cluster.nodes.map((node, i) => this.#seatOf(node, i));
@@ -111,6 +120,9 @@ class Run {
       await this.#rare.lookAtLog(this.#cluster.logs);
     });
     const { writes, reads } = this.#history;
+    if (writes.some(({ seenMs, outcome }) => outcome === 'unknown' && seenMs < Infinity)) {
+      this.#sightings.see('unknown write seen');
+    }
     return {
       ...end,
       seed: this.#seed,
@@ -155,11 +167,8 @@ class Run {
       this.#reigns++;
       this.#rare.leads(others.filter((other) => other.state === 'leading'));
     }
-    // What the former owner had sent arrives while another takes over.
-    if (state === 'opening') {
-      for (const other of others) {
-        this.#loop.after(LATE_MS * this.#rng.share(), 'late', () => other.release());
-      }
+    if (state === 'opening' && this.#rng.chance(0.3)) {
+      this.#releaseOthers(this.#seats.indexOf(seat), LATE_MS);
     }
     if (state === 'opening' && !this.#ending && this.#rng.chance(this.#plan.againShare)) {
       const what = this.#rng.pick(['freeze', 'cut', 'cut from the log'] as const);
@@ -199,6 +208,7 @@ class Run {
       return () => ends.forEach((end) => end());
     };
     if (what === 'freeze') seat.node.freeze(forMs);
+    else if (what === 'rob') this.#rob();
     else if (what === 'late') seat.release = stick(['log', 'meta']);
     else if (what === 'cut from the log') this.#loop.after(forMs, 'mended', stick(['log']));
     else if (what === 'cut') {
@@ -208,6 +218,19 @@ class Run {
       const ended = what === 'kill' ? Promise.resolve() : this.#handOver(host?.database);
       void ended.then(() => this.#again(seat, host));
     }
+  }
+
+  /** What a former owner had sent arrives while another takes over. */
+  #releaseOthers(node: number, withinMs: number): void {
+    this.#seats.forEach((seat, i) => {
+      if (i === node) return;
+      this.#loop.after(withinMs * this.#rng.share(), 'late', () => seat.release());
+    });
+  }
+
+  /** Stores have ended leases too early. */
+  #rob(): void {
+    void this.#cluster.meta.txn({ compare: [], then: [{ delete: LEADER_KEY }] });
   }
 
   /** Asked to end; killed when that takes too long. */

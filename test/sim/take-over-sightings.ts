@@ -41,7 +41,7 @@ export class TakeOverSightings {
     this.#sightings.see('client went on elsewhere');
   }
 
-  answered(_node: number, { port, call, at }: PortCall, outcome: string): void {
+  answered({ port, call, at }: PortCall, outcome: string): void {
     if (port === 'log' && call === 'append') {
       if (outcome === 'mismatch') this.#sightings.see('append of a deposed owner refused');
       if (outcome.startsWith('unknown')) this.#sightings.see('append not answered');

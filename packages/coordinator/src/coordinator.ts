@@ -2,7 +2,7 @@
  * The coordinator: the only writer of metadata. Catalog, ownership, commits, ids, timestamps, build
  * jobs and garbage, each in a room of its own; here they are put together and given their calls.
  */
-import { ElanusError, type MetaCompare } from '@elanus/core';
+import { ElanusError } from '@elanus/core';
 import {
   aliasCollection,
   alterCollection,
@@ -27,7 +27,7 @@ import {
   serveCall,
   setIndex,
 } from '@elanus/protocol';
-import type { World } from '@elanus/runtime';
+import type { Fence, World } from '@elanus/runtime';
 import { Catalog } from './catalog.ts';
 import { saveWindow, takeNumbers } from './counters.ts';
 import { Jobs } from './jobs.ts';
@@ -42,7 +42,7 @@ export interface CoordinatorOptions {
    * Holds in the metadata while we lead: every transaction compares it. Undefined: nobody else can
    * open the stores, and the first sweep takes everything unreferenced.
    */
-  readonly fence?: MetaCompare | undefined;
+  readonly fence?: Fence | undefined;
 }
 
 /** A running coordinator. */

@@ -1,6 +1,7 @@
 /** Typed access to the metadata store: records by key, transactions that must apply. */
 import { ElanusError, type MetaCompare, type MetaOp, type MetaStore } from '@elanus/core';
 import { decodeRecord, encodeRecord } from '@elanus/protocol';
+import type { Fence } from '@elanus/runtime';
 
 /** A record with the revision it was read at. */
 export interface Held<T> {
@@ -19,13 +20,13 @@ export interface Writer {
   /** Unlike that of any other writer: what was written says by whom. */
   readonly name?: string;
   /** Holds while we may write: compared in every transaction. E1. */
-  readonly fence?: MetaCompare | undefined;
+  readonly fence?: Fence | undefined;
 }
 
 /** See the file's header. */
 export class MetaAccess {
   readonly #meta: MetaStore;
-  readonly #fence: MetaCompare | undefined;
+  readonly #fence: Fence | undefined;
   readonly #name: string;
   #marks = 0;
 
@@ -43,7 +44,7 @@ export class MetaAccess {
   /** @throws ElanusError unavailable when another leads now, whatever we believe */
   async mustLead(): Promise<void> {
     const fence = this.#fence;
-    if (fence === undefined || !('createRevision' in fence)) return;
+    if (fence === undefined) return;
     const held = await this.#meta.get(fence.key);
     if (held?.createRevision === fence.createRevision) return;
     throw new ElanusError('unavailable', {

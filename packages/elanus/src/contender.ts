@@ -31,7 +31,7 @@ export interface Contender {
 }
 
 /** Key of the lease that the leader holds. */
-const LEADER_KEY = 'elanus/leader';
+export const LEADER_KEY = 'elanus/leader';
 const LEASE_MS = 6_000;
 /** After a failure: the stores may be away. */
 const AGAIN_MS = 500;
@@ -141,9 +141,7 @@ class Contending {
     if (isElanusError(why, 'channel_moved')) return;
     const { meta } = this.#options.world;
     const held = await meta.get(LEADER_KEY);
-    const { fence } = leadership;
-    const leads = 'createRevision' in fence && held?.createRevision === fence.createRevision;
-    if (leads) throw why;
+    if (held?.createRevision === leadership.fence.createRevision) throw why;
   }
 }
 

@@ -4,13 +4,13 @@
  * owner, which recovers what was left; closing goes back in the other order.
  */
 import type { Database } from '@elanus/api';
-import type { ElanusError, MetaCompare } from '@elanus/core';
+import type { ElanusError } from '@elanus/core';
 import { loadKernels, type KernelChoice, type RowMemory } from '@elanus/kernels';
 import { startCoordinator } from '@elanus/coordinator';
 import { startDataNode } from '@elanus/data-node';
 import { createProxy } from '@elanus/proxy';
 import { startQueryNode } from '@elanus/query-node';
-import { Resident, type OpenWorld } from '@elanus/runtime';
+import { Resident, type Fence, type OpenWorld } from '@elanus/runtime';
 import { startStreamingNode } from '@elanus/streaming-node';
 import { VERSION } from './version.ts';
 
@@ -40,7 +40,7 @@ export interface EmbeddedOptions {
 /** Stores that other processes have, too: one of them leads, and writes. */
 export interface SharedStores {
   /** Holds in the metadata while we lead. */
-  readonly fence: MetaCompare;
+  readonly fence: Fence;
   /** Fires when we may not lead any more. */
   readonly lost: AbortSignal;
   /** Told once, when the log takes nothing from us any more. */

@@ -1,6 +1,6 @@
 export type { Actor, ActorOptions, ActorRef } from './actor/actor.ts';
 export { startActor } from './actor/actor.ts';
-export type { ElectionOptions, Leadership } from './election/election.ts';
+export type { ElectionOptions, Fence, Leadership } from './election/election.ts';
 export { lead } from './election/election.ts';
 export { memoryBus } from './bus/memory.ts';
 export { systemClock } from './clock/system.ts';

@@ -71,6 +71,17 @@ test('a leadership is kept for longer than its lease', async () => {
   await first?.resign();
 });
 
+test('a leader whose key is gone is told, though its lease lives', async () => {
+  const meta = memoryMetaStore({ clock: systemClock });
+  const first = await stand(meta, 'a');
+  const told = new Promise((resolve) => {
+    first?.lost.addEventListener('abort', resolve);
+  });
+  await meta.txn({ compare: [], then: [{ delete: 'leader' }] });
+  await told;
+  expect(await holds(meta, first)).toBe(false);
+});
+
 test('who is not answered, but was elected, leads; who waits can be ended', async () => {
   let unknown = true;
   const meta = memoryMetaStore({

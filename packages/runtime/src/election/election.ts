@@ -25,10 +25,13 @@ export interface ElectionOptions {
   readonly signal: AbortSignal;
 }
 
+/** The revision that made the leader's key: no other leadership has it. */
+export type Fence = Extract<MetaCompare, { readonly createRevision: number }>;
+
 /** Leadership that was won. */
 export interface Leadership {
   /** Holds in every transaction while we lead, whatever clocks say. */
-  readonly fence: MetaCompare;
+  readonly fence: Fence;
   /** Fires when it may be over. */
   readonly lost: AbortSignal;
   /** Gives it up, so that another need not wait for the lease to end. */
@@ -101,7 +104,7 @@ async function stand(options: ElectionOptions): Promise<Leadership | undefined> 
 
 /** A leadership, and the lease that is kept for it. */
 class Term implements Leadership {
-  readonly fence: MetaCompare;
+  readonly fence: Fence;
   readonly #options: ElectionOptions;
   readonly #lease: MetaLease;
   readonly #lost = new AbortController();
@@ -111,7 +114,7 @@ class Term implements Leadership {
 
   constructor(
     options: ElectionOptions,
-    of: { readonly lease: MetaLease; readonly sentMs: number; readonly fence: MetaCompare },
+    of: { readonly lease: MetaLease; readonly sentMs: number; readonly fence: Fence },
   ) {
     this.#options = options;
     this.#lease = of.lease;
@@ -142,14 +145,22 @@ class Term implements Leadership {
       return;
     }
     this.#cancel = this.#later();
-    this.#lease.keepAlive().then(
-      () => {
-        this.#keptMs = sentMs;
+    this.#renew().then(
+      (isOurs) => {
+        if (isOurs) this.#keptMs = sentMs;
+        else this.#end();
       },
       (error: unknown) => {
         if (isElanusError(error, 'lease_expired')) this.#end();
       },
     );
+  }
+
+  /** Keeps the lease; a lease that lives does not say that the key still is there. */
+  async #renew(): Promise<boolean> {
+    const { meta, key } = this.#options;
+    await this.#lease.keepAlive();
+    return (await meta.get(key))?.createRevision === this.fence.createRevision;
   }
 
   #end(): void {

@@ -6,12 +6,14 @@ import type { SeededRng } from './seeded-rng.ts';
 const EPOCH_MS = Date.UTC(2030, 0, 1);
 /** Turns of a process: about so long. */
 const TURN_MS = 0.02;
+/** What a frozen process missed is made up for within so long. */
+const THAW_MS = 20;
 const MEMORY_BYTES = 2 ** 30;
 
 /**
  * A process of the simulation: what runs in it goes on only while it lives and is awake. When it is
  * killed its timers never fire and what it waits for never comes, which is how a promise dies. When
- * it is frozen all that waits until it thaws, and comes at once then.
+ * it is frozen all that waits until it thaws.
  */
 export class SimProcess {
   readonly loop: EventLoop;
@@ -46,11 +48,13 @@ export class SimProcess {
     if (this.#alive) this.#missed ??= [];
   }
 
-  /** Lets it go on: it does not know how long it was gone. */
+  /** Lets it go on: it does not know how long it was gone. What it missed comes in any order. */
   thaw(): void {
     const missed = this.#missed ?? [];
     this.#missed = undefined;
-    for (const happen of missed) this.enter(happen);
+    for (const happen of missed) {
+      this.loop.after(THAW_MS * this.rng.share(), 'missed', () => this.enter(happen));
+    }
   }
 
   /** Something happens in it: now, when it thaws, or never. */
