@@ -108,6 +108,7 @@ async function merge(firstId: number, rowCount: number, budgetBytes: number): Pr
     ] as unknown as BuildJob['vectors'],
     inputs,
     horizon: '0',
+    expiredBefore: '0',
     outputId: firstId + SEGMENTS,
   };
   const memory = new MemoryBudget(budgetBytes);
@@ -119,7 +120,8 @@ async function merge(firstId: number, rowCount: number, budgetBytes: number): Pr
   forgetPeak();
   const before = process.memoryUsage.rss();
   const resident = new Resident<RowMemory>((rows) => loadKernels('auto').discard(rows));
-  const ports = { objects, pool: world.pools.build, kernels: 'auto', resident, memory } as const;
+  const { clock, pools } = world;
+  const ports = { objects, clock, pool: pools.build, kernels: 'auto', resident, memory } as const;
   const { output } = await buildJob(ports, job, new AbortController().signal);
   clearInterval(watch);
   if (output.rowCount !== rowCount) throw new Error('rows are missing');

@@ -118,6 +118,8 @@ export interface AlterRequest {
   readonly drop?: readonly string[] | undefined;
   /** New names by old names. */
   readonly rename?: Readonly<Record<string, string>> | undefined;
+  /** How long rows live from now on; null: for ever. What has expired stays so. */
+  readonly ttlMs?: number | null | undefined;
 }
 
 /** Rows to write. The batch belongs to the callee from the call on. */

@@ -34,7 +34,8 @@ function refuse(field: string | undefined, hint: string): Error {
  * @throws invalid_argument, limit_out_of_range with the field.
  */
 export function checkDefinition(definition: SchemaDefinition): void {
-  const { fields, shards = 1 } = definition;
+  const { fields, shards = 1, ttlMs } = definition;
+  if (ttlMs !== undefined) checkTtl(ttlMs);
   if (fields.length > LIMITS.fieldsMax) {
     throw refuse(undefined, `A collection has at most ${LIMITS.fieldsMax} fields.`);
   }
@@ -57,6 +58,14 @@ export function checkDefinition(definition: SchemaDefinition): void {
   if (vectors < 1 || vectors > LIMITS.vectorFieldsMax) {
     throw refuse(undefined, `A collection has 1 to ${LIMITS.vectorFieldsMax} vector fields.`);
   }
+}
+
+/** Whether rows can live so long. @throws limit_out_of_range */
+export function checkTtl(ttlMs: number): void {
+  const max = LIMITS.ttlMsMax;
+  if (Number.isInteger(ttlMs) && ttlMs >= 1 && ttlMs <= max) return;
+  const expected = `ttlMs from 1 to ${max} milliseconds`;
+  throw new ElanusError('limit_out_of_range', { expected, got: String(ttlMs) });
 }
 
 /** Whether one field's properties go together. @throws invalid_argument, limit_out_of_range */

@@ -59,6 +59,7 @@ const definition = z.strictObject({
   fields: z.array(fieldDefinition),
   dynamic: z.boolean().optional(),
   shards: z.number().int().optional(),
+  ttlMs: z.number().int().optional(),
 });
 
 const consistency = z.union([
@@ -103,6 +104,7 @@ export const inputs = {
     add: z.array(fieldDefinition).optional(),
     drop: z.array(name).optional(),
     rename: z.record(z.string(), name).optional(),
+    ttlMs: z.number().int().nullable().optional(),
   }),
   rename: z.strictObject({ collection: name, to: name }),
   index: z.strictObject({ collection: name, field: name, index: indexChoice }),

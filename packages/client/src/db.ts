@@ -30,6 +30,11 @@ export interface AlterChange {
   readonly drop?: readonly string[] | undefined;
   /** New names by old names. */
   readonly rename?: Readonly<Record<string, string>> | undefined;
+  /**
+   * How many milliseconds rows live from now on; null: for ever. It holds for the rows that are
+   * there, but what has expired does not come back.
+   */
+  readonly ttlMs?: number | null | undefined;
 }
 
 type DynamicOf<O> = O extends { readonly dynamic: true } ? true : false;
@@ -150,14 +155,15 @@ function catalog(context: HandleContext): Catalog {
         name: field,
         ...builder.definition,
       }));
-      const { drop, rename } = change;
-      if (add.length === 0 && drop === undefined && rename === undefined) {
+      const { drop, rename, ttlMs } = change;
+      const says = [drop, rename, ttlMs].some((one) => one !== undefined);
+      if (add.length === 0 && !says) {
         throw new ElanusError('invalid_argument', {
           argument: 'change',
-          hint: 'Give at least one of add, drop and rename.',
+          hint: 'Give at least one of add, drop, rename and ttlMs.',
         });
       }
-      const request = { collection: name, add, drop, rename };
+      const request = { collection: name, add, drop, rename, ttlMs };
       return call(context, options, (c) => database.alterCollection(request, c));
     },
     rename: async (name, to, options) => {

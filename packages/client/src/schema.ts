@@ -54,12 +54,18 @@ export interface CollectionDefinition<S extends Fields = Fields, D extends boole
   readonly definition: SchemaDefinition;
 }
 
-/** Options that a collection keeps for ever. */
+/** Options of a collection. Shards and `dynamic` are for ever; `db.alter` changes `ttlMs`. */
 export interface CollectionOptions {
   /** How many shards rows are spread over; 1 when absent. */
   readonly shards?: number;
   /** Whether rows may carry more than the fields. */
   readonly dynamic?: boolean;
+  /**
+   * Rows live so many milliseconds from when they were written, or replaced; for ever when absent.
+   * No read sees one that is older, its key is free, and its bytes are given back after the hour
+   * that reads of the past reach back.
+   */
+  readonly ttlMs?: number;
 }
 
 type IsNullable<O> = O extends { readonly nullable: true } ? true : false;
@@ -272,7 +278,7 @@ export function collection<const S extends Fields, const O extends CollectionOpt
   fields: S,
   options?: O,
 ): CollectionDefinition<S, DynamicOf<O>> {
-  const { shards, dynamic } = (options ?? {}) as CollectionOptions;
+  const { shards, dynamic, ttlMs } = (options ?? {}) as CollectionOptions;
   const list = Object.entries(fields).map(([field, builder]) => ({
     name: field,
     ...builder.definition,
@@ -281,6 +287,7 @@ export function collection<const S extends Fields, const O extends CollectionOpt
     fields: list,
     ...(shards === undefined ? {} : { shards }),
     ...(dynamic === true ? { dynamic } : {}),
+    ...(ttlMs === undefined ? {} : { ttlMs }),
   };
   checkDefinition(definition);
   return { name, fields, dynamic: (dynamic === true) as DynamicOf<O>, definition };

@@ -29,19 +29,21 @@ export interface PlanOptions {
   readonly choices?: ReadonlyMap<number, string>;
   /** Reads reach back to here. */
   readonly horizon?: Timestamp;
+  /** Rows of before have expired even for those. */
+  readonly expired?: Timestamp;
 }
 
 /**
  * The next build of a shard, or undefined. Neighbours of one tier are merged first, up to
  * `bytesMax`, because rows stand in timestamp order only within neighbours; then what has no index
  * gets one; then what has one of another choice gets its own; then segments that
- * hold many deleted rows which nobody may read any more are written again without them; at
+ * hold many rows which nobody may read any more are written again without them; at
  * last, while nobody writes, neighbours become as large as a segment may be. `segments` are those
  * of one shard, oldest first.
  */
 export function planBuild(
   segments: readonly SegmentRecord[],
-  { bytesMax, choices = NO_CHOICES, horizon = 0n }: PlanOptions,
+  { bytesMax, choices = NO_CHOICES, horizon = 0n, expired = 0n }: PlanOptions,
 ): BuildPlan | undefined {
   for (const below of TIERS) {
     const inputs = planMerge(segments, { below, bytesMax });
@@ -51,7 +53,10 @@ export function planBuild(
   const next =
     large.find(({ indexed }) => !indexed) ?? large.find((one) => !isOfChoice(one, choices));
   if (next !== undefined) return { inputs: [next], moves: false, idle: false };
-  const dead = segments.find((one) => one.bytes <= bytesMax && foldable(one) <= horizon);
+  const dead = segments.find((one, i) => {
+    const half = medianOf(one, segments[i + 1]);
+    return one.bytes <= bytesMax && (foldable(one) <= horizon || half < expired);
+  });
   if (dead !== undefined) return { inputs: [dead], moves: true, idle: false };
   const inputs = planIdle(segments, { bytesMax, growth: IDLE_GROWTH });
   return inputs && { inputs, moves: true, idle: true };
@@ -64,11 +69,19 @@ export function planBuild(
  */
 export function planCompaction(
   segments: readonly SegmentRecord[],
-  goal: { readonly bytesMax: number; readonly until: Timestamp; readonly horizon: Timestamp },
+  goal: {
+    readonly bytesMax: number;
+    readonly until: Timestamp;
+    readonly horizon: Timestamp;
+    readonly expired?: Timestamp;
+  },
 ): BuildPlan | undefined {
-  const { bytesMax, until, horizon } = goal;
+  const { bytesMax, until, horizon, expired = 0n } = goal;
   const old = segments.filter(({ minTimestamp }) => BigInt(minTimestamp) <= until);
-  const dead = old.find((one) => one.bytes <= bytesMax && hasDeletes(one, horizon));
+  const dead = old.find((one) => {
+    const aged = one.rowCount > 0 && BigInt(one.minTimestamp) < expired;
+    return one.bytes <= bytesMax && (aged || hasDeletes(one, horizon));
+  });
   const inputs = planIdle(old, { bytesMax, growth: 0 }) ?? (dead && [dead]);
   return inputs && { inputs, moves: true, idle: false };
 }
@@ -110,6 +123,25 @@ const NEVER: Timestamp = 2n ** 64n - 1n;
 /** From which horizon on a segment is worth being written again without its deleted rows. */
 function foldable({ foldableAt }: SegmentRecord): Timestamp {
   return foldableAt === undefined ? NEVER : BigInt(foldableAt);
+}
+
+/**
+ * When half of a segment's rows had been written: once they have expired, the others are worth
+ * being written again. Where a record does not say, all of it is older than the next segment.
+ */
+function medianOf(
+  { medianTimestamp, rowCount }: SegmentRecord,
+  next: SegmentRecord | undefined,
+): Timestamp {
+  const known = medianTimestamp ?? next?.minTimestamp;
+  return known === undefined || rowCount === 0 ? NEVER : BigInt(known);
+}
+
+/** The oldest of the halves of segments' rows; undefined: there is none that expires. */
+export function nextHalf(segments: readonly SegmentRecord[]): Timestamp | undefined {
+  const halves = segments.map((one, i) => medianOf(one, segments[i + 1]));
+  const first = halves.reduce((min, one) => (one < min ? one : min), NEVER);
+  return first === NEVER ? undefined : first;
 }
 
 /** The next horizon at which there is a segment to be written again; undefined: none waits. */

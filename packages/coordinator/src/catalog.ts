@@ -6,6 +6,7 @@ import {
   collectionId,
   ElanusError,
   LIMITS,
+  withTtl,
   type Bus,
   type CollectionSchema,
   type Field,
@@ -128,7 +129,8 @@ export class Catalog {
       nextFieldId++;
     }
     checkNames(fields);
-    const schema = { ...record.schema, fields, version: record.schema.version + 1 };
+    const version = record.schema.version + 1;
+    const schema = { ...record.schema, fields, version, ...this.#ttl(record.schema, change) };
     const next: CollectionRecord = { ...record, schema, nextFieldId };
     if (!(await this.#meta.txn([unchanged(held)], [put(held.key, next)]))) {
       throw new ElanusError('catalog_conflict', { name });
@@ -138,6 +140,12 @@ export class Catalog {
       await invoke(this.#bus, alterShard, { header });
     }
     return schema;
+  }
+
+  #ttl({ ttl = [] }: CollectionSchema, { ttlMs }: SchemaChange): Pick<CollectionSchema, 'ttl'> {
+    if (ttlMs === undefined) return {};
+    const nowMs = this.#wallMs();
+    return { ttl: withTtl(ttl, { ttlMs, nowMs, horizonMs: nowMs - LIMITS.retentionMs }) };
   }
 
   /**

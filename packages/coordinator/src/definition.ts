@@ -7,6 +7,7 @@ import {
   fieldId,
   FIRST_FIELD_ID,
   LIMITS,
+  ttlOf,
   vectorShape,
   type CollectionId,
   type CollectionSchema,
@@ -21,12 +22,13 @@ export function newSchema(
   definition: SchemaDefinition,
   id: CollectionId,
 ): CollectionSchema {
-  const { fields, dynamic = false, shards = 1 } = definition;
+  const { fields, dynamic = false, shards = 1, ttlMs } = definition;
   const complete = fields.map((field, i) => ({
     ...completeField(field),
     id: fieldId(FIRST_FIELD_ID + i),
   }));
-  return { collectionId: id, name, version: 1, fields: complete, dynamic, shards };
+  const ttl = ttlMs === undefined ? {} : { ttl: [{ sinceMs: 0, ttlMs }] };
+  return { collectionId: id, name, version: 1, fields: complete, dynamic, shards, ...ttl };
 }
 
 /**
@@ -68,10 +70,13 @@ export function checkNames(fields: readonly Field[]): void {
  */
 export function differences(schema: CollectionSchema, definition: SchemaDefinition): string[] {
   const out: string[] = [];
-  const { dynamic = false, shards } = definition;
+  const { dynamic = false, shards, ttlMs } = definition;
   if (schema.dynamic !== dynamic) out.push(`dynamic is ${schema.dynamic}, not ${dynamic}`);
   if (shards !== undefined && schema.shards !== shards) {
     out.push(`shards is ${schema.shards}, not ${shards}`);
+  }
+  if (ttlMs !== undefined && ttlOf(schema.ttl) !== ttlMs) {
+    out.push(`ttlMs is ${ttlOf(schema.ttl) ?? 'not set'}, not ${ttlMs}`);
   }
   const wanted = new Map(definition.fields.map((field) => [field.name, completeField(field)]));
   for (const field of schema.fields) {

@@ -2,7 +2,7 @@
 // what fails is tried again, for a while; what is asked for is done at once.
 // Method: the job loop over a stand-in shard and data node, on a clock that the test turns.
 import { collectionId, ElanusError, fieldId, LIMITS, timestampFromMs } from '@elanus/core';
-import type { Clock } from '@elanus/core';
+import type { Clock, CollectionSchema, TtlSpan } from '@elanus/core';
 import {
   adoptBuild,
   describeShards,
@@ -18,7 +18,7 @@ import { MetaAccess } from './meta-access.ts';
 
 const MB = 1024 * 1024;
 
-const schema = {
+const schema: Omit<CollectionSchema, 'ttl'> & { ttl?: readonly TtlSpan[] } = {
   collectionId: collectionId(1),
   name: 'c',
   shards: 1,
@@ -83,6 +83,7 @@ beforeEach(async () => {
   idleMs = 0;
   unflushedSegments = 0;
   refused = () => undefined;
+  delete schema.ttl;
   held = undefined;
   timers = [];
   built = [];
@@ -102,7 +103,9 @@ beforeEach(async () => {
     const [first] = header.inputs;
     const bytes = header.inputs.reduce((sum, input) => sum + input.bytes, 0);
     const moved = { segmentId: header.outputId, bytes, foldableAt: undefined, delta: undefined };
-    const output = { ...first, ...moved, indexed: true };
+    // What is left is young.
+    const medianTimestamp = String(2n ** 63n);
+    const output = { ...first, ...moved, medianTimestamp, indexed: true };
     return { header: { output, origins: undefined } as never };
   });
   serveCall(world.bus, adoptBuild, ({ header }) => {
@@ -371,6 +374,33 @@ test('deleted rows are thought of when they have got too old to be read', async 
   await pass(1);
   expect(built).toEqual([[9]]);
   expect(flushed.map(({ segmentId }) => segmentId)).not.toEqual([9]);
+});
+
+test('so are rows that expire: when half of a segment has, for an hour', async () => {
+  idleMs = 1_000;
+  schema.ttl = [{ sinceMs: 0, ttlMs: 500_000 }];
+  const medianTimestamp = String(timestampFromMs(clock.wallMs()));
+  const young = String(timestampFromMs(clock.wallMs() + 1_000));
+  flushed = [
+    { ...record(8, 300 * MB), indexed: true, medianTimestamp, rowCount: 0 },
+    { ...record(9, 300 * MB), indexed: true, medianTimestamp },
+    { ...record(10, 300 * MB), indexed: true, medianTimestamp: young },
+  ];
+  jobs.kick();
+  await pass(0);
+  await pass(LIMITS.retentionMs + 500_000);
+  expect(built).toEqual([]);
+  await pass(1);
+  expect(built).toEqual([[9]]);
+  // Older records do not say; what comes next is younger.
+  flushed = [
+    { ...record(3, 300 * MB), indexed: true },
+    { ...record(4, 300 * MB), indexed: true, medianTimestamp: String(2n ** 63n) },
+  ];
+  built = [];
+  jobs.kick();
+  await pass(0);
+  expect(built).toEqual([[3]]);
 });
 
 test('neighbours become one segment while nobody writes, and only then', async () => {

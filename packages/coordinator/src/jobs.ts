@@ -7,6 +7,7 @@ import {
   assert,
   AUTO_INDEX,
   ElanusError,
+  expiredBefore,
   indexBuildKey,
   isElanusError,
   LIMITS,
@@ -14,6 +15,7 @@ import {
   storedFields,
   timestampFromMs,
   timestampMs,
+  ttlOf,
   vectorFields,
   vectorShape,
   type Bus,
@@ -33,6 +35,7 @@ import {
 } from '@elanus/protocol';
 import {
   nextFold,
+  nextHalf,
   planBuild,
   planCompaction,
   SMALL_SEGMENT_BYTES,
@@ -58,6 +61,8 @@ export interface JobsContext {
 const QUIET_MS = 300;
 /** Segments are looked at for rows that can go no more often than this. */
 const FOLD_LOOK_MS = 60_000;
+/** ... and at least so often where some will: timers take no longer delays. */
+const LOOK_MS_MAX = 24 * 3_600_000;
 /** One that has had none for so long is idle: what only makes searches faster is done. */
 const IDLE_MS = 5_000;
 /** A shard that is never quiet gets its indexes after so long all the same. */
@@ -251,12 +256,13 @@ export class Jobs {
     while (!this.#ended.signal.aborted) {
       const all = await this.#context.segments.flushed(collectionId);
       const segments = all.filter((segment) => segment.shard === shard);
-      const asked = compacting && planCompaction(segments, { bytesMax, ...compacting });
+      const goesBy = this.#goesBy(schema, compacting?.horizon);
+      const asked = compacting && planCompaction(segments, { bytesMax, ...compacting, ...goesBy });
       if (compacting !== undefined && asked === undefined) {
         await this.compactions.reached(collectionId, shard, compacting);
         compacting = undefined;
       }
-      const plan = asked ?? planBuild(segments, { bytesMax, choices, horizon: this.#horizon() });
+      const plan = asked ?? planBuild(segments, { bytesMax, choices, ...this.#goesBy(schema) });
       if (plan === undefined) return this.#lookAtFold(schema, shard, segments);
       if (asked === undefined && (await this.#mustWait(target, segments, plan))) return;
       try {
@@ -283,15 +289,26 @@ export class Jobs {
     return timestampFromMs(Math.max(0, this.#context.clock.wallMs() - LIMITS.retentionMs));
   }
 
-  /** Looks again when deleted rows have got too old to be read: nothing else says so. */
+  /** What nobody may read any more: deleted before the one, or written before the other. */
+  #goesBy({ ttl }: CollectionSchema, horizon: Timestamp = this.#horizon()) {
+    return { horizon, expired: expiredBefore(ttl, horizon) };
+  }
+
+  /** Looks again when rows have got too old to be read: nothing else says so. */
   #lookAtFold(schema: CollectionSchema, shard: number, segments: readonly SegmentRecord[]): void {
     const key = `${schema.collectionId} ${shard}`;
     this.#foldTimers.get(key)?.();
     this.#foldTimers.delete(key);
-    const at = nextFold(segments);
-    if (at === undefined) return;
+    const folds = nextFold(segments);
+    const half = nextHalf(segments);
+    const ttlMs = ttlOf(schema.ttl);
+    const atMs = Math.min(
+      folds === undefined ? Infinity : timestampMs(folds),
+      half === undefined || ttlMs === undefined ? Infinity : timestampMs(half) + ttlMs,
+    );
+    if (atMs === Infinity) return;
     const { clock } = this.#context;
-    const leftMs = timestampMs(at) + LIMITS.retentionMs + 1 - clock.wallMs();
+    const leftMs = Math.min(atMs + LIMITS.retentionMs + 1 - clock.wallMs(), LOOK_MS_MAX);
     const cancel = clock.after(Math.max(leftMs, FOLD_LOOK_MS), () => this.kick());
     this.#foldTimers.set(key, cancel);
   }
@@ -345,14 +362,18 @@ export class Jobs {
       options: { signal: cancelled.signal, timeoutMs: JOB_TIMEOUT_MS },
     });
     const { output, origins } = built.header;
+    const { expiredBefore: expired } = job;
     const inputs = plan.inputs.map(({ segmentId, manifest }) => ({ segmentId, manifest }));
-    const header = { collectionId: schema.collectionId, shard, inputs, output, origins };
+    const { collectionId } = schema;
+    const adopted = { inputs, output, origins, expiredBefore: expired };
+    const header = { collectionId, shard, ...adopted };
     await invoke(bus, adoptBuild, { header, options: { timeoutMs: JOB_TIMEOUT_MS } });
   }
 
   async #describe(schema: CollectionSchema, shard: number, plan: BuildPlan): Promise<BuildJob> {
     const { meta, rng } = this.#context;
     const jobId = await takeNumbers(meta, 'job', 1);
+    const { horizon, expired } = this.#goesBy(schema);
     const [first] = plan.inputs;
     assert(first !== undefined, 'a build has inputs');
     const outputId = plan.moves ? await takeNumbers(meta, 'id', 1) : first.segmentId;
@@ -367,7 +388,8 @@ export class Jobs {
         const { id, index = AUTO_INDEX } = field;
         return { field: id, ...vectorShape(field), index };
       }),
-      horizon: String(this.#horizon()),
+      horizon: String(horizon),
+      expiredBefore: String(expired),
       inputs: plan.inputs,
       outputId,
     };

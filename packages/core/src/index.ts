@@ -48,6 +48,8 @@ export { sameValue } from './same-value.ts';
 export type { Timestamp } from './timestamp.ts';
 export { LOGICAL_BITS, TIMESTAMP_MAX, TIMESTAMP_ZERO, maxTimestamp } from './timestamp.ts';
 export { timestampFromMs, timestampMs } from './timestamp.ts';
+export type { TtlSpan } from './ttl.ts';
+export { expiredBefore, ttlOf, withTtl } from './ttl.ts';
 export type { DenseArray, DenseType, VectorShape, VectorType } from './vector-type.ts';
 export { denseArray, denseBytes, denseWidth, isDenseArray, VECTOR_TYPES } from './vector-type.ts';
 export { vectorMetrics, vectorShape } from './vector-type.ts';

@@ -20,6 +20,8 @@ export const LIMITS = {
   jsonBytesMax: 65_536,
   jsonDepthMax: 64,
   shardsMax: 16,
+  /** A hundred years: what lives longer needs no time to live. */
+  ttlMsMax: 100 * 365 * 24 * 3_600_000,
   /** `limit`, and `offset + limit`, of a search or query. */
   resultRowsMax: 16_384,
   queriesMax: 16_384,

@@ -1,6 +1,7 @@
 import type { CollectionId, FieldId } from './ids.ts';
 import type { IndexChoice } from './index-choice.ts';
 import type { Metric } from './metric.ts';
+import type { TtlSpan } from './ttl.ts';
 import type { VectorType } from './vector-type.ts';
 
 /** Types a scalar field can have. */
@@ -65,6 +66,8 @@ export interface SchemaDefinition {
   readonly fields: readonly FieldDefinition[];
   readonly dynamic?: boolean;
   readonly shards?: number;
+  /** Rows live so many milliseconds; for ever when absent. */
+  readonly ttlMs?: number;
 }
 
 /** A collection's schema as the catalog keeps it. Immutable; a change makes the next version. */
@@ -76,6 +79,8 @@ export interface CollectionSchema {
   /** Whether rows may carry more than the fields; those are kept as JSON in `$meta`. */
   readonly dynamic: boolean;
   readonly shards: number;
+  /** How long rows live; absent: for ever. */
+  readonly ttl?: readonly TtlSpan[];
 }
 
 /** The hidden JSON field of dynamic collections. */

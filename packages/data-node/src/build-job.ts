@@ -9,10 +9,12 @@ import {
   fieldId,
   hasBit,
   createBitset,
+  filledBitset,
   segmentId,
   collectionId,
   setBit,
   type BuiltIndex,
+  type Clock,
   type Column,
   type FieldId,
   type ObjectStore,
@@ -24,6 +26,7 @@ import {
   encodeManifest,
   encodeVectorFile,
   objectNames,
+  readScalars,
   readVectorHeader,
   readVectors,
   sparseSections,
@@ -46,6 +49,7 @@ import { mergeScalars } from './merge-scalars.ts';
 /** What a job runs on. */
 export interface BuildPorts {
   readonly objects: ObjectStore;
+  readonly clock: Clock;
   readonly pool: Pool;
   readonly kernels: KernelChoice;
   readonly resident: Resident<RowMemory>;
@@ -243,7 +247,7 @@ class BuildRun {
       level: 'L2',
       rowCount,
       firstSeq: first.firstSeq,
-      minTimestamp: first.minTimestamp,
+      minTimestamp: scalars.times.minTimestamp ?? first.minTimestamp,
       ...scalars.files,
       vectors,
       indexes,
@@ -258,6 +262,7 @@ class BuildRun {
       deltaSequence: 0,
       rowCount,
       minTimestamp: first.minTimestamp,
+      ...scalars.times,
       bytes,
       indexed: true,
       indexes: this.#built(indexes),
@@ -281,10 +286,11 @@ class BuildRun {
     return this.#put(objectNames.manifest, [encodeManifest(manifest)]);
   }
 
-  /** An input with the rows that nobody may read as deleted any more left out. */
+  /** An input with the rows left out that nobody may read any more: deleted ones, expired ones. */
   async #input(record: SegmentRecord): Promise<Input> {
     const manifest = decodeManifest(await this.#get(record.manifest), record.manifest);
     const gone = createBitset(record.rowCount);
+    gone.set(filledBitset(await this.#expired(manifest)));
     if (record.delta !== undefined) {
       const log = decodeDeltaLog(await this.#get(record.delta), record.delta, record.rowCount);
       const horizon = BigInt(this.#job.horizon);
@@ -298,18 +304,39 @@ class BuildRun {
     return { record, manifest, keep: keep.subarray(0, kept) };
   }
 
+  /** How many rows of an input have expired: its first ones. */
+  async #expired(manifest: Manifest): Promise<number> {
+    const before = BigInt(this.#job.expiredBefore);
+    const { minTimestamp, maxTimestamp, rowCount, scalars } = manifest;
+    if (BigInt(minTimestamp) >= before) return 0;
+    if (BigInt(maxTimestamp) < before) return rowCount;
+    const free = this.#ports.memory.reserve(scalars.size * 2);
+    try {
+      const { timestamps } = await readScalars(this.#ports, scalars);
+      const first = timestamps.findIndex((timestamp) => timestamp >= before);
+      return first < 0 ? rowCount : first;
+    } finally {
+      free();
+    }
+  }
+
   /** Writes all kept rows' scalars, with their keys and statistics. */
   async #mergeScalars(inputs: readonly Input[]) {
     const { fields, keyField } = this.#job;
     const files = inputs.map(({ manifest, keep }) => ({ file: manifest.scalars, keep }));
     const merge = { inputs: files, fields, keyField, signal: this.#signal };
-    const { scalars, keys, stats, bytes } = await mergeScalars(this.#ports, merge);
+    const merged = await mergeScalars(this.#ports, merge);
+    const { scalars, keys, stats, bytes, minTimestamp, medianTimestamp } = merged;
     const written = {
       scalars: await this.#put(objectNames.scalars, [scalars]),
       keys: await this.#put(objectNames.keys, [keys]),
       stats: await this.#put(objectNames.stats, [stats]),
     };
-    return { files: written, bytes };
+    const times = {
+      ...(minTimestamp !== undefined && { minTimestamp: String(minTimestamp) }),
+      ...(medianTimestamp !== undefined && { medianTimestamp: String(medianTimestamp) }),
+    };
+    return { files: written, bytes, times };
   }
 
   /** Writes all kept rows of a field, and an index over them. */

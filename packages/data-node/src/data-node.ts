@@ -7,7 +7,7 @@ import { MemoryBudget } from './memory-budget.ts';
 
 /** What a data node is made of. */
 export interface DataNodeOptions {
-  readonly world: Pick<World, 'bus' | 'objects'>;
+  readonly world: Pick<World, 'bus' | 'objects' | 'clock'>;
   readonly kernels: KernelChoice;
   readonly pool: Pool;
   /** Rows that a query node of this process holds: built over where they lie. */
@@ -31,7 +31,8 @@ export function startDataNode(options: DataNodeOptions): DataNode {
     // Loaded with the first job: an opened database answers before it builds.
     const { buildJob } = await import('./build-job.ts');
     const either = AbortSignal.any([signal, ended.signal]);
-    const ports = { objects: world.objects, pool, kernels, resident, memory };
+    const { objects, clock } = world;
+    const ports = { objects, clock, pool, kernels, resident, memory };
     return { header: await buildJob(ports, header, either) };
   });
   return {

@@ -1,7 +1,7 @@
 /** The kept rows' scalars of several segments, joined on a thread. */
 import { fieldId, type Field, type ObjectStore, type Pool } from '@elanus/core';
 import type { ManifestFile } from '@elanus/format';
-import type { EncodedScalars } from '@elanus/format/scalars';
+import type { MergedScalars } from './threads/merge.ts';
 import { onSharedMemory } from './shared-bytes.ts';
 import { dataThreads } from './threads.ts';
 
@@ -33,11 +33,13 @@ export function scalarMergeBytes(files: readonly ManifestFile[]): number {
   return files.reduce((sum, { size }) => sum + size, 0) * COPIES + FIXED_BYTES;
 }
 
-/** Joins; takes at most `scalarMergeBytes` of memory. @throws ElanusError file_corrupt, cancelled */
+/**
+ * Joins; takes at most `scalarMergeBytes` of memory. @throws ElanusError file_corrupt, cancelled
+ */
 export async function mergeScalars(
   { objects, pool }: ScalarPorts,
   { inputs, fields, keyField, signal }: ScalarMerge,
-): Promise<EncodedScalars> {
+): Promise<MergedScalars> {
   const files = [];
   for (const { file, keep } of inputs) {
     signal.throwIfAborted();
@@ -46,5 +48,5 @@ export async function mergeScalars(
   }
   const input = { inputs: files, fields, keyField: fieldId(keyField) };
   const task = { entry: dataThreads.merge, name: 'merge', input };
-  return (await pool.run(task, { signal })) as EncodedScalars;
+  return (await pool.run(task, { signal })) as MergedScalars;
 }

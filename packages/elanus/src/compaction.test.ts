@@ -1,6 +1,6 @@
-// Goal: rows that were deleted before anyone may read them any more leave the files, and segments
-// of an idle shard become one, while reads, writes and deletes go on. Method: a database in memory
-// on a calendar that the test sets on.
+// Goal: rows that were deleted or have expired before anyone may read them any more leave the
+// files, and segments of an idle shard become one, while reads, writes and deletes go on. Method: a
+// database in memory on a calendar that the test sets on.
 import { connect, t, type Collection, type Db } from '@elanus/client';
 import { flushShard, invoke, metaKeys, type SegmentRecord } from '@elanus/protocol';
 import { memoryWorld, type OpenWorld } from '@elanus/runtime';
@@ -98,6 +98,51 @@ test('a segment of which nothing is left goes on as an empty one', async () => {
   expect(await docs.count()).toBe(1);
   expect((await docs.search({ vector: [1, 0], limit: 5 })).map(({ id }) => id)).toEqual([1]);
 });
+
+test('rows that have expired leave the files when nobody may read them any more', async () => {
+  const ttlMs = 2 * 240_000;
+  await db.alter('docs', { ttlMs });
+  await docs.insert(span(0, 2000).map((id) => rowOf(id)));
+  await flush();
+  vi.setSystemTime(Date.now() + 240_000);
+  await docs.insert(span(2000, 5000).map((id) => rowOf(id)));
+  await flush();
+  await docs.compact();
+  expect(await segmentRows()).toEqual([5000]);
+  vi.setSystemTime(Date.now() + 240_000);
+  expect(await docs.count()).toBe(3000);
+  // One of them is written anew: its key is free, and it lives on.
+  await docs.insert([rowOf(0, 1)]);
+  await flush();
+  vi.setSystemTime(Date.now() + 240_000);
+  expect(await docs.count()).toBe(1);
+  expect(await segmentRows()).toEqual([5000, 1]);
+  await passRetention();
+  await docs.insert([rowOf(9000)]);
+  await flush();
+  await vi.waitFor(async () => expect(await segmentRows()).toEqual([1, 0, 0]), {
+    timeout: 20_000,
+    interval: 50,
+  });
+  expect(await docs.count()).toBe(1);
+  // The same without waiting for half of a segment to be too old, by asking for it.
+  await db.alter('docs', { ttlMs: null });
+  await docs.insert(span(0, 100).map((id) => rowOf(id)));
+  vi.setSystemTime(Date.now() + 240_000);
+  await docs.insert(span(100, 1000).map((id) => rowOf(id)));
+  await db.alter('docs', { ttlMs });
+  vi.setSystemTime(Date.now() + 240_000);
+  expect(await docs.count()).toBe(900);
+  await docs.compact();
+  expect(await segmentRows()).toEqual([1001]);
+  await db.alter('docs', { ttlMs: null });
+  await passRetention();
+  await docs.compact();
+  expect(await segmentRows()).toEqual([900]);
+  expect(await docs.count()).toBe(900);
+  await docs.insert([rowOf(7, 1)]);
+  expect((await docs.get([7, 107])).map((row) => row?.turn)).toEqual([1, 0]);
+}, 60_000);
 
 test('segments of a shard that nobody writes to become one', async () => {
   await docs.insert(span(0, 3000).map((id) => rowOf(id)));

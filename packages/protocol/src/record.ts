@@ -96,6 +96,8 @@ export interface SegmentRecord {
   readonly rowCount: number;
   /** Of the oldest row, decimal: segments of a shard follow each other by it. */
   readonly minTimestamp: string;
+  /** Of the row in the middle, decimal; older records do not say. */
+  readonly medianTimestamp?: string;
   readonly bytes: number;
   /** Whether the manifest names an index for every vector field. */
   readonly indexed: boolean;

@@ -2,7 +2,7 @@
  * The proxy: the database as callers see it. It keeps no state but a cache of schemas; every call
  * is checked, sent to the roles that answer it, and put together.
  */
-import { checkDefinition, checkField, checkIndexChoice, checkName } from '@elanus/api';
+import { checkDefinition, checkField, checkIndexChoice, checkName, checkTtl } from '@elanus/api';
 import type {
   AlterRequest,
   Call,
@@ -161,6 +161,7 @@ function catalogMethods(access: Access): CatalogMethods {
     },
     alterCollection: async ({ collection, ...change }: AlterRequest, call) => {
       for (const field of change.add ?? []) checkField(field);
+      if (typeof change.ttlMs === 'number') checkTtl(change.ttlMs);
       for (const to of Object.values(change.rename ?? {})) checkName('field', to);
       const defined = Object.fromEntries(Object.entries(change).filter(([, v]) => v !== undefined));
       const request = { header: { name: collection, change: defined } };

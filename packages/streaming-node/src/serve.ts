@@ -140,8 +140,8 @@ function serveControl(bus: Bus, channel: Channel): (() => void)[] {
       return { header: { segments: await channel.shard(header).flush() } };
     }),
     serveCall(bus, adoptBuild, async ({ header }) => {
-      const { inputs, output, origins } = header;
-      await channel.shard(header).adoption.adopt({ inputs, output, origins });
+      const { inputs, output, origins, expiredBefore } = header;
+      await channel.shard(header).adoption.adopt({ inputs, output, origins, expiredBefore });
       return { header: {} };
     }),
     serveCall(bus, describeShards, ({ header }) => {

@@ -18,8 +18,15 @@ export interface MergeTask {
   readonly keyField: FieldId;
 }
 
+/** The files of the output, and when its rows were written. */
+export interface MergedScalars extends EncodedScalars {
+  /** Of the first row and the one in the middle; undefined: no row is left. */
+  readonly minTimestamp: bigint | undefined;
+  readonly medianTimestamp: bigint | undefined;
+}
+
 /** Joins and encodes; a field that an input lacks takes its default. */
-export function merge(task: MergeTask): EncodedScalars {
+export function merge(task: MergeTask): MergedScalars {
   const { fields, keyField } = task;
   const files = task.inputs.map(({ scalars, name }) => decodeScalars(scalars, name));
   const columns = new Map<FieldId, Column>();
@@ -39,5 +46,6 @@ export function merge(task: MergeTask): EncodedScalars {
     for (const row of task.inputs[i]?.keep ?? []) timestamps[at++] = file.timestamps[row] ?? 0n;
   });
   const encoded = encodeScalarFiles({ rowCount, fields, keyField, columns, timestamps });
-  return { ...encoded, scalars: onSharedMemory(encoded.scalars) };
+  const [minTimestamp, medianTimestamp] = [timestamps[0], timestamps[rowCount >>> 1]];
+  return { ...encoded, scalars: onSharedMemory(encoded.scalars), minTimestamp, medianTimestamp };
 }

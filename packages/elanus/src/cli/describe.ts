@@ -1,5 +1,6 @@
 import { defineCommand } from 'citty';
 import type { CollectionDetails } from '@elanus/api';
+import { ttlOf } from '@elanus/core';
 import { databaseArgs, withDatabase } from './database.ts';
 import { jsonLine } from './json-value.ts';
 import { table } from './table.ts';
@@ -36,6 +37,9 @@ export const describe = defineCommand({
       );
       for (const line of table(fields)) print(line);
       for (const line of indexLines(details.indexes)) print(line);
+      for (const line of jobLines(details.jobs)) print(line);
+      const ttlMs = ttlOf(schema.ttl);
+      if (ttlMs !== undefined) print(`Rows live ${count(ttlMs)} milliseconds.`);
       if (schema.dynamic) print('Rows may carry more than these fields.');
     }),
 });
@@ -51,6 +55,14 @@ function indexLines(indexes: CollectionDetails['indexes']): readonly string[] {
     const why = index.failure === undefined ? '' : `; last build: ${index.failure}`;
     const head = `index of ${index.field} (${chosen}${options.join('')})`;
     return `${head}: ${stands}, ${bytes(index.bytes)}${why}`;
+  });
+}
+
+/** One line for each job that runs, or has failed and is tried again. */
+function jobLines(jobs: CollectionDetails['jobs']): readonly string[] {
+  return jobs.map(({ kind, state, segments, rows, attempts, failure }) => {
+    const why = failure === undefined ? '' : `; last: ${failure}`;
+    return `${kind} of ${segments} segments, ${count(rows)} rows: ${state}, try ${attempts}${why}`;
   });
 }
 

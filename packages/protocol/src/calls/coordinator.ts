@@ -8,6 +8,8 @@ export interface SchemaChange {
   readonly drop?: readonly string[];
   readonly rename?: Readonly<Record<string, string>>;
   readonly add?: readonly FieldDefinition[];
+  /** Null: rows live for ever. */
+  readonly ttlMs?: number | null;
 }
 
 /** A collection as the catalog lists it. */

@@ -173,6 +173,8 @@ export const adoptBuild = defineCall<
   ShardAddress & {
     readonly inputs: readonly { readonly segmentId: number; readonly manifest: string }[];
     readonly output: SegmentRecord;
+    /** What the job went by; decimal. */
+    readonly expiredBefore: string;
     /** Object that says where output rows came from; undefined when rows did not move. */
     readonly origins: string | undefined;
   },

@@ -21,6 +21,8 @@ export interface BuildJob {
   readonly inputs: readonly SegmentRecord[];
   /** Rows deleted at or before this are left out; decimal. */
   readonly horizon: string;
+  /** Rows written before this have expired and are left out; decimal, 0: none. */
+  readonly expiredBefore: string;
   /** Id of the output; equal to the input's when there is one input. */
   readonly outputId: number;
 }

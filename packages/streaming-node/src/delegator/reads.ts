@@ -6,12 +6,16 @@
  */
 import {
   andThen,
+  countBits,
   ElanusError,
+  expiredBefore,
   isElanusError,
   LIMITS,
+  maxTimestamp,
   mergeHits,
   timestampFromMs,
   timestampMs,
+  ttlOf,
   type Awaitable,
   type Bitset,
   type Bus,
@@ -62,6 +66,7 @@ import {
 } from '@elanus/segment';
 import type { Wal } from '../wal/wal.ts';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
+import { HiddenRows, prefixUpTo, rowsBefore } from '../shard/expired-rows.ts';
 import type { ShardState } from '../shard/state.ts';
 import type { Distribution } from './distribution.ts';
 import { GrowingCodes } from './growing-codes.ts';
@@ -132,6 +137,7 @@ export class ShardReads {
   readonly #batches: SearchBatches;
   readonly #codes: GrowingCodes;
   readonly #filters = new GrowingFilters();
+  readonly #hidden = new HiddenRows();
 
   constructor(context: ReadContext) {
     this.#context = context;
@@ -238,9 +244,11 @@ export class ShardReads {
       const found: number[] = [];
       const segments: number[] = [];
       const rows: number[] = [];
+      const expired = expiredBefore(state.schema.ttl, snapshot.at);
       keys.forEach((key, i) => {
         const location = state.keys.get(key);
         if (location === undefined) return;
+        if (expired > 0n && state.writtenAt(location) < expired) return;
         found.push(i);
         segments.push(location.segmentId);
         rows.push(location.row);
@@ -276,6 +284,18 @@ export class ShardReads {
     });
   }
 
+  /** Rows that a read would see now. Cost: a bit of each row where rows expire. */
+  get rowCount(): number {
+    const { state, wal, hybrid } = this.#context;
+    if (state.schema.ttl === undefined) return state.rowCount;
+    const { growing, refs, deletes } = this.#snapshot(maxTimestamp(wal.serviceTs, hybrid.now()));
+    let rows = 0;
+    for (const { visibleRows: visible } of [...growing, ...refs]) rows += visible;
+    for (const { deleted } of growing) rows -= deleted === undefined ? 0 : countBits(deleted);
+    for (const deleted of deletes) rows -= countBits(deleted);
+    return rows;
+  }
+
   /** Lets the query nodes forget this shard's segments: the collection was dropped. */
   async releaseAll(): Promise<void> {
     const { state, bus } = this.#context;
@@ -288,8 +308,9 @@ export class ShardReads {
    * Waits for what the read demands, takes a snapshot and keeps it pinned. A segment that moved
    * meanwhile is looked for once more.
    */
-  #pinned<T>(demand: ReadDemand, read: ReadSnapshot<T>): Awaitable<T> {
+  #pinned<T>(asked: ReadDemand, read: ReadSnapshot<T>): Awaitable<T> {
     const { clock, wal } = this.#context;
+    const demand = this.#aging(asked);
     const at = wal.serviceTs;
     const isThere = demand.at === undefined && demand.guarantee <= at;
     // Mostly everything demanded is there: no step, no clock.
@@ -298,6 +319,13 @@ export class ShardReads {
     return this.#instant(demand).then((instant) => {
       return this.#readAt(instant, clock.monoMs() - begun, read);
     });
+  }
+
+  /** Where rows expire, no read lags behind the clock: it would see them for longer. */
+  #aging(demand: ReadDemand): ReadDemand {
+    const { state, hybrid } = this.#context;
+    if (demand.at !== undefined || ttlOf(state.schema.ttl) === undefined) return demand;
+    return { ...demand, guarantee: maxTimestamp(demand.guarantee, hybrid.now()) };
   }
 
   /** Reads at an instant that has come. */
@@ -347,11 +375,15 @@ export class ShardReads {
     const growing: SegmentRead[] = [];
     const refs: SegmentRef[] = [];
     const deletes: Bitset[] = [];
-    for (const segment of this.#context.state.segments.values()) {
+    const { segments, schema } = this.#context.state;
+    const expired = expiredBefore(schema.ttl, at);
+    for (const segment of segments.values()) {
+      const first = rowsBefore(segment, expired);
       if (segment.state === 'flushed') {
         const { rowCount } = segment.record;
-        const visible = visiblePrefix(segment.timestamps, rowCount, at);
-        const deleted = segment.deletes.bitset(at, rowCount);
+        if (first > 0 && first === rowCount) continue;
+        const visible = prefixUpTo(segment.timestamps, rowCount, at);
+        const deleted = this.#hidden.of(segment.deletes, at, { first, rows: rowCount });
         refs.push({
           segmentId: segment.segmentId,
           visibleRows: visible,
@@ -360,7 +392,9 @@ export class ShardReads {
         if (deleted !== undefined) deletes.push(deleted);
       } else {
         const view = segment.rows.view();
-        const deleted = segment.deletes.bitset(at, view.rowCount);
+        const { rowCount: rows } = view;
+        if (first > 0 && first === rows) continue;
+        const deleted = this.#hidden.of(segment.deletes, at, { first, rows });
         growing.push({ view, visibleRows: visibleRows(view, at), deleted });
       }
     }
@@ -561,16 +595,4 @@ function bothFound([here, there]: readonly [Found, Found]): Found {
     plans: [...here.plans, ...there.plans],
     where: here.where === 'pool' ? 'pool' : there.where,
   };
-}
-
-function visiblePrefix(timestamps: BigUint64Array, rowCount: number, at: Timestamp): number {
-  if (rowCount === 0 || (timestamps[rowCount - 1] ?? 0n) <= at) return rowCount;
-  let low = 0;
-  let high = rowCount;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((timestamps[middle] ?? 0n) <= at) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

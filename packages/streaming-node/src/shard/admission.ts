@@ -14,6 +14,7 @@ import {
   columnOf,
   decodeChunks,
   ElanusError,
+  expiredBefore,
   idempotencyKeyMs,
   LIMITS,
   takeBatch,
@@ -24,7 +25,7 @@ import {
   type Timestamp,
 } from '@elanus/core';
 import { crc32 } from '@elanus/kernels/checksum';
-import { keyIn } from '@elanus/segment';
+import { keyIn, type RowLocation } from '@elanus/segment';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
 import type { IdLease } from '../wal/id-lease.ts';
 import { controlDraft, type Draft, type Wal } from '../wal/wal.ts';
@@ -124,7 +125,8 @@ export class Admission {
     this.#clock = options.clock;
     this.#budget = options.budget;
     const { keys, keyKind, salt } = options.state;
-    this.#keys = new ProjectedKeys({ keys, kind: keyKind, salt, clock: options.clock });
+    const expired = () => this.#expired();
+    this.#keys = new ProjectedKeys({ keys, kind: keyKind, salt, clock: options.clock, expired });
     // The newest: rows of one that is older would stand behind those of one that is newer.
     const growing = options.state.open.findLast((segment) => segment.state === 'growing');
     this.#segmentId = growing?.segmentId ?? 0;
@@ -190,6 +192,12 @@ export class Admission {
       await done;
       return true;
     });
+  }
+
+  /** Which rows have expired at any timestamp that a write may get from now on. */
+  #expired(): ((at: RowLocation) => boolean) | undefined {
+    const before = expiredBefore(this.#state.schema.ttl, this.#hybrid.now());
+    return before === 0n ? undefined : (at) => this.#state.writtenAt(at) < before;
   }
 
   /** Runs one admission after the other. */

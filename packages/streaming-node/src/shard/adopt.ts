@@ -3,7 +3,7 @@
  * load, done. A merge moves rows: key table and deletes must follow them while writes go on, and
  * readers stay on the inputs until one assignment swaps the segment set. S4, S5.
  *
- *     move keys (sliced; deletes of moved rows go back to where they came from)
+ *     move keys (sliced; deletes of moved rows go back to where they came from), drop expired ones
  *       -> fold the inputs' deletes into the output's -> commit -> swap -> release inputs
  */
 import {
@@ -27,6 +27,7 @@ import { DeleteLog, keyIn } from '@elanus/segment';
 import type { Bus } from '@elanus/core';
 import type { Distribution } from '../delegator/distribution.ts';
 import { DeleteFold } from './delete-fold.ts';
+import { rowsBefore } from './expired-rows.ts';
 import { foldableOf, type Flusher } from './flush.ts';
 import type { FlushedSegment, MovingRows, ShardState } from './state.ts';
 
@@ -46,6 +47,8 @@ export interface AdoptContext {
 export interface BuildResult {
   readonly inputs: readonly { readonly segmentId: number; readonly manifest: string }[];
   readonly output: SegmentRecord;
+  /** Rows of before were left out: they have expired; decimal. */
+  readonly expiredBefore: string;
   readonly origins: string | undefined;
 }
 
@@ -122,6 +125,8 @@ export class BuildAdoption {
     state.moving = moving;
     try {
       await this.#moveKeys(output, moving);
+      const before = BigInt(result.expiredBefore);
+      for (const input of inputs) await this.#dropKeys(input, rowsBefore(input, before));
       const fold = new DeleteFold(moving, inputs);
       await fold.catchUp(this.#context.clock);
       const persisted = fold.until(state.checkpointTimestamp);
@@ -173,6 +178,22 @@ export class BuildAdoption {
       if (at === undefined) return;
       if (at.segmentId !== moving.inputs[row] || at.row !== moving.rows[row]) return;
       state.keys.set(key, { segmentId: output.segmentId, row });
+    });
+  }
+
+  /**
+   * Takes the keys of a segment's first rows out of the table: they have expired, and are free
+   * whether the commit succeeds or not.
+   */
+  async #dropKeys({ segmentId, record }: FlushedSegment, first: number): Promise<void> {
+    if (first === 0) return;
+    const { state } = this.#context;
+    await this.#eachKey(record, (key, row) => {
+      if (row >= first) return;
+      const at = state.keys.get(key);
+      if (at === undefined || at.segmentId !== segmentId || at.row !== row) return;
+      state.keys.delete(key);
+      state.rowCount--;
     });
   }
 

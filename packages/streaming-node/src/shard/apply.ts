@@ -12,15 +12,16 @@
 import {
   columnOf,
   decodeChunks,
+  expiredBefore,
   type Column,
   type ColumnBatch,
   type CollectionSchema,
   type Timestamp,
 } from '@elanus/core';
 import type { MessageHeader } from '@elanus/protocol';
-import { completeBatch, keyIn, rowTimestamp } from '@elanus/segment';
+import { completeBatch, keyIn } from '@elanus/segment';
 import type { LogRecord } from '../wal/wal.ts';
-import type { OpenSegment, ShardSegment, ShardState } from './state.ts';
+import type { OpenSegment, ShardState } from './state.ts';
 
 /** What a record did, for whoever wrote it. */
 export interface Applied {
@@ -97,16 +98,18 @@ function applyDelete(state: ShardState, record: LogRecord): number {
   const { header } = record;
   const batch: ColumnBatch = record.batch ?? decodeChunks(record.body);
   const keys: Column = columnOf(batch, state.keyField.id);
+  const expired = expiredBefore(state.schema.ttl, header.timestamp);
   let count = 0;
   for (let i = 0; i < batch.rowCount; i++) {
     const key = keyIn(keys, i);
     const location = state.keys.get(key);
     if (location === undefined) continue;
-    if (header.asOf !== 0n && timestampAt(state, location) > header.asOf) continue;
+    if (header.asOf !== 0n && state.writtenAt(location) > header.asOf) continue;
+    // Nobody saw a row that has expired: it goes, and does not count.
+    if (expired === 0n || state.writtenAt(location) >= expired) count++;
     state.keys.delete(key);
     hide(state, location, header.timestamp);
     state.rowCount--;
-    count++;
   }
   return count;
 }
@@ -123,17 +126,6 @@ function hide(
     return;
   }
   state.segments.get(location.segmentId)?.deletes.add(location.row, timestamp);
-}
-
-/** When the row at a location was written. */
-function timestampAt(
-  state: ShardState,
-  location: { readonly segmentId: number; readonly row: number },
-): Timestamp {
-  const segment: ShardSegment | undefined = state.segments.get(location.segmentId);
-  if (segment === undefined) return 0n;
-  if (segment.state === 'flushed') return segment.timestamps[location.row] ?? 0n;
-  return rowTimestamp(segment.rows.view(), location.row);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { columnRows, type Clock, type Column } from '@elanus/core';
-import { KeyTable, type KeySpan } from '@elanus/segment';
+import { KeyTable, type KeySpan, type RowLocation } from '@elanus/segment';
 
 /** Keys handled in one turn: a few hundred microseconds. */
 const KEYS_PER_TURN = 4_096;
@@ -9,6 +9,9 @@ const FORGET_KEYS_MAX = 1_024;
 
 /** Parts of the table of keys on their way: a few writes' worth. */
 const PARTS = 16;
+
+/** Whether nobody sees the row at a location any more; undefined: all that are there are seen. */
+type IsExpired = ((at: RowLocation) => boolean) | undefined;
 
 /** The keys of a write, by record. */
 type KeyColumns = readonly Column[];
@@ -23,6 +26,7 @@ export class ProjectedKeys {
   #coming: KeyTable;
   readonly #emptyTable: () => KeyTable;
   readonly #clock: Clock;
+  readonly #expired: (() => IsExpired) | undefined;
   /** Writes that count; what others left in the table is on its way out. */
   readonly #inFlight = new Set<number>();
   #writes = 0;
@@ -32,11 +36,14 @@ export class ProjectedKeys {
     readonly kind: 'int64' | 'varchar';
     readonly salt: number;
     readonly clock: Clock;
+    /** Which rows nobody sees any more, now: their keys are free. */
+    readonly expired?: () => IsExpired;
   }) {
     this.#keys = options.keys;
     this.#emptyTable = () => new KeyTable(options.kind, options.salt, PARTS);
     this.#coming = this.#emptyTable();
     this.#clock = options.clock;
+    this.#expired = options.expired;
   }
 
   /**
@@ -56,8 +63,10 @@ export class ProjectedKeys {
   #taken(span: KeySpan): Uint8Array {
     const { from, to } = span;
     const taken = new Uint8Array(to - from);
-    this.#keys.each(span, (i, segmentId) => {
-      taken[i - from] = segmentId === 0 ? 0 : 1;
+    const expired = this.#expired?.();
+    this.#keys.each(span, (i, segmentId, row) => {
+      const free = segmentId === 0 || expired?.({ segmentId, row }) === true;
+      taken[i - from] = free ? 0 : 1;
     });
     if (this.#coming.count === 0) return taken;
     this.#coming.each(span, (i, write, there) => {

@@ -3,11 +3,19 @@
  * their sorted keys, idempotency keys from the recovery snapshot. The log behind the checkpoint is
  * then folded in by the same `apply` as live.
  */
-import { assert, hasBit, type Bus, type Clock, type ObjectStore } from '@elanus/core';
+import {
+  assert,
+  expiredBefore,
+  hasBit,
+  type Bus,
+  type Clock,
+  type ObjectStore,
+} from '@elanus/core';
 import { decodeDeltaLog, decodeKeys, decodeManifest } from '@elanus/format';
 import type { Kernels } from '@elanus/kernels';
 import { loadSegment, sendCall, type SegmentRecord, type ShardAssignment } from '@elanus/protocol';
 import { DeleteLog, keyIn } from '@elanus/segment';
+import { prefixUpTo, withFirstRows } from './expired-rows.ts';
 import { decodeRecovery } from './recovery-file.ts';
 import { ShardState, type FlushedSegment } from './state.ts';
 
@@ -60,11 +68,18 @@ async function recoverSegment(
   const loading = sendCall(context.bus, loadSegment, { header });
   loading.catch(() => undefined);
   const deletes = await readDeletes(context, record);
-  await recoverKeys(context, state, { record, deletes });
+  const expired = expiredBefore(state.schema.ttl, state.checkpointTimestamp);
+  // Mostly nothing has expired, and the keys need not wait for the rows.
+  const gone = BigInt(record.minTimestamp) < expired;
+  if (!gone) await recoverKeys(context, state, { record, deletes, expired: 0 });
   const loaded = await loading;
   if (record.indexed && !loaded.header.indexed) state.indexesLost.push(record);
   const timestamps = loaded.bodies[0];
   assert(timestamps instanceof BigUint64Array, 'a node answers with timestamps');
+  if (gone) {
+    const rows = prefixUpTo(timestamps, record.rowCount, expired - 1n);
+    await recoverKeys(context, state, { record, deletes, expired: rows });
+  }
   const deletesPersisted = deletes.count;
   return { state: 'flushed', segmentId, record, deletes, deletesPersisted, timestamps };
 }
@@ -78,18 +93,27 @@ async function readDeletes({ objects }: RecoverContext, record: SegmentRecord): 
   return deletes;
 }
 
-/** Points every key of a segment's visible rows at them. */
+/**
+ * Points every key of a segment's visible rows at them. What had expired at the checkpoint is left
+ * out: another row may have its key, of which it was never told.
+ */
 async function recoverKeys(
   context: RecoverContext,
   state: ShardState,
-  from: { readonly record: SegmentRecord; readonly deletes: DeleteLog },
+  from: {
+    readonly record: SegmentRecord;
+    readonly deletes: DeleteLog;
+    /** Its first rows. */
+    readonly expired: number;
+  },
 ): Promise<void> {
-  const { record, deletes } = from;
+  const { record, deletes, expired } = from;
   const { segmentId, rowCount } = record;
   const manifest = decodeManifest(await context.objects.get(record.manifest), record.manifest);
   const { name } = manifest.keys;
   const { keys, rows } = decodeKeys(await context.objects.get(name), name, rowCount);
-  const hidden = deletes.bitset(2n ** 64n - 1n, rowCount);
+  const deleted = deletes.bitset(2n ** 64n - 1n, rowCount);
+  const hidden = expired === 0 ? deleted : withFirstRows(deleted, expired, rowCount);
   state.keys.reserve(rowCount);
   for (let at = 0; at < rowCount; at += KEYS_PER_TURN) {
     if (at > 0) await context.clock.turn();

@@ -21,7 +21,7 @@ import {
 } from '@elanus/format';
 import type { EncodedScalars } from '@elanus/format/scalars';
 import type { SegmentRecord } from '@elanus/protocol';
-import { fileOfVectors, segmentThreads } from '@elanus/segment';
+import { fileOfVectors, rowTimestamp, segmentThreads } from '@elanus/segment';
 import type { OpenSegment } from './state.ts';
 
 /** A sealed segment to be written. */
@@ -91,6 +91,7 @@ export async function writeSegment(
     deltaSequence: 0,
     rowCount: view.rowCount,
     minTimestamp: manifest.minTimestamp,
+    medianTimestamp: String(rowTimestamp(view, view.rowCount >>> 1)),
     bytes,
     indexed: false,
   };

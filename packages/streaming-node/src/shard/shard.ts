@@ -214,7 +214,7 @@ export class Shard {
     return {
       collectionId: state.collectionId,
       shard: state.shard,
-      rowCount: state.rowCount,
+      rowCount: this.reads.rowCount,
       growingRows: state.open.reduce((sum, segment) => sum + segment.rows.rowCount, 0),
       unflushedSegments: state.unflushed.length,
       segments,

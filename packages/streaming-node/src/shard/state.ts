@@ -15,7 +15,8 @@ import {
 } from '@elanus/core';
 import type { Kernels } from '@elanus/kernels';
 import type { ChainPoint, SegmentRecord } from '@elanus/protocol';
-import { DeleteLog, GrowingSegment, KeyTable } from '@elanus/segment';
+import { DeleteLog, GrowingSegment, KeyTable, rowTimestamp } from '@elanus/segment';
+import type { RowLocation } from '@elanus/segment';
 import { IdempotencyWindow } from './idempotency.ts';
 
 /** A segment that takes rows, or has taken its last and waits to be flushed. */
@@ -141,6 +142,19 @@ export class ShardState {
     };
     this.segments.set(id, segment);
     return segment;
+  }
+
+  /** When the row at a location was written; 0: its segment is gone. */
+  writtenAt({ segmentId: id, row }: RowLocation): Timestamp {
+    const { moving } = this;
+    if (moving !== undefined && id === moving.outputId) {
+      const [from, at] = [moving.inputs[row] ?? 0, moving.rows[row] ?? 0];
+      return this.writtenAt({ segmentId: from, row: at });
+    }
+    const segment = this.segments.get(id);
+    if (segment === undefined) return 0n;
+    if (segment.state === 'flushed') return segment.timestamps[row] ?? 0n;
+    return rowTimestamp(segment.rows.view(), row);
   }
 
   /** Fields every row batch of this schema has. */
