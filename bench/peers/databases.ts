@@ -72,19 +72,6 @@ async function passed(
   return { ms: performance.now() - started, rows };
 }
 
-/** How long a database is left alone at most, after its last row is indexed. */
-const SETTLE_MS = 120_000;
-
-/**
- * Waits until segments have become one, as they do while nobody writes: others optimise on call.
- */
-async function settled(segments: () => Promise<number>): Promise<void> {
-  const begun = performance.now();
-  while ((await segments()) > 1 && performance.now() - begun < SETTLE_MS) {
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
-}
-
 /** Elanus embedded, as `await elanus(folder)` opens it. */
 export async function ours(data: BenchData): Promise<DatabasePeer> {
   const { column, metric } = data;
@@ -110,7 +97,8 @@ export async function ours(data: BenchData): Promise<DatabasePeer> {
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   const queries = queryList(data);
-  await settled(async () => (await rows.explain({ vector: queries[0] ?? [] })).segments.length);
+  // As the others optimise on call; left alone it happens by itself.
+  await rows.compact();
   return {
     name: 'elanus',
     search: ({ ef, buckets, lanes }) => {

@@ -70,6 +70,8 @@ export async function selfCheck(options: SelfCheckOptions): Promise<SelfCheck> {
     const points = await db.collection(pointsOf(dim));
     const insert = await insertAll(points, data.rows, options);
     const index = await waitForIndex(points, options);
+    // It would run beside the searches otherwise: nobody writes any more.
+    await points.compact();
     const queryAt = (i: number): Float32Array => {
       const from = (i % QUERIES) * dim;
       return data.queries.subarray(from, from + dim);

@@ -7,7 +7,7 @@ import { killWriter } from './crash.ts';
 import { drawDigits } from './draw.ts';
 import { farewell } from './farewell.ts';
 import { insertAll } from './insert.ts';
-import { measureRecall, measureSpeed, waitForIndex } from './measure.ts';
+import { compactNow, measureRecall, measureSpeed, waitForIndex } from './measure.ts';
 import { PIXELS, readDigits, vectorOf, type Digits } from './mnist.ts';
 import { finding, freshFolder, headline, type Curtain } from './stage.ts';
 
@@ -45,6 +45,7 @@ export async function digitsDemo(parent: string, curtain: Curtain): Promise<void
     insert: (first, end) => digits.insert(columnsOf(train, first, end)),
   });
   await waitForIndex(digits);
+  await compactNow(digits);
   await showNeighbours(digits, { train, test });
   await classify(digits, test);
   await measure(digits, test);

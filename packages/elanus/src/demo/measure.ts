@@ -1,4 +1,4 @@
-import type { CollectionDetails } from '@elanus/client';
+import type { CollectionDetails, Compacted, CompactOptions } from '@elanus/client';
 import { count, duration, progress } from '../cli/terminal.ts';
 import { finding } from './stage.ts';
 
@@ -33,6 +33,25 @@ export async function waitForIndex(collection: Searchable): Promise<void> {
     rowCount === indexedRows ? '' : `; the other ${count(rowCount - indexedRows)} are scanned`;
   const ms = performance.now() - startMs;
   finding('indexed', `${count(indexedRows)} rows ${duration(Math.max(ms, 1))} later${rest}`);
+}
+
+/**
+ * Merges segments, which happens by itself when nobody writes: asked for, it does not run beside
+ * what is measured next.
+ */
+export async function compactNow(collection: {
+  compact(options: CompactOptions): Promise<Compacted>;
+}): Promise<void> {
+  const startMs = performance.now();
+  const shown = progress('  compacting', undefined);
+  const onProgress: CompactOptions['onProgress'] = ({ after }) => {
+    shown.update(after.segments, 'segments, each with a graph: they become one');
+  };
+  const { before, after } = await collection.compact({ onProgress });
+  shown.clear();
+  if (before.segments === after.segments) return;
+  const became = `${before.segments} segments became ${after.segments}`;
+  finding('compacted', `${became} in ${duration(performance.now() - startMs)}`);
 }
 
 type QueryAt = (i: number) => Float32Array;
