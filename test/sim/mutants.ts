@@ -92,8 +92,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   m11: {
     what: 'the checkpoint jumps over rows that are not flushed',
     file: 'packages/streaming-node/src/shard/flush.ts',
-    from: 'const from = next === undefined ? behind : { seq: next.rows.firstSeq, next: next.first };',
-    to: 'const from = behind;',
+    from: 'const from = next === undefined ? behind :',
+    to: 'const from = behind !== undefined ? behind :',
   },
   m13: {
     what: 'a merge forgets deletes',

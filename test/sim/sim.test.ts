@@ -46,6 +46,24 @@ const COMMON = [
   'dropped and made again',
 ];
 
+/** Of take-over, so. */
+const COMMON_TAKE_OVER = [
+  'led again after: freeze',
+  'led again after: cut',
+  'led again after: late',
+  'led again after: rob',
+  'two led at once',
+  'deposed owner found out',
+  'client went on elsewhere',
+  'append of a deposed owner refused',
+  'append not answered',
+  'clock window refused',
+  'stray behind a later Term',
+  'retry executed by a later process',
+];
+/** Seeds of take-over in this suite. */
+const TAKE_OVERS = 20;
+
 /** Runs seeds; gives what was printed. */
 function sim(
   ...flags: readonly string[]
@@ -72,10 +90,25 @@ test(`${2 * SEEDS} seeds are clean, and reach what is not that rare`, TEST, asyn
   expect(COMMON.filter((name) => ones.includes(name) && others.includes(name))).toEqual([]);
 });
 
-test('a seed run twice gives one trace', TEST, async () => {
-  const { code, out } = await sim('--seed', '1001', '--seeds', '4', '--twice');
-  expect(out).toMatch(/^4 seeds, .* 0 violations$/m);
+test(`${TAKE_OVERS} seeds of take-over are clean`, TEST, async () => {
+  const flags = ['--scenario', 'take-over', '--seed', '1', '--seeds', String(TAKE_OVERS)];
+  const { code, out } = await sim(...flags);
+  expect(out).toMatch(new RegExp(`^${TAKE_OVERS} seeds, .* 0 violations$`, 'm'));
   expect(code).toBe(0);
+  const missed = /^not reached: (.*)$/m.exec(out)?.[1]?.split(', ') ?? [];
+  expect(COMMON_TAKE_OVER.filter((name) => missed.includes(name))).toEqual([]);
+});
+
+test('a seed run twice gives one trace', TEST, async () => {
+  for (const [scenario, seeds] of [
+    ['embedded', 4],
+    ['take-over', 2],
+  ] as const) {
+    const which = ['--scenario', scenario, '--seed', '1001', '--seeds', String(seeds)];
+    const { code, out } = await sim(...which, '--twice');
+    expect(out).toMatch(new RegExp(`^${seeds} seeds, .* 0 violations$`, 'm'));
+    expect(code).toBe(0);
+  }
 });
 
 test('the n-th call of every port fails, and nothing is lost', TEST, async () => {
@@ -97,15 +130,18 @@ test('the n-th call of every port fails, and nothing is lost', TEST, async () =>
 });
 
 test.each([
-  ['m00', 2, 5],
-  ['m07', 1, 20],
-  ['m13', 1, 20],
-  ['m24', 1, 20],
-  ['m26', 2, 20],
-])('mutant %s is killed from seed %i on within %i', TEST, async (mutant, first, seeds) => {
+  ['embedded', 'm00', 2, 5],
+  ['embedded', 'm07', 1, 20],
+  ['embedded', 'm13', 1, 20],
+  ['embedded', 'm24', 1, 20],
+  ['embedded', 'm26', 2, 20],
+  ['take-over', 'm04', 1, 20],
+  ['take-over', 'm27', 1, 40],
+])('%s: mutant %s is killed from seed %i on within %i', TEST, async (...choice) => {
+  const [scenario, mutant, first, seeds] = choice;
   const flags = ['--seed', String(first), '--seeds', String(seeds), '--mutant', mutant];
-  const { code, out } = await sim(...flags);
-  expect(out).toMatch(/^seed=\d+ scenario=embedded invariant="/m);
+  const { code, out } = await sim('--scenario', scenario, ...flags);
+  expect(out).toMatch(new RegExp(`^seed=\\d+ scenario=${scenario} invariant="`, 'm'));
   expect(out).toContain(`--mutant ${mutant}`);
   expect(code).toBe(1);
 });

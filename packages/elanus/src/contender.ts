@@ -24,8 +24,8 @@ export type ContenderState = 'waiting' | 'opening' | 'leading' | 'failed';
 /** A process that leads or waits. */
 export interface Contender {
   /**
-   * Answers while it leads; else, and when it is closed, every call fails as `channel_moved`: others
-   * go on. Closing it waits for what runs and resigns.
+   * Answers while it leads; else, and when it is closed, every call fails as `channel_moved`:
+   * others go on. Closing it waits for what runs and resigns.
    */
   readonly database: Database;
 }

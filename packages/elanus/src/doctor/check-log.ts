@@ -39,7 +39,9 @@ async function checkStream(logs: LogStore, name: string, expected: Expected): Pr
       throw new ElanusError('log_truncated', { fromSeq: log.firstSeq, firstSeq });
     }
     if (lastSeq < firstSeq) return;
-    const end = await replay(stream, { fromSeq: firstSeq, toSeq: lastSeq }, () => undefined);
+    const next = log?.firstSeq === firstSeq ? log.next : undefined;
+    const range = { fromSeq: firstSeq, toSeq: lastSeq, next };
+    const end = await replay(stream, range, () => undefined);
     findings.records += end.records;
     findings.logBytes += end.bytes;
     if (end.incomplete > 0) {

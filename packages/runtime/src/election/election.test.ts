@@ -22,7 +22,7 @@ const holds = async (meta: MetaStore, leadership: Leadership | undefined): Promi
   return outcome.kind === 'ok';
 };
 
-test('one leads; when it resigns the next one does, and the fence of the first is gone', async () => {
+test('one leads; when it resigns the next one does, and its fence holds no more', async () => {
   const meta = memoryMetaStore({ clock: systemClock });
   const first = await stand(meta, 'a');
   const second = stand(meta, 'b');

@@ -34,7 +34,7 @@ export class SimLink {
     this.#latencyMs = latencyMs;
   }
 
-  /** From now on nothing gets through to a server, nor back, until the returned function is called. */
+  /** Nothing gets through to a server any more, nor back, until the returned function is called. */
   stick(server: Server): () => void {
     const held = this.#stuck.get(server) ?? [];
     this.#stuck.set(server, held);
