@@ -150,13 +150,38 @@ export function mergeTopK(into: TopK, from: TopK, metric: Metric): void {
   }
 }
 
+/** So few are sorted by inserting one after the other: that makes no objects on the way. */
+const INSERTED_MAX = 16;
+
+function insertAll({ scores, rows, at, larger }: Heap, count: number): void {
+  for (let i = at + 1; i < at + count; i++) {
+    const score = number(scores, i);
+    const row = number(rows, i);
+    let to = i;
+    for (; to > at; to--) {
+      const before = number(scores, to - 1);
+      const first = number(rows, to - 1);
+      if (before === score ? first < row : larger ? before > score : before < score) break;
+      scores[to] = before;
+      rows[to] = first;
+    }
+    scores[to] = score;
+    rows[to] = row;
+  }
+}
+
 /** Puts each query's rows best first, ties by lower row. Cost: nq * limit * log(limit). */
 export function sortTopK(top: TopK, metric: Metric): void {
   if (top.sorted) return;
   const larger = largerIsBetter(metric);
   for (let slot = 0; slot < top.nq; slot++) {
     const heap: Heap = { scores: top.scores, rows: top.rows, at: slot * top.limit, larger };
-    for (let last = (top.counts[slot] ?? 0) - 1; last > 0; last--) {
+    const count = top.counts[slot] ?? 0;
+    if (count <= INSERTED_MAX) {
+      insertAll(heap, count);
+      continue;
+    }
+    for (let last = count - 1; last > 0; last--) {
       const worst = entryAt(heap, 0);
       const moved = entryAt(heap, last);
       siftDown(heap, last, moved);
