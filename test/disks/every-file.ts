@@ -9,26 +9,10 @@ import { localWorld } from '@elanus/runtime/local';
 import { localLogStore } from '@elanus/storage/local';
 import { collection, elanus, t } from 'elanus';
 import { startEmbedded } from '../../packages/elanus/src/embedded.ts';
+import { Docs, row as doc } from '../golden/folder.ts';
 
 const LOG_FILE_BYTES = 8 * 1024;
 const FLUSHED = 300;
-
-const Docs = collection(
-  'docs',
-  {
-    id: t.int64({ primary: true }),
-    title: t.varchar({ maxLength: 64 }),
-    small: t.int8({ nullable: true }),
-    price: t.double({ default: 1.5 }),
-    ok: t.bool({ nullable: true }),
-    tags: t.array(t.varchar({ maxLength: 16 }), { maxCapacity: 4 }),
-    meta: t.json({ nullable: true }),
-    at: t.timestamp({ nullable: true }),
-    raw: t.bytes({ nullable: true, maxLength: 8 }),
-    vec: t.vector(4, { metric: 'l2' }),
-  },
-  { shards: 2, dynamic: true },
-);
 
 const Typed = collection('typed', {
   id: t.varchar({ primary: true, maxLength: 16 }),
@@ -43,19 +27,6 @@ const Typed = collection('typed', {
   sparse: t.sparse({ index: { kind: 'sparse_inverted' } }),
 });
 const VECTORS = ['flat', 'codes', 'graph', 'lists', 'half', 'bytes', 'bits', 'sparse'] as const;
-
-const doc = (n: number) => ({
-  id: BigInt(n),
-  title: `dök ${n}`,
-  small: n % 3 === 0 ? null : n % 100,
-  ok: n % 2 === 0,
-  tags: [`t${n % 5}`, 'all'],
-  meta: { n, deep: { list: [n, null, 'x'] } },
-  at: new Date(Date.UTC(2024, 0, 1 + (n % 28))),
-  raw: Uint8Array.of(n % 256, 0, 255),
-  vec: Float32Array.of(n, n % 7, -n, 0.5),
-  extra: `dynamic ${n % 4}`,
-});
 
 /** A modulus for each dimension, so that no two rows are alike. */
 const MODULI = [251, 241, 239, 233, 229, 227, 223, 211] as const;

@@ -9,7 +9,8 @@ import { localWorld } from '@elanus/runtime/local';
 import { collection, t } from 'elanus';
 import { startEmbedded } from '../../packages/elanus/src/embedded.ts';
 
-const Docs = collection(
+/** Rows with a field of every scalar type. */
+export const Docs = collection(
   'docs',
   {
     id: t.int64({ primary: true }),
@@ -31,7 +32,8 @@ const Words = collection('words', { id: t.id(), vec: t.vector(8, { metric: 'cosi
 const Many = collection('many', { id: t.int64({ primary: true }), vec: t.vector(2) });
 const MANY = 2_050;
 
-const row = (n: number) => ({
+/** The n-th of them. */
+export const row = (n: number) => ({
   id: BigInt(n),
   title: `dök ${n}`,
   small: n % 3 === 0 ? null : n % 100,
