@@ -3,7 +3,8 @@
  * revision of each record it changes, so a former owner, or one that did not see a change, is
  * refused. E1, E2, E3.
  */
-import { ElanusError, type MetaCompare, type MetaOp } from '@elanus/core';
+import { ElanusError, moveSegment, type MetaCompare, type MetaOp } from '@elanus/core';
+import type { SegmentEvent, SegmentState } from '@elanus/core';
 import {
   metaKeys,
   type ChannelRecord,
@@ -119,12 +120,12 @@ export class Segments {
       const key = metaKeys.segment(collectionId, shard, segment.segmentId);
       const held = await this.#meta.get<SegmentRecord>(key);
       if (held !== undefined && held.record.manifest === segment.manifest) return;
-      if (held !== undefined) throw conflict(segment.segmentId);
+      moveSegment(segment.segmentId, stateOf(held?.record, 'sealed'), 'flush');
       compare.push({ key, exists: false });
       then.push(put(key, segment));
     }
     for (const { segmentId, delta, firstDeleteAt, foldableAt } of commit.deltas) {
-      const held = await this.#segment(collectionId, shard, segmentId);
+      const held = await this.#segment({ collectionId, shard, segmentId }, 'delete');
       const deltaSequence = held.record.deltaSequence + 1;
       compare.push(unchanged(held));
       const since = { ...(firstDeleteAt && { firstDeleteAt }), ...(foldableAt && { foldableAt }) };
@@ -147,7 +148,9 @@ export class Segments {
     const then: MetaOp[] = [];
     const outputKey = metaKeys.segment(collectionId, shard, output.segmentId);
     for (const input of inputs) {
-      const held = await this.#segment(collectionId, shard, input.segmentId);
+      const { segmentId } = input;
+      const event = segmentId === output.segmentId ? 'index' : 'compact';
+      const held = await this.#segment({ collectionId, shard, segmentId }, event);
       if (held.record.manifest !== input.manifest) throw conflict(input.segmentId);
       compare.push(unchanged(held));
       if (held.key === outputKey) continue;
@@ -169,7 +172,7 @@ export class Segments {
       readonly manifest: string;
     },
   ): Promise<void> {
-    const held = await this.#segment(lost.collectionId, lost.shard, lost.segmentId);
+    const held = await this.#segment(lost, 'lose-index');
     if (held.record.manifest !== lost.manifest) return;
     const compare = [await this.#owned(lost), unchanged(held)];
     const then = [put(held.key, { ...held.record, indexed: false })];
@@ -183,16 +186,28 @@ export class Segments {
     throw new ElanusError('channel_moved', { vchannel: owner.pchannel, term });
   }
 
+  /** The record of a segment to which something is about to happen. */
   async #segment(
-    collectionId: number,
-    shard: number,
-    segmentId: number,
+    at: { readonly collectionId: number; readonly shard: number; readonly segmentId: number },
+    event: SegmentEvent,
   ): Promise<Held<SegmentRecord>> {
+    const { collectionId, shard, segmentId } = at;
     const key = metaKeys.segment(collectionId, shard, segmentId);
     const held = await this.#meta.get<SegmentRecord>(key);
-    if (held === undefined || held.record.state !== 'flushed') throw conflict(segmentId);
+    moveSegment(segmentId, stateOf(held?.record, 'dropped'), event);
+    if (held === undefined) throw conflict(segmentId);
     return held;
   }
+}
+
+/** What a record says that a segment is; `none`: what it is when there is no record. */
+export function stateOf(
+  record: SegmentRecord | undefined,
+  none: 'sealed' | 'dropped',
+): SegmentState {
+  if (record === undefined) return none;
+  if (record.state === 'dropped') return 'compacted';
+  return record.indexed ? 'indexed' : 'flushed';
 }
 
 const conflict = (segmentId: number): ElanusError =>

@@ -4,7 +4,7 @@
  * alone, because a writer may be about to publish them. Who does not lead any more when all is
  * listed removes nothing: what a later leader is about to publish cannot be in the list. S6.
  */
-import type { ObjectStore } from '@elanus/core';
+import { segmentAfter, type ObjectStore } from '@elanus/core';
 import { decodeManifest } from '@elanus/format';
 import {
   metaKeys,
@@ -13,6 +13,7 @@ import {
   type SegmentRecord,
 } from '@elanus/protocol';
 import type { MetaAccess } from './meta-access.ts';
+import { stateOf } from './segments.ts';
 
 /** What one sweep did. */
 export interface SweepResult {
@@ -57,8 +58,9 @@ export async function sweepRecords(meta: MetaAccess, droppedBeforeMs: number): P
       }),
   );
   for (const { key, record } of await meta.range<SegmentRecord>(metaKeys.allSegments)) {
-    const old = record.state === 'dropped' && (record.droppedMs ?? 0) <= droppedBeforeMs;
-    if (!old && !gone.has(record.collectionId)) continue;
+    const event = gone.has(record.collectionId) ? 'drop' : 'sweep';
+    if (event === 'sweep' && (record.droppedMs ?? 0) > droppedBeforeMs) continue;
+    if (segmentAfter(stateOf(record, 'dropped'), event) === undefined) continue;
     await meta.txn([], [{ delete: key }]);
     forgotten++;
   }

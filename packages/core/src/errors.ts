@@ -241,7 +241,7 @@ export const errorTable = {
   catalog_conflict: entry<Named>(
     'conflict',
     409,
-    (d) => `the catalog changed meanwhile; retry. ${kv(d)}`,
+    (d) => `the catalog changed meanwhile; retry.${hint(d)} ${kv(d)}`,
   ),
   unavailable: entry<{ readonly what: string; readonly hint?: string | undefined }>(
     'unavailable',

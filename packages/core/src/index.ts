@@ -44,6 +44,8 @@ export type { FieldType, ScalarType, SchemaDefinition } from './schema.ts';
 export { DYNAMIC_FIELD, DYNAMIC_FIELD_ID, FIRST_FIELD_ID, TIMESTAMP_FIELD } from './schema.ts';
 export { TIMESTAMP_FIELD_ID, dynamicField, fieldByName, primaryField } from './schema.ts';
 export { storedFields, vectorFields } from './schema.ts';
+export type { SegmentEvent, SegmentState } from './segment-life.ts';
+export { moveSegment, SEGMENT_EVENTS, SEGMENT_STATES, segmentAfter } from './segment-life.ts';
 export { sameValue } from './same-value.ts';
 export type { Timestamp } from './timestamp.ts';
 export { LOGICAL_BITS, TIMESTAMP_MAX, TIMESTAMP_ZERO, maxTimestamp } from './timestamp.ts';

@@ -13,6 +13,7 @@ import {
   columnOf,
   decodeChunks,
   expiredBefore,
+  moveSegment,
   type Column,
   type ColumnBatch,
   type CollectionSchema,
@@ -145,6 +146,7 @@ function sealGrowing(state: ShardState): boolean {
 function sealAll(state: ShardState, segments: readonly OpenSegment[]): boolean {
   const growing = segments.filter((segment) => segment.state === 'growing');
   for (const segment of growing) {
+    moveSegment(segment.segmentId, segment.state, 'seal');
     state.segments.set(segment.segmentId, { ...segment, state: 'sealed' });
   }
   return growing.length > 0;

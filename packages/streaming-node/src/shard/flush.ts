@@ -13,6 +13,7 @@ import {
   assert,
   ElanusError,
   isElanusError,
+  moveSegment,
   storedFields,
   type Clock,
   type ObjectStore,
@@ -148,6 +149,7 @@ export class Flusher {
   async #flush(segment: OpenSegment): Promise<void> {
     const { distribution } = this.#context;
     const { segmentId } = segment;
+    moveSegment(segmentId, segment.state, 'flush');
     let pending = this.#pending;
     if (pending?.segmentId !== segmentId) pending = await this.#writeFiles(segment);
     this.#pending = pending;

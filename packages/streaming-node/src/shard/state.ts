@@ -3,7 +3,7 @@
  * commits that move rows between files without changing what is visible.
  */
 import {
-  assert,
+  moveSegment,
   primaryField,
   segmentId,
   storedFields,
@@ -113,13 +113,9 @@ export class ShardState {
   /** The segment, begun when this is the first record that names it. */
   openSegment(id: number, seq: number, first: ChainPoint): OpenSegment {
     const held = this.segments.get(id);
-    if (held !== undefined) {
-      assert(
-        held.state !== 'flushed',
-        'what is flushed is below the checkpoint: it is not replayed',
-      );
-      return held;
-    }
+    moveSegment(id, held?.state ?? 'absent', 'append');
+    // What is flushed is below the checkpoint: it is not replayed.
+    if (held !== undefined && held.state !== 'flushed') return held;
     const vectors = vectorFields(this.schema).map((field) => ({
       id: field.id,
       ...vectorShape(field),
