@@ -69,7 +69,7 @@ class Run {
     const end = await this.#loop.run(async () => {
       this.#start();
       const lanes = Array.from({ length: this.#plan.clients }, (_, i) => this.#client(i));
-      const operator = [this.#flusher(), this.#alters(), this.#drops()];
+      const operator = [this.#flusher(), this.#alters(), this.#drops(), this.#compacts()];
       await Promise.all([...lanes, ...operator, this.#trouble()]);
       this.#machine.heal();
       this.#stop(false);
@@ -193,6 +193,14 @@ class Run {
       }
       extra.endedMs = this.#loop.nowMs;
       await this.#reopenRows(life);
+    });
+  }
+
+  #compacts(): Promise<void> {
+    return this.#often(this.#plan.compactEveryMs, 'compact', async ({ rows }) => {
+      const { after, before } = await rows.compact({ timeoutMs: TIMEOUT_MS });
+      const few = after.segments < before.segments;
+      this.#sightings.see(few ? 'compacted on request' : 'nothing to compact');
     });
   }
 

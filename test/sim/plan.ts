@@ -18,6 +18,8 @@ export interface Plan {
   /** A field is added, or the collection dropped and made again, about so often; 0: never. */
   readonly alterEveryMs: number;
   readonly dropEveryMs: number;
+  /** A compaction is asked for about so often; 0: never. */
+  readonly compactEveryMs: number;
   readonly logFileBytes: number;
   /** What clients do, by weight. */
   readonly acts: Readonly<Record<Act, number>>;
@@ -82,6 +84,7 @@ export function planOf(seed: number): Plan {
       count: 0.5,
       search: 0.5,
     },
+    compactEveryMs: rng.chance(0.3) ? 5_000 + rng.below(30_000) : 0,
   };
 }
 
@@ -111,6 +114,7 @@ export function smallerPlans(plan: Plan): readonly { readonly without: string; p
   if (plan.powerShare > 0) cut('power losses', { powerShare: 0 });
   if (plan.againShare > 0) cut('stops while it starts', { againShare: 0 });
   if (plan.alterEveryMs > 0) cut('alters', { alterEveryMs: 0 });
+  if (plan.compactEveryMs > 0) cut('compactions', { compactEveryMs: 0 });
   if (plan.dropEveryMs > 0) cut('drops', { dropEveryMs: 0 });
   if (plan.stopsEveryMs < plan.chaosMs) cut('stops', { stopsEveryMs: plan.chaosMs * 4 });
   if (plan.flushEveryMs < plan.chaosMs) cut('flushes', { flushEveryMs: plan.chaosMs * 4 });

@@ -48,6 +48,8 @@ export const RARE = {
   'object read failed while it opened': 'a file that the metadata names',
   'orphans swept': 'files that nothing names were removed by an opening',
   merged: 'segments became one',
+  'compacted on request': 'who asked for it was told that there are fewer segments',
+  'nothing to compact': 'or that there are as many',
   'merge not answered': 'its transaction may have happened',
   'task lost': 'a thread ended with what it ran',
   'insert refused': 'a key was there',

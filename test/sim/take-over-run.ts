@@ -115,8 +115,9 @@ class Run {
         seat.node.process?.thaw();
         seat.release();
       }
-      const lane = await this.#lane(clients);
-      last = await lastLook(this.#context(lane), this.#rng, HEALED_MS);
+      const lane = await this.#lane(clients, this.#loop.nowMs + HEALED_MS);
+      if (lane === undefined) this.#say({ invariant: 'L1 healed', what: 'no rows' });
+      else last = await lastLook(this.#context(lane), this.#rng, HEALED_MS);
       await this.#rare.lookAtLog(this.#cluster.logs);
     });
     const { writes, reads } = this.#history;
@@ -264,8 +265,8 @@ class Run {
     }
   }
 
-  /** A client's way to the rows: made when it is first asked for, tried again until it works. */
-  async #lane(lane: number): Promise<OpenLife> {
+  /** A client's way to the rows; undefined when there was none in time. */
+  async #lane(lane: number, untilMs: number): Promise<OpenLife | undefined> {
     const rng = new SeededRng(this.#seed, 700 + lane);
     const remotes = this.#seats.map(({ remote }) => remote);
     const database = roaming(remotes, rng.below(remotes.length), () => this.#rare.movedOn());
@@ -283,6 +284,7 @@ class Run {
       } catch (error) {
         this.#loop.note(`no rows: ${nameOf(error)}`);
         if (!isTyped(error)) this.#say({ invariant: 'L2 typed errors', what: String(error) });
+        if (this.#loop.nowMs > untilMs) return undefined;
         await this.#loop.sleep(200, 'opened again');
       }
     }
@@ -304,7 +306,9 @@ class Run {
 
   async #client(lane: number): Promise<void> {
     const rng = new SeededRng(this.#seed, 1_000 + lane);
-    const client = new Client(this.#context(await this.#lane(lane)), rng, lane);
+    const life = await this.#lane(lane, this.#plan.chaosMs);
+    if (life === undefined) return;
+    const client = new Client(this.#context(life), rng, lane);
     while (!this.#ending) {
       await this.#loop.sleep(this.#plan.thinkMs * 2 * rng.share(), 'client');
       await client.act();
