@@ -1,4 +1,4 @@
-/** Goal: equal values, and only those, are the same. Method: random values, in pairs and changed. */
+/** Goal: equal values, and only those, are the same. Method: random values, and their copies. */
 import fc from 'fast-check';
 import { isDeepStrictEqual } from 'node:util';
 import { expect, test } from 'vitest';
