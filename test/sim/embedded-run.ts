@@ -197,7 +197,7 @@ class Run {
   }
 
   #compacts(): Promise<void> {
-    return this.#often(this.#plan.compactEveryMs, 'compact', async ({ rows }) => {
+    return this.#often(this.#plan.compactEveryMs, 'compaction', async ({ rows }) => {
       const { after, before } = await rows.compact({ timeoutMs: TIMEOUT_MS });
       const few = after.segments < before.segments;
       this.#sightings.see(few ? 'compacted on request' : 'nothing to compact');
