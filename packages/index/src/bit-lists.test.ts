@@ -13,20 +13,11 @@ import { indexLayout, readIndexHeader } from './index-file.ts';
 import type { IndexFile } from './index-file.ts';
 import { flatIndex, openHandle, openIndex } from './open.ts';
 import { readProbeCurve } from './probe-curve.ts';
+import { randomOf } from './testing/random.ts';
 import type { IndexSearch, VectorIndex } from './vector-index.ts';
 
 const METRICS = ['hamming', 'jaccard', 'tanimoto'] as const;
 const KIND = 'BIN_IVF_FLAT';
-
-function randomOf(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 /** Rows of clusters: a tenth of the bits is set, as in fingerprints, and a third is noise. */
 function clustered(kernels: Kernels, rowCount: number, dim: number) {

@@ -18,20 +18,11 @@ import type { NumberColumn, VectorColumn } from './column.ts';
 import { INDEX_HEADER_BYTES, indexLayout, readIndexHeader } from './index-file.ts';
 import type { IndexFile } from './index-file.ts';
 import { flatIndex, openHandle, openIndex } from './open.ts';
+import { randomOf } from './testing/random.ts';
 import type { IndexKind, IndexSearch, VectorIndex } from './vector-index.ts';
 
 const METRICS = ['l2', 'ip', 'cosine'] as const;
 const ELEMENTS = ['float16', 'bfloat16', 'int8'] as const;
-
-function randomOf(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 /** A column of clusters, and the same numbers as float32. */
 function twins(kernels: Kernels, element: RowElement, shape: { rows: number; dim: number }) {

@@ -15,21 +15,12 @@ import { buildSteps } from './build.ts';
 import type { IndexPlan } from './build.ts';
 import type { IndexFile } from './index-file.ts';
 import { flatIndex, openHandle, openIndex } from './open.ts';
+import { randomOf } from './testing/random.ts';
 import type { IndexSearch, VectorIndex } from './vector-index.ts';
 
 const METRICS = ['l2', 'ip', 'cosine'] as const;
 const KINDS = ['HNSW', 'HNSW_FLAT', 'HNSW_BF16'] as const;
 const GRAPHS = KINDS.flatMap((kind) => METRICS.map((metric) => [kind, metric] as const));
-
-function randomOf(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 const normal = (random: () => number): number =>
   random() + random() + random() + random() + random() + random() - 3;

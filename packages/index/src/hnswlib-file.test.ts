@@ -18,6 +18,7 @@ import { readHnswlib, writeHnswlib } from './hnswlib-file.ts';
 import type { HnswlibImage, HnswlibRows } from './hnswlib-file.ts';
 import { openIndex } from './open.ts';
 import type { VectorIndex } from './vector-index.ts';
+import { randomOf } from './testing/random.ts';
 
 const kernels = loadKernels();
 const golden = new URL('../../../test/golden/v1/index/', import.meta.url);
@@ -51,13 +52,8 @@ const write = (index: VectorIndex, labels?: BigUint64Array): Uint8Array =>
 
 /** Rows of clusters. */
 function clustered(rowCount: number, dim: number): NumberColumn {
-  let state = 7;
-  const random = (): number => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32 - 0.5;
-  };
+  const even = randomOf(7);
+  const random = (): number => even() - 0.5;
   const centres = Float32Array.from({ length: 30 * dim }, () => random() * 4);
   const rows = kernels.allocate(Math.max(4, rowCount * dim * 4));
   const values = floatsOf(rows, rowCount * dim);

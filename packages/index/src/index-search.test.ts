@@ -8,20 +8,11 @@ import { buildSteps } from './build.ts';
 import type { VectorColumn } from './column.ts';
 import type { IndexFile } from './index-file.ts';
 import { flatIndex, openHandle, openIndex } from './open.ts';
+import { randomOf } from './testing/random.ts';
 import type { IndexKind, IndexSearch, VectorIndex } from './vector-index.ts';
 
 const METRICS = ['l2', 'ip', 'cosine'] as const;
 type Metric = (typeof METRICS)[number];
-
-function randomOf(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 /** Roughly normal. */
 const normal = (random: () => number): number =>

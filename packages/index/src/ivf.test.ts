@@ -11,20 +11,11 @@ import { indexLayout, readIndexHeader } from './index-file.ts';
 import type { IndexFile } from './index-file.ts';
 import { flatIndex, openHandle, openIndex } from './open.ts';
 import { probesFor, readProbeCurve, recallOfProbes } from './probe-curve.ts';
+import { randomOf } from './testing/random.ts';
 import type { IndexSearch, VectorIndex } from './vector-index.ts';
 
 const METRICS = ['l2', 'ip', 'cosine'] as const;
 const KINDS = ['IVF_FLAT', 'IVF_SQ8', 'IVF_RABITQ'] as const;
-
-function randomOf(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 /** Rows of clusters, and queries like them. */
 function clustered(kernels: Kernels, rowCount: number, dim: number) {

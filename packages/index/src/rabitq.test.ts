@@ -10,21 +10,12 @@ import { buildSteps } from './build.ts';
 import { flatIndex, openIndex } from './open.ts';
 import type { ProbePoint } from './probe-curve.ts';
 import { REFINES, refinePlan } from './rabitq-search.ts';
+import { randomOf } from './testing/random.ts';
 import type { IndexSearch, VectorIndex } from './vector-index.ts';
 
 const METRICS = ['l2', 'ip', 'cosine'] as const;
 const DIM = 256;
 const ROWS = 6000;
-
-function randomOf(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
-}
 
 const kernels = loadKernels();
 const random = randomOf(3);

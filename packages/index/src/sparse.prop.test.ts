@@ -9,6 +9,7 @@ import { crc32 } from 'node:zlib';
 import { buildSteps } from './build.ts';
 import type { SparseRows } from './column.ts';
 import { flatIndex, openHandle, openIndex } from './open.ts';
+import { randomOf } from './testing/random.ts';
 import type { IndexSearch, VectorIndex } from './vector-index.ts';
 
 const kernels = loadKernels();
@@ -237,16 +238,6 @@ function learned(count: number, random: () => number): readonly Row[] {
     }
     return row;
   });
-}
-
-function randomOf(seed: number): () => number {
-  let state = seed | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
 }
 
 test('most rows are left out, and no step is long', () => {
