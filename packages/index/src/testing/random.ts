@@ -1,4 +1,4 @@
-/** Even numbers in [0, 1) from a seed, the same on every machine: rows of tests are made of them. */
+/** Even numbers in [0, 1) from a seed, alike on every machine: rows of tests are made of them. */
 export function randomOf(seed: number): () => number {
   let state = seed | 1;
   return () => {
