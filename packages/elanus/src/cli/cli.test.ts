@@ -204,6 +204,16 @@ describe('rows', () => {
     expect((await run(skipped, `${LINES[1]}\n`)).out).toContain('0 rows');
   });
 
+  it('compacts, and says what that gave back', async () => {
+    const done = await run(['compact', 'books', '--db', at()]);
+    expect([done.code, done.err]).toEqual([0, '']);
+    expect(done.out).toMatch(/^segments: \d+ before, \d now\nrows in them: .*\ngiven back: /);
+    const json = await run(['compact', 'books', '--db', at(), '--json']);
+    expect(JSON.parse(json.out)).toMatchObject({ freedBytes: expect.any(Number) as number });
+    const none = await run(['compact', 'nothing', '--db', at()]);
+    expect([none.code, none.out]).toEqual([1, '']);
+  });
+
   it('are described', async () => {
     const listed = await run(['collections', '--db', at(), '--json']);
     expect(JSON.parse(listed.out)).toMatchObject([{ name: 'books', rows: 2 }]);
