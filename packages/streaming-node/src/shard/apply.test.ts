@@ -67,3 +67,35 @@ test('a new schema seals what grows, also for a shard that was opened with it', 
     [3, 'growing'],
   ]);
 });
+
+test('a sealed segment takes no rows', () => {
+  const state = new ShardState({ schema, shard: 0, kernels: loadKernels('auto'), salt: 7 });
+  apply(state, record(1, { kind: 'upsert', segmentId: 2 }, [1n]));
+  apply(state, record(2, { kind: 'seal', segmentId: 2 }));
+  const late = record(3, { kind: 'upsert', segmentId: 2 }, [2n]);
+  expect(() => apply(state, late)).toThrow('It is sealed: append cannot happen to it.');
+});
+
+test('a delete of what was read spares a newer row, also while rows move', () => {
+  const state = new ShardState({ schema, shard: 0, kernels: loadKernels('auto'), salt: 7 });
+  apply(state, record(1, { kind: 'upsert', segmentId: 2 }, [1n]));
+  apply(state, record(5, { kind: 'upsert', segmentId: 2 }, [2n]));
+  state.moving = { outputId: 9, inputs: Float64Array.of(2, 2), rows: Uint32Array.of(0, 1) };
+  state.keys.set(1n, { segmentId: 9, row: 0 });
+  state.keys.set(2n, { segmentId: 9, row: 1 });
+  const { header, ...rest } = record(6, { kind: 'delete', segmentId: 0 }, [1n, 2n]);
+  const asOf = 3n << 18n;
+  expect(apply(state, { ...rest, header: { ...header, asOf } }).count).toBe(1);
+  expect(state.keys.get(1n)).toBeUndefined();
+  expect(state.keys.get(2n)).toEqual({ segmentId: 9, row: 1 });
+});
+
+test('rows that have expired are deleted, and do not count', () => {
+  const ttl = [{ sinceMs: 0, ttlMs: 3 }];
+  const aging = { ...schema, ttl };
+  const state = new ShardState({ schema: aging, shard: 0, kernels: loadKernels('auto'), salt: 7 });
+  apply(state, record(1, { kind: 'upsert', segmentId: 2 }, [1n]));
+  apply(state, record(2, { kind: 'upsert', segmentId: 2 }, [2n]));
+  expect(apply(state, record(4, { kind: 'delete', segmentId: 0 }, [1n, 2n])).count).toBe(1);
+  expect(state.rowCount).toBe(0);
+});
