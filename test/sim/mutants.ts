@@ -185,17 +185,17 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: "      record.state = 'failed';\n    }\n    this.#lastSeq = next;",
     to: '    }\n    this.#lastSeq = next;',
   },
-  m36: {
-    what: 'a reader believes the first record behind a checkpoint, whoever wrote it',
-    file: 'packages/streaming-node/src/streaming-node.ts',
-    from: 'const end = await replay(stream, { fromSeq, toSeq: termSeq, next }, (record) => {',
-    to: 'const end = await replay(stream, { fromSeq, toSeq: termSeq }, (record) => {',
-  },
   m37: {
     what: 'what a successor left out is answered as written',
     file: 'packages/streaming-node/src/wal/wal.ts',
     from: 'if (header.term > this.#term) return header.term;',
     to: 'if (header.term < 0) return header.term;',
+  },
+  m38: {
+    what: 'writes are published while others are settled',
+    file: 'packages/streaming-node/src/wal/wal.ts',
+    from: "if (this.#settling) record.state = 'failed';",
+    to: "if (this.#settling && this.#n < 0) record.state = 'failed';",
   },
   m34: {
     what: 'a collection that could not be opened stays so (fault-at-n sees it)',

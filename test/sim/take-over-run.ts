@@ -76,6 +76,9 @@ class Run {
       nodes: plan.nodes,
       faults: plan.faults,
       hooks: (node) => ({
+        strike: (call: PortCall): undefined => {
+          if (call.call === 'append' && call.at === 'term') this.#tooLate(this.#seats[node]);
+        },
         answered: (call: PortCall, outcome: string) => {
           this.#rare.answered(call, outcome);
           if (call.call === 'append' && call.at === 'term') this.#releaseOthers(node, SOON_MS);
@@ -172,11 +175,8 @@ class Run {
       this.#releaseOthers(this.#seats.indexOf(seat), LATE_MS);
     }
     if (state === 'opening' && !this.#ending && this.#rng.chance(this.#plan.againShare)) {
-      const what = this.#rng.pick(['freeze', 'cut', 'cut from the log'] as const);
-      const { leaseMs } = this.#plan;
-      this.#loop.after(OPENING_MS * this.#rng.share(), 'trouble', () => {
-        if (seat.state === 'opening') this.#befall(seat, what, leaseMs);
-      });
+      const whenMs = OPENING_MS * this.#rng.share();
+      this.#loop.after(whenMs, 'trouble', () => this.#befallOpening(seat));
     }
     if (why === undefined) return;
     if (isDamage(why)) this.#say({ invariant: 'S1 readable', what: `opening: ${String(why)}` });
@@ -196,6 +196,21 @@ class Run {
       this.#befall(this.#rng.pick(all), what);
     }
     this.#ending = true;
+  }
+
+  /** Something happens to a process while it takes over. */
+  #befallOpening(seat: Seat): void {
+    if (seat.state !== 'opening') return;
+    const what = this.#rng.pick(['freeze', 'cut', 'cut from the log'] as const);
+    this.#befall(seat, what, this.#plan.leaseMs);
+  }
+
+  /** The Term of a new owner is on its way while another takes over. */
+  #tooLate(seat: Seat | undefined): void {
+    if (seat === undefined || this.#ending || !this.#rng.chance(this.#plan.againShare / 2)) return;
+    this.#loop.note(`too late ${this.#seats.indexOf(seat)}`);
+    seat.release = seat.node.stick('log');
+    this.#rob();
   }
 
   /** Something happens to a process, for `leastMs` or longer. */

@@ -267,6 +267,58 @@ describe('lost answers', () => {
   });
 });
 
+test('writes that come while others are settled stand behind them', async () => {
+  const fate = fc.constantFrom<Fate>('applied', 'lost', undefined, undefined, undefined);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fate, { minLength: 30, maxLength: 30 }),
+      fc.array(fc.nat(12), { minLength: 5, maxLength: 20 }),
+      async (fates, pauses) => {
+        const left: Fate[] = [undefined, ...fates];
+        const inner = await memoryLogStore({ fault: () => left.shift() }).open('p0');
+        let way: Promise<unknown> = Promise.resolve();
+        const stream: LogStream = {
+          ...bound(inner),
+          span: async () => {
+            const span = await inner.span();
+            for (let n = 0; n < 6; n++) await systemClock.turn();
+            return span;
+          },
+          // In order, and some turns late.
+          append: (one) => {
+            const before = way;
+            const stored = before.then(() => systemClock.turn()).then(() => inner.append(one));
+            way = stored;
+            return stored.then(async (outcome) => {
+              await systemClock.turn();
+              return outcome;
+            });
+          },
+        };
+        const { wal } = await openWal(stream, 1);
+        const answers: Promise<string | undefined>[] = [];
+        for (const [i, pause] of pauses.entries()) {
+          for (let n = 0; n < pause % 4; n++) await systemClock.turn();
+          if (wal.stopped !== undefined) break;
+          const done = wal.submit(write(`w${i}`)).done;
+          answers.push(
+            done.then(
+              () => `w${i}/0`,
+              () => undefined,
+            ),
+          );
+        }
+        const acknowledged = (await Promise.all(answers)).filter((name) => name !== undefined);
+        await way;
+        const kept = names(await readBack(inner));
+        expect(kept.filter((name) => acknowledged.includes(name))).toEqual(acknowledged);
+        expect(new Set(kept).size).toBe(kept.length);
+      },
+    ),
+    { numRuns: 300 },
+  );
+});
+
 describe('replay', () => {
   test('drops a write whose last part is missing', async () => {
     const stream = await memoryLogStore().open('p0');

@@ -11,6 +11,7 @@
  * Invariants
  * - W2, W4: every record carries the hash of the one before it; timestamps strictly rise.
  * - Prefix rule: a record is confirmed only when all before it are.
+ * - While something is settled nothing else is on its way: what the log is found to end with holds.
  * - After a Term above its own has been seen, nothing is published any more (W3).
  * - Records are applied in log order, at most one full record's worth in a turn of the event loop.
  * - Where ownership is not exclusive, only a record of ours in the log says that we still own it:
@@ -284,7 +285,9 @@ export class Wal {
     this.#lastHash = hash;
     this.#bytes += head.length + bodyBytes;
     this.#published.push(record);
-    this.#publish(record);
+    // Where it is to stand is known when all before it is settled, and then it is published.
+    if (this.#settling) record.state = 'failed';
+    else this.#publish(record);
   }
 
   #publish(record: InFlight): void {
@@ -366,6 +369,7 @@ export class Wal {
     this.#settling = true;
     try {
       for (let attempt = 0; this.#published.length > 0; attempt++) {
+        const [oldest] = this.#published;
         const successor = await this.#readBack();
         this.#confirm();
         // What is not in the log before its Term never was, and never will be.
@@ -378,6 +382,7 @@ export class Wal {
         for (const record of rest) this.#publish(record);
         while (rest.some((record) => record.state === 'published')) await this.#progress();
         this.#confirm();
+        if (this.#published[0] !== oldest) attempt = -1;
       }
     } catch (error) {
       this.#stop(error);
