@@ -34,12 +34,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       to: 'const fenced = compare;',
     },
   },
-  m03: {
-    what: 'an owner that comes too late with its Term goes on',
-    file: 'packages/streaming-node/src/streaming-node.ts',
-    from: 'if (end.term !== this.#term) throw this.#moved(end.term);',
-    to: 'if (end.term < this.#term) throw this.#moved(end.term);',
-  },
   m04: {
     what: 'an append expects the last record of its subject, not of the log',
     file: 'packages/storage/src/log/memory.ts',
