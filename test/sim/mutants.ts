@@ -185,12 +185,6 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: 'if (header.term > this.#term) return header.term;',
     to: 'if (header.term < 0) return header.term;',
   },
-  m38: {
-    what: 'writes are published while others are settled',
-    file: 'packages/streaming-node/src/wal/wal.ts',
-    from: "if (this.#settling) record.state = 'failed';",
-    to: "if (this.#settling && this.#n < 0) record.state = 'failed';",
-  },
   m34: {
     what: 'a collection that could not be opened stays so (fault-at-n sees it)',
     file: 'packages/coordinator/src/catalog.ts',
