@@ -65,7 +65,7 @@ test('seeded harms give no wrong answer', { timeout: 120_000 }, async () => {
   for (let seed = 1; seed <= 6; seed++) {
     const harm = harmOf(sound.folder, seed);
     const verdict = await judged(harm);
-    if (harm.file === 'meta.db') continue;
+    if (harm.file.startsWith('meta.db')) continue;
     expect(verdict.refused !== undefined || verdict.named, told(verdict)).toBe(true);
   }
 });

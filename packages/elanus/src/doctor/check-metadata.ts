@@ -37,7 +37,7 @@ export async function checkMetadata(
 ): Promise<Catalog | undefined> {
   const copy = mkdtempSync(join(tmpdir(), 'elanus-doctor-'));
   try {
-    for (const name of [META, `${META}-wal`]) {
+    for (const name of [META, `${META}-wal`, `${META}-mark`]) {
       if (existsSync(join(folder, name))) copyFileSync(join(folder, name), join(copy, name));
     }
     return await findings.try({ part: 'metadata', what: META, cure: CURE }, async () => {

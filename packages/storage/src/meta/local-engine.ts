@@ -1,6 +1,7 @@
 import type { MetaChange, MetaEntry, MetaTxn, WireError } from '@elanus/core';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { compareHolds } from './compare.ts';
+import { HighMark } from './high-mark.ts';
 import { corrupt, openTables, type EngineOptions } from './local-tables.ts';
 import { rowSum, wholeSum, type SummedRow, type Whole } from './row-sum.ts';
 
@@ -37,6 +38,7 @@ export class MetaEngine {
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
   readonly #setWhole: StatementSync;
+  readonly #mark: HighMark | undefined;
   #whole: Whole;
   /** What it is once the transaction that runs is committed. */
   #next: Whole;
@@ -54,9 +56,30 @@ export class MetaEngine {
     );
     this.#delete = db.prepare('DELETE FROM kv WHERE key = ?');
     this.#setWhole = db.prepare('UPDATE whole SET revision = ?, rows = ?, total = ?, sum = ?');
-    this.#whole = this.#checked();
-    this.#next = this.#whole;
-    this.endLease(undefined);
+    try {
+      this.#whole = this.#checked();
+      this.#next = this.#whole;
+      this.#mark = this.#openMark(options);
+      this.endLease(undefined);
+    } catch (error) {
+      db.close();
+      throw error;
+    }
+  }
+
+  /** @throws file_corrupt as the cause of an error: more was acknowledged than is there */
+  #openMark({ path, durability }: EngineOptions): HighMark | undefined {
+    const file = `${path}-mark`;
+    if (durability === 'process') {
+      HighMark.remove(file);
+      return undefined;
+    }
+    const mark = HighMark.open(file);
+    const goOn = `remove ${file} to go on with what is there`;
+    if (mark === undefined) throw corrupt(file, `it is damaged; ${goOn}`);
+    if (mark.revision <= this.revision) return mark;
+    const lost = `it ends at revision ${this.revision}, and ${mark.revision} was acknowledged`;
+    throw corrupt(path, `${lost}: its journal is cut short or gone; ${goOn}`);
   }
 
   get revision(): number {
@@ -175,7 +198,9 @@ export class MetaEngine {
     try {
       const outcome = work();
       this.#db.exec('COMMIT');
+      const isNew = this.#whole !== this.#next;
       this.#whole = this.#next;
+      if (isNew) this.#mark?.raise(this.revision);
       return outcome;
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
@@ -185,6 +210,7 @@ export class MetaEngine {
 
   close(): void {
     this.#db.close();
+    this.#mark?.close();
   }
 }
 

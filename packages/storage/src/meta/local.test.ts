@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -100,11 +100,16 @@ describe('local metadata', () => {
     const compare = [] as const;
     for (let n = 0; n < 20; n++) engine.txn({ compare, then: [{ put: `k${n}`, value }] });
     const [database, journal] = [readFileSync(path()), readFileSync(`${path()}-wal`)];
+    const mark = readFileSync(`${path()}-mark`);
     engine.close();
-    const rowsAfter = (harm: (bytes: Buffer) => Buffer): number => {
+    const rowsAfter = (harm: (bytes: Buffer) => Buffer | undefined, marked?: Buffer): number => {
       rmSync(`${path()}-shm`, { force: true });
+      rmSync(`${path()}-mark`, { force: true });
       writeFileSync(path(), database);
-      writeFileSync(`${path()}-wal`, harm(Buffer.from(journal)));
+      const harmed = harm(Buffer.from(journal));
+      if (harmed === undefined) rmSync(`${path()}-wal`, { force: true });
+      else writeFileSync(`${path()}-wal`, harmed);
+      if (marked !== undefined) writeFileSync(`${path()}-mark`, marked);
       const again = new MetaEngine({ path: path(), durability: 'power' });
       const { length } = again.range('');
       again.close();
@@ -122,6 +127,43 @@ describe('local metadata', () => {
       const harm = flipped(Math.floor(journal.length * share));
       expect(() => rowsAfter(harm)).toThrow('file_corrupt');
     }
+    // What was acknowledged is missed, wherever the journal ends.
+    expect(rowsAfter((bytes) => bytes, mark)).toBe(20);
+    for (const share of [0, 0.3, 0.7, 0.99]) {
+      const cut = (bytes: Buffer) => bytes.subarray(0, Math.floor(bytes.length * share));
+      expect(() => rowsAfter(cut, mark)).toThrow('file_corrupt');
+    }
+    expect(() => rowsAfter(() => undefined, mark)).toThrow('file_corrupt');
+  });
+
+  test('a mark that power loss left behind is no reason, a damaged one is', () => {
+    const markPath = `${path()}-mark`;
+    const commitOne = (key: string): number => {
+      const engine = new MetaEngine({ path: path(), durability: 'power' });
+      engine.txn({ compare: [], then: [{ put: key, value: new Uint8Array(1) }] });
+      const { revision } = engine;
+      engine.close();
+      return revision;
+    };
+    expect(commitOne('a')).toBe(1);
+    const old = readFileSync(markPath);
+    expect(commitOne('b')).toBe(2);
+    for (const left of [old, Buffer.alloc(0), Buffer.alloc(old.length)]) {
+      writeFileSync(markPath, left);
+      commitOne('c');
+    }
+    for (let at = 0; at < old.length; at++) {
+      const damaged = Buffer.from(old);
+      damaged[at] = (damaged[at] ?? 0) ^ 1;
+      writeFileSync(markPath, damaged);
+      expect(() => commitOne('d')).toThrow('file_corrupt');
+    }
+    // Whoever removes it says that he knows.
+    rmSync(markPath);
+    expect(commitOne('e')).toBe(6);
+    // In class process a commit may go with the power: nothing is marked.
+    new MetaEngine({ path: path(), durability: 'process' }).close();
+    expect(existsSync(markPath)).toBe(false);
   });
 
   test('a file that should be there is not made anew', async () => {
