@@ -23,7 +23,7 @@ import {
   type VectorFileHeader,
 } from '@elanus/format';
 import type { SegmentStats } from '@elanus/expr';
-import { loadIndexKinds, type IndexHandle, type IndexImage } from '@elanus/index';
+import { allocateIndex, loadIndexKinds, type IndexHandle, type IndexImage } from '@elanus/index';
 import { bytesOf, rowsPerCall, type Kernels, type RowMemory } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
 import { filterStats } from './prune.ts';
@@ -157,6 +157,8 @@ async function loadVectors(
     throw new ElanusError('file_corrupt', { path: name, why: 'row count differs' });
   }
   const memory = kernels.allocate(Math.max(header.dataBytes, 4));
+  // Searches read a few of them anywhere.
+  kernels.preferLargePages(memory);
   await readVectors(objects, { name, header, target: bytesOf(memory, header.dataBytes) });
   const inverseNorms = expect.cosine ? await loadNorms(context, header, memory) : undefined;
   return openVectors(header, memory, { path: name, inverseNorms });
@@ -180,7 +182,7 @@ async function loadNorms(
 
 async function readIndex(context: LoadContext, index: ManifestIndex): Promise<IndexImage> {
   const { name: path, size: bytes } = index.file;
-  const memory = context.kernels.allocate(bytes);
+  const memory = allocateIndex(context.kernels, bytes);
   await context.objects.readInto(path, 0, bytesOf(memory, bytes));
   return { memory, bytes, path };
 }
