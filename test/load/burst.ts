@@ -209,11 +209,13 @@ async function oneBurst(docs: Rows, options: BurstOptions): Promise<Burst> {
     pending.push(search.then(() => void answered++, settle));
     if (i % 2 === 1) aborts.push({ atMs: next() * options.searches * 0.05, controller });
   }
+  const all = Promise.all(pending);
+  pending = [];
+  // Some are aborted at once, the others while they wait or run.
+  aborts.sort((a, b) => a.atMs - b.atMs);
   const launchMs = performance.now() - begin;
   const rounds = watchRounds(options.threadMs ?? nodeThreadMs);
   let peak = before;
-  // Some are aborted at once, the others while they wait or run.
-  aborts.sort((a, b) => a.atMs - b.atMs);
   const aborting = setInterval(() => {
     rounds.caller(() => {
       const due = aborts.findIndex(({ atMs }) => atMs > performance.now() - begin);
@@ -228,11 +230,10 @@ async function oneBurst(docs: Rows, options: BurstOptions): Promise<Burst> {
       peak = { rss: Math.max(peak.rss, now.rss), heap: Math.max(peak.heap, now.heap) };
     });
   }, 20);
-  await Promise.all(pending);
+  await all;
   const totalMs = performance.now() - begin;
   clearInterval(sampling);
   clearInterval(aborting);
-  pending = [];
   const back = await memoryBack(before);
   const seen = { answered, cancelled, others, launchMs, totalMs };
   return { ...seen, rounds: await rounds.stop(), before, peak, ...back };

@@ -53,6 +53,48 @@ it('answers all, in order, a few in each turn of the loop', async () => {
   expect(Math.max(...most)).toBeLessThan(50);
 });
 
+it('calls that waited for the same thing do not all go on in one turn', async () => {
+  const turns = new Turns(slowClock(0.1), { what: 'reads', max: 1_000 });
+  let arrive = (): void => undefined;
+  const schema = new Promise<void>((resolve) => (arrive = resolve));
+  let inTurn = 0;
+  let most = 0;
+  const each = async (): Promise<void> => {
+    await schema;
+    await turns.pass();
+    most = Math.max(most, ++inTurn);
+    setImmediate(() => (inTurn = 0));
+  };
+  const all = Array.from({ length: 200 }, async () => turns.run(undefined, each));
+  for (let i = 0; i < 100; i++) await turn();
+  arrive();
+  await Promise.all(all);
+  expect(most).toBeLessThan(30);
+});
+
+it('thousands in line are watched over many turns', async () => {
+  let watched = 0;
+  const clock: Clock = {
+    ...slowClock(0.1),
+    after: (delayMs, fire) => {
+      watched++;
+      return systemClock.after(delayMs, fire);
+    },
+  };
+  const turns = new Turns(clock, { what: 'reads', max: 1 });
+  let release = (): void => undefined;
+  const first = turns.run(undefined, () => new Promise<void>((resolve) => (release = resolve)));
+  const others = Array.from({ length: 300 }, async () => turns.run(undefined, () => undefined));
+  const steps: number[] = [];
+  for (let before = 0; watched < 300; before = watched) {
+    await turn();
+    steps.push(watched - before);
+  }
+  expect(Math.max(...steps)).toBeLessThan(12);
+  release();
+  await Promise.all([first, ...others]);
+});
+
 it('has no more under way than it may', async () => {
   const turns = new Turns(systemClock, { what: 'reads', max: 3 });
   let underWay = 0;

@@ -31,10 +31,12 @@ export class Turns {
   readonly #line = new Set<Waiting>();
   readonly #givenUp: Waiting[] = [];
   /**
-   * Who came to the line in this turn. Most go on in the next one: a timer and a listener for each
-   * would cost more than to stand in line.
+   * Who came to the line and is not watched yet. Most of few go on in the next turn: a timer and a
+   * listener for each would cost more than to stand in line. Thousands are watched over many turns.
    */
-  #unwatched: Waiting[] = [];
+  readonly #unwatched = new Set<Waiting>();
+  /** Calls under way that wait for a turn with time for their next step. */
+  readonly #paused: (() => void)[] = [];
   #underWay = 0;
   /** When calls of this turn began; undefined: the loop has turned since. */
   #begunMs: number | undefined;
@@ -72,13 +74,13 @@ export class Turns {
   }
 
   /**
-   * For steps within a call: undefined when it may go on at once, else resolves when this turn is
-   * over. @throws never
+   * For steps within a call: undefined when it may go on at once, else resolves in a turn that has
+   * time for it: those who waited for the same thing do not all go on in one. @throws never
    */
   pass(): Promise<void> | undefined {
     const now = this.#clock.monoMs();
-    if (this.#isOpen(now)) return undefined;
-    return now - (this.#begunMs ?? now) <= TURN_MS ? undefined : this.#clock.turn();
+    if (this.#isOpen(now) || now - (this.#begunMs ?? now) <= TURN_MS) return undefined;
+    return new Promise((resolve) => this.#paused.push(resolve));
   }
 
   #enter(call: Call | undefined): Promise<Call> | undefined {
@@ -123,6 +125,7 @@ export class Turns {
         signal?.addEventListener('abort', onAbort, { once: true });
       };
       const leave = (): void => {
+        this.#unwatched.delete(waiting);
         stopTimer?.();
         if (stopTimer !== undefined) signal?.removeEventListener('abort', onAbort);
       };
@@ -133,7 +136,7 @@ export class Turns {
       };
       const waiting: Waiting = { go, giveUp: onAbort, watch };
       this.#line.add(waiting);
-      this.#unwatched.push(waiting);
+      this.#unwatched.add(waiting);
     });
   }
 
@@ -141,17 +144,26 @@ export class Turns {
   async #turn(): Promise<void> {
     do {
       await this.#clock.turn();
-      const waited = this.#unwatched;
-      this.#unwatched = [];
       await this.#serve();
-      for (const waiting of waited) if (this.#line.has(waiting)) waiting.watch();
+      this.#watchWaiting();
     } while (this.#hasMore);
     this.#begunMs = undefined;
   }
 
+  /** From now on those who stand in line are watched, as many as a turn has time for. */
+  #watchWaiting(): void {
+    const begun = this.#clock.monoMs();
+    for (const waiting of this.#unwatched) {
+      this.#unwatched.delete(waiting);
+      waiting.watch();
+      if (this.#clock.monoMs() - begun > TURN_MS) return;
+    }
+  }
+
   /** Whether there is something to do in the next turn. */
   get #hasMore(): boolean {
-    if (this.#givenUp.length > 0 || this.#unwatched.length > 0) return true;
+    if (this.#givenUp.length > 0 || this.#paused.length > 0) return true;
+    if (this.#unwatched.size > 0) return true;
     return this.#line.size > 0 && !this.#isFull;
   }
 
@@ -159,12 +171,17 @@ export class Turns {
     return this.#underWay >= this.#underWayMax;
   }
 
-  /** Answers who gave up, then lets calls go on, while this turn has time for them. */
+  /** Answers who gave up, then lets calls go on and begin, while this turn has time for them. */
   async #serve(): Promise<void> {
     const begun = this.#clock.monoMs();
     this.#begunMs = begun;
     for (let waiting = this.#givenUp.pop(); waiting !== undefined; waiting = this.#givenUp.pop()) {
       waiting.giveUp();
+      await steps();
+      if (this.#clock.monoMs() - begun > TURN_MS) return;
+    }
+    for (let goOn = this.#paused.shift(); goOn !== undefined; goOn = this.#paused.shift()) {
+      goOn();
       await steps();
       if (this.#clock.monoMs() - begun > TURN_MS) return;
     }
