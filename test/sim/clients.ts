@@ -43,6 +43,8 @@ export interface ClientContext {
 
 /** Errors after which nothing has happened. */
 const REFUSED: ReadonlySet<string> = new Set(['invalid', 'already_exists', 'not_found']);
+/** Refusals that what was answered before is news to the database. */
+const NEWS: ReadonlySet<string> = new Set(['key_exists', 'idempotency_mismatch']);
 const STRONG = { consistency: 'strong' } as const;
 const RETRY_SHARE = 0.5;
 /** Instants that clients may ask for. */
@@ -94,7 +96,7 @@ export class Client {
   }
 
   async #write(life: OpenLife, kind: 'upsert' | 'insert' | 'delete'): Promise<void> {
-    const { history, loop, extras } = this.#context;
+    const { history, loop, extras, plan } = this.#context;
     const known = extras().filter(({ endedMs }) => endedMs < loop.nowMs);
     const more = known.filter(() => this.#rng.chance(0.5)).map(({ name }) => name);
     const ids = this.#keys(8);
@@ -112,6 +114,30 @@ export class Client {
       write.outcome = 'pending';
       write.endedMs = undefined;
       await this.#send(next, write, key);
+    }
+    if (write.outcome === 'ok' && this.#rng.chance(plan.repeatShare))
+      await this.#repeat(write, key);
+  }
+
+  /** Sends a write again that was answered: it has no other effect, and the same answer. */
+  async #repeat(write: Write, key: string): Promise<void> {
+    const { loop, opened, sightings, say } = this.#context;
+    await loop.sleep(this.#rng.below(10_000), 'repeat');
+    const life = await opened();
+    // Made again it is another collection, which knows nothing of what was sent to the other.
+    if (life === undefined || this.#context.plan.dropEveryMs > 0) return;
+    const wrong = (what: string): void => {
+      say({ invariant: 'W5 repeat', what: `write ${write.tag} sent again: ${what}` });
+    };
+    try {
+      const { timestamp } = await this.#call(life, write, key);
+      if (timestamp !== write.timestamp) wrong(`at ${timestamp}, not ${write.timestamp}`);
+      sightings.see('answered write repeated');
+      if (life.number !== write.life) sightings.see('answered write repeated to a later process');
+    } catch (error) {
+      this.#checkTyped('repeat', error);
+      if (isElanusError(error) && NEWS.has(error.code)) wrong(error.message);
+      if (isElanusError(error, 'idempotency_expired')) sightings.see('retry refused as too old');
     }
   }
 
@@ -135,9 +161,7 @@ export class Client {
       }
     } catch (error) {
       loop.note(`write ${write.tag}: ${nameOf(error)}`);
-      // Over a change of the schema the same rows are other bytes, and are refused.
-      const changed = this.#context.extras().some(({ endedMs }) => endedMs >= write.invokedMs);
-      if (isElanusError(error, 'idempotency_mismatch') && !changed) {
+      if (isElanusError(error, 'idempotency_mismatch')) {
         say({ invariant: 'W5 retry', what: `write ${write.tag} sent again: ${error.message}` });
       }
       if (isElanusError(error, 'key_exists') && this.#isOwn(write, sentMs)) {

@@ -21,6 +21,8 @@ export interface Plan {
   /** A compaction is asked for about so often; 0: never. */
   readonly compactEveryMs: number;
   readonly logFileBytes: number;
+  /** How often a write that was answered is sent again. */
+  readonly repeatShare: number;
   /** What clients do, by weight. */
   readonly acts: Readonly<Record<Act, number>>;
 }
@@ -84,6 +86,7 @@ export function planOf(seed: number): Plan {
       count: 0.5,
       search: 0.5,
     },
+    repeatShare: some(0.6, 0.3),
     compactEveryMs: rng.chance(0.3) ? 5_000 + rng.below(30_000) : 0,
   };
 }
@@ -115,6 +118,7 @@ export function smallerPlans(plan: Plan): readonly { readonly without: string; p
   if (plan.againShare > 0) cut('stops while it starts', { againShare: 0 });
   if (plan.alterEveryMs > 0) cut('alters', { alterEveryMs: 0 });
   if (plan.compactEveryMs > 0) cut('compactions', { compactEveryMs: 0 });
+  if (plan.repeatShare > 0) cut('repeats', { repeatShare: 0 });
   if (plan.dropEveryMs > 0) cut('drops', { dropEveryMs: 0 });
   if (plan.stopsEveryMs < plan.chaosMs) cut('stops', { stopsEveryMs: plan.chaosMs * 4 });
   if (plan.flushEveryMs < plan.chaosMs) cut('flushes', { flushEveryMs: plan.chaosMs * 4 });

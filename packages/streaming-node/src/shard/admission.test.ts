@@ -6,8 +6,10 @@ import {
   fieldId,
   timestampFromMs,
   ElanusError,
+  sliceColumn,
   type Clock,
   type CollectionSchema,
+  type Column,
   type LogStream,
 } from '@elanus/core';
 import { crc32 } from '@elanus/kernels/checksum';
@@ -21,6 +23,8 @@ import { IdLease } from '../wal/id-lease.ts';
 import { controlDraft, Wal } from '../wal/wal.ts';
 import { Admission, type ShardWrite } from './admission.ts';
 import { apply } from './apply.ts';
+import { hashKeys, IdempotencyWindow } from './idempotency.ts';
+import { decodeRecovery, encodeRecovery } from './recovery-file.ts';
 import { ShardState } from './state.ts';
 
 const KEY = fieldId(100);
@@ -142,4 +146,38 @@ test('rows go on in the newest segment that an opening has found growing', async
   });
   await admission.write(write('upsert', 'a', [1n]), signal);
   expect(state.open.map(({ rows }) => rows.rowCount)).toEqual([0, 1]);
+});
+
+test('by another schema the same keys are the same write; other keys are not', async () => {
+  const { admission, state } = await openShard();
+  const first = await admission.write(write('upsert', 'a', [1n, 2n]), signal);
+  const field = { id: fieldId(101), name: 'extra', type: 'int64', nullable: true } as const;
+  await admission.alter({ ...schema, version: 2, fields: [...schema.fields, field] });
+  const again = (keys: readonly bigint[], schemaVersion: number) => {
+    const values = BigInt64Array.from(keys);
+    const column = { kind: 'int64', values } as const;
+    const columns = new Map([KEY, field.id].map((id) => [id, column] as const));
+    const parts = [[encodeColumns({ rowCount: keys.length, columns })]];
+    return admission.write({ ...write('upsert', 'a', keys), parts, schemaVersion }, signal);
+  };
+  expect(await again([1n, 2n], 2)).toEqual({ ...first, replayed: true });
+  await expect(again([1n, 3n], 2)).rejects.toMatchObject({ code: 'idempotency_mismatch' });
+  await expect(again([1n, 2n], 1)).rejects.toMatchObject({ code: 'idempotency_mismatch' });
+  // So it is after a restart that finds the window in a snapshot.
+  const window = new IdempotencyWindow();
+  decodeRecovery(encodeRecovery(state.idempotency, first.timestamp) ?? new Uint8Array(0), window);
+  expect([...window.entries()]).toEqual([...state.idempotency.entries()]);
+});
+
+test('it does not matter how the keys of a write were cut', () => {
+  const bytes = new TextEncoder().encode('abbccc');
+  const keys: Column = { kind: 'varchar', offsets: Uint32Array.of(0, 1, 3, 6), data: bytes };
+  const numbers: Column = { kind: 'int64', values: BigInt64Array.of(5n, 6n, 7n) };
+  for (const column of [keys, numbers]) {
+    const whole = hashKeys(column);
+    for (const at of [0, 1, 2, 3]) {
+      const head = hashKeys(sliceColumn(column, 0, at));
+      expect(hashKeys(sliceColumn(column, at, 3), head)).toBe(whole);
+    }
+  }
 });

@@ -29,6 +29,7 @@ import { keyIn, type RowLocation } from '@elanus/segment';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
 import type { IdLease } from '../wal/id-lease.ts';
 import { controlDraft, type Draft, type Wal } from '../wal/wal.ts';
+import { hashKeys, isSameWrite, type NamedWrite } from './idempotency.ts';
 import { ProjectedKeys } from './projected-keys.ts';
 import type { ShardState } from './state.ts';
 
@@ -84,7 +85,7 @@ const QUEUE_BYTES_MAX = 128 * 1024 * 1024;
 interface Admitted {
   readonly write: ShardWrite;
   readonly parts: readonly Part[];
-  readonly hash: number;
+  readonly named: NamedWrite;
   /** Number of its projection; undefined: it has none. */
   readonly projected: number | undefined;
 }
@@ -101,7 +102,7 @@ export class Admission {
   /** Writes in flight by idempotency key: a retry joins the first attempt. */
   readonly #joined = new Map<
     string,
-    { readonly hash: number; readonly result: Promise<WriteResult> }
+    { readonly named: NamedWrite; readonly result: Promise<WriteResult> }
   >();
   #tail: Promise<unknown> = Promise.resolve();
   #queuedBytes = 0;
@@ -213,8 +214,8 @@ export class Admission {
   ): Promise<{ readonly result: Promise<WriteResult> }> {
     if (signal.aborted) throw new ElanusError('cancelled', {});
     const given = await this.#read(write);
-    const hash = payloadHash(write, given);
-    const before = this.#earlier(write, hash);
+    const named = this.#named(write, given);
+    const before = this.#earlier(write, named);
     if (before !== undefined) return { result: before };
     this.#checkAge(write.idempotencyKey);
     if (write.kind !== 'delete') this.#checkMemory(given);
@@ -230,7 +231,7 @@ export class Admission {
     const projected = write.asOf === 0n ? await this.#keys.add(columns, there) : undefined;
     try {
       await this.#hybrid.ready();
-      return { result: this.#stamp({ write, parts, hash, projected }) };
+      return { result: this.#stamp({ write, parts, named, projected }) };
     } catch (error) {
       if (projected !== undefined) {
         // Its projection stands over those of writes before it: they are applied first.
@@ -261,14 +262,23 @@ export class Admission {
     return parts;
   }
 
+  /** What tells a write from another one with the same key. */
+  #named(write: ShardWrite, parts: readonly Part[]): NamedWrite {
+    const { schemaVersion } = write;
+    const keysHash = this.#keyColumns(parts).reduce((hash, keys) => hashKeys(keys, hash), 0);
+    return { payloadHash: payloadHash(write, parts), rows: { schemaVersion, keysHash } };
+  }
+
   /** The answer of an earlier attempt with the same key, in flight or done. */
-  #earlier(write: ShardWrite, hash: number): Promise<WriteResult> | undefined {
+  #earlier(write: ShardWrite, named: NamedWrite): Promise<WriteResult> | undefined {
     const { idempotencyKey } = write;
     const joined = this.#joined.get(idempotencyKey);
     const done = this.#state.idempotency.get(idempotencyKey);
-    const known = joined?.hash ?? done?.payloadHash;
+    const known = joined?.named ?? done;
     if (known === undefined) return undefined;
-    if (known !== hash) throw new ElanusError('idempotency_mismatch', { idempotencyKey });
+    if (!isSameWrite(known, named)) {
+      throw new ElanusError('idempotency_mismatch', { idempotencyKey });
+    }
     if (joined !== undefined)
       return joined.result.then((result) => ({ ...result, replayed: true }));
     const { count = 0, timestamp = 0n } = done ?? {};
@@ -352,15 +362,15 @@ export class Admission {
 
   /** One turn: seals a full segment, stamps and publishes. */
   #stamp(admitted: Admitted): Promise<WriteResult> {
-    const { write, parts, hash } = admitted;
-    const drafts = this.#drafts(write, parts, hash);
+    const { write, parts, named: name } = admitted;
+    const drafts = this.#drafts(write, parts, name.payloadHash);
     if (write.kind !== 'delete') this.#sealWhenFull();
     const segmentId = write.kind === 'delete' ? 0 : this.#currentSegment();
     const named = drafts.map((d) => ({ ...d, header: { ...d.header, segmentId } }));
     for (const { bytes } of parts) if (segmentId !== 0) this.#segmentBytes += bytes;
     const { timestamp, done } = this.#wal.submit(named);
     const result = this.#finish(admitted, timestamp, done);
-    this.#joined.set(write.idempotencyKey, { hash, result });
+    this.#joined.set(write.idempotencyKey, { named: name, result });
     return result;
   }
 

@@ -22,6 +22,7 @@ import {
 import type { MessageHeader } from '@elanus/protocol';
 import { completeBatch, keyIn } from '@elanus/segment';
 import type { LogRecord } from '../wal/wal.ts';
+import { hashKeys } from './idempotency.ts';
 import type { OpenSegment, ShardState } from './state.ts';
 
 /** What a record did, for whoever wrote it. */
@@ -44,18 +45,23 @@ export function apply(state: ShardState, record: LogRecord): Applied {
     state.completeNext = { term: header.term, n: header.n + 1 };
   }
   state.logBytes += record.bodyBytes;
-  const done = applyKind(state, record);
-  if (header.idempotencyKey !== '') remember(state, header, done.count);
+  const batch = ROWS.has(header.kind) ? (record.batch ?? decodeChunks(record.body)) : undefined;
+  const done = applyKind(state, record, batch);
+  if (header.idempotencyKey !== '') remember(state, { header, batch, count: done.count });
   return done;
 }
 
-function applyKind(state: ShardState, record: LogRecord): Applied {
+/** Kinds whose body is a batch. */
+const ROWS: ReadonlySet<MessageHeader['kind']> = new Set(['insert', 'upsert', 'delete']);
+const NO_ROWS: ColumnBatch = { rowCount: 0, columns: new Map() };
+
+function applyKind(state: ShardState, record: LogRecord, batch = NO_ROWS): Applied {
   switch (record.header.kind) {
     case 'insert':
     case 'upsert':
-      return { count: applyRows(state, record), sealed: false };
+      return { count: applyRows(state, record, batch), sealed: false };
     case 'delete':
-      return { count: applyDelete(state, record), sealed: false };
+      return { count: applyDelete(state, record, batch), sealed: false };
     case 'seal':
       return { count: 0, sealed: seal(state, record.header.segmentId) };
     case 'alter': {
@@ -72,9 +78,8 @@ function applyKind(state: ShardState, record: LogRecord): Applied {
   }
 }
 
-function applyRows(state: ShardState, record: LogRecord): number {
+function applyRows(state: ShardState, record: LogRecord, decoded: ColumnBatch): number {
   const { header, seq } = record;
-  const decoded = record.batch ?? decodeChunks(record.body);
   const segment = state.openSegment(header.segmentId, seq, header);
   const batch = completeBatch(decoded, state.fields);
   const first = segment.rows.append(batch, header.timestamp, record.bodyBytes);
@@ -95,9 +100,7 @@ function applyRows(state: ShardState, record: LogRecord): number {
   return batch.rowCount;
 }
 
-function applyDelete(state: ShardState, record: LogRecord): number {
-  const { header } = record;
-  const batch: ColumnBatch = record.batch ?? decodeChunks(record.body);
+function applyDelete(state: ShardState, { header }: LogRecord, batch: ColumnBatch): number {
   const keys: Column = columnOf(batch, state.keyField.id);
   const expired = expiredBefore(state.schema.ttl, header.timestamp);
   let count = 0;
@@ -153,9 +156,22 @@ function sealAll(state: ShardState, segments: readonly OpenSegment[]): boolean {
 }
 
 /** The parts of a write share its key and timestamp; their counts add up. */
-function remember(state: ShardState, header: MessageHeader, count: number): void {
-  const { idempotencyKey, timestamp, payloadHash } = header;
-  const before = state.idempotency.get(idempotencyKey);
-  const sum = before?.timestamp === timestamp ? before.count + count : count;
-  state.idempotency.remember(idempotencyKey, { count: sum, timestamp, payloadHash });
+function remember(
+  state: ShardState,
+  done: {
+    readonly header: MessageHeader;
+    readonly batch: ColumnBatch | undefined;
+    readonly count: number;
+  },
+): void {
+  const { header, batch = NO_ROWS } = done;
+  const { idempotencyKey, timestamp, payloadHash, schemaVersion } = header;
+  const known = state.idempotency.get(idempotencyKey);
+  const before = known?.timestamp === timestamp ? known : undefined;
+  const keys = batch.columns.get(state.keyField.id);
+  const sofar = before?.rows?.keysHash;
+  const keysHash = keys === undefined ? 0 : hashKeys(keys, sofar);
+  const count = (before?.count ?? 0) + done.count;
+  const rows = { schemaVersion, keysHash };
+  state.idempotency.remember(idempotencyKey, { count, timestamp, payloadHash, rows });
 }

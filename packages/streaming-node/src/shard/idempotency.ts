@@ -1,10 +1,50 @@
-import { LIMITS, timestampFromMs, timestampMs, type Timestamp } from '@elanus/core';
+import { LIMITS, timestampFromMs, timestampMs, type Column, type Timestamp } from '@elanus/core';
+import { crc32 } from '@elanus/kernels/checksum';
 
 /** What a remembered write answered. */
 export interface RememberedWrite {
   readonly count: number;
   readonly timestamp: Timestamp;
   readonly payloadHash: number;
+  /** Absent: it was written by a release that did not keep them. */
+  readonly rows?: WrittenRows;
+}
+
+/** Which rows a write was about, whatever the schema says that rows have besides. */
+export interface WrittenRows {
+  readonly schemaVersion: number;
+  /** Of their keys, in order. */
+  readonly keysHash: number;
+}
+
+/** A write that comes with a key. */
+export interface NamedWrite {
+  readonly payloadHash: number;
+  readonly rows: WrittenRows;
+}
+
+/**
+ * Whether a write is the one that is remembered. By another schema the same rows are other bytes:
+ * then their keys decide.
+ */
+export function isSameWrite(
+  known: Pick<RememberedWrite, 'payloadHash' | 'rows'>,
+  { payloadHash, rows }: NamedWrite,
+): boolean {
+  if (known.payloadHash === payloadHash) return true;
+  const before = known.rows;
+  if (before === undefined || before.schemaVersion === rows.schemaVersion) return false;
+  return before.keysHash === rows.keysHash;
+}
+
+/** The hash of keys behind others of the same write: it does not matter how they were cut. */
+export function hashKeys(keys: Column, before = 0): number {
+  if (keys.kind !== 'varchar') {
+    const { buffer, byteOffset, byteLength } = (keys as { readonly values: BigInt64Array }).values;
+    return crc32(new Uint8Array(buffer, byteOffset, byteLength), before);
+  }
+  const { data, offsets } = keys;
+  return crc32(data.subarray(offsets[0], offsets[offsets.length - 1]), before);
 }
 
 /**

@@ -3,12 +3,14 @@
  * segments and delta logs it is everything the log below the checkpoint meant.
  */
 import { decodeColumns, encodeColumns, fieldId, type Column, type Timestamp } from '@elanus/core';
-import type { IdempotencyWindow, RememberedWrite } from './idempotency.ts';
+import type { IdempotencyWindow, RememberedWrite, WrittenRows } from './idempotency.ts';
 
 const KEY = fieldId(1);
 const COUNT = fieldId(2);
 const TIMESTAMP = fieldId(3);
 const HASH = fieldId(4);
+/** Of files of this release: a schema's version and a hash of keys, in one number. */
+const ROWS = fieldId(5);
 
 /** Packs the keys remembered at or before `at`; undefined when there are none. */
 export function encodeRecovery(window: IdempotencyWindow, at: Timestamp): Uint8Array | undefined {
@@ -26,15 +28,29 @@ export function encodeRecovery(window: IdempotencyWindow, at: Timestamp): Uint8A
     kind: 'int64',
     values: BigInt64Array.from(entries, ([, write]) => BigInt.asIntN(64, BigInt(of(write)))),
   });
-  return encodeColumns({
-    rowCount: entries.length,
-    columns: new Map<ReturnType<typeof fieldId>, Column>([
-      [KEY, { kind: 'varchar', offsets, data }],
-      [COUNT, numbers((write) => write.count)],
-      [TIMESTAMP, numbers((write) => write.timestamp)],
-      [HASH, numbers((write) => write.payloadHash)],
-    ]),
-  });
+  const columns = new Map<ReturnType<typeof fieldId>, Column>([
+    [KEY, { kind: 'varchar', offsets, data }],
+    [COUNT, numbers((write) => write.count)],
+    [TIMESTAMP, numbers((write) => write.timestamp)],
+    [HASH, numbers((write) => write.payloadHash)],
+  ]);
+  const known = entries.some(([, { rows }]) => rows !== undefined);
+  if (known)
+    columns.set(
+      ROWS,
+      numbers(({ rows }) => packed(rows)),
+    );
+  return encodeColumns({ rowCount: entries.length, columns });
+}
+
+/** 0: not known. Versions begin with 1. */
+function packed(rows: WrittenRows | undefined): bigint {
+  return rows === undefined ? 0n : (BigInt(rows.schemaVersion) << 32n) | BigInt(rows.keysHash);
+}
+
+function unpacked(rows: bigint): Pick<RememberedWrite, 'rows'> {
+  if (rows === 0n) return {};
+  return { rows: { schemaVersion: Number(rows >> 32n), keysHash: Number(rows & 0xffff_ffffn) } };
 }
 
 /** Fills a window from a snapshot. */
@@ -48,12 +64,14 @@ export function decodeRecovery(bytes: Uint8Array, window: IdempotencyWindow): vo
   };
   if (keys?.kind !== 'varchar') return;
   const [counts, timestamps, hashes] = [numbers(COUNT), numbers(TIMESTAMP), numbers(HASH)];
+  const rows = numbers(ROWS);
   for (let i = 0; i < batch.rowCount; i++) {
     const key = decoder.decode(keys.data.subarray(keys.offsets[i], keys.offsets[i + 1]));
     window.remember(key, {
       count: Number(counts[i] ?? 0n),
       timestamp: timestamps[i] ?? 0n,
       payloadHash: Number(hashes[i] ?? 0n),
+      ...unpacked(rows[i] ?? 0n),
     });
   }
 }
