@@ -56,8 +56,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   m06: {
     what: 'idempotency keys are forgotten',
     file: 'packages/streaming-node/src/shard/apply.ts',
-    from: "if (header.idempotencyKey !== '') remember(state, header, done.count);",
-    to: 'if (header.part < 0) remember(state, header, done.count);',
+    from: "if (header.idempotencyKey !== '') remember(state, { header, batch, count: done.count });",
+    to: 'if (header.part < 0) remember(state, { header, batch, count: done.count });',
   },
   m07: {
     what: 'recovery begins at the last record',
@@ -79,9 +79,9 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   },
   m10: {
     what: 'deletes of merged segments are not in order',
-    file: 'packages/streaming-node/src/shard/adopt.ts',
-    from: 'a.timestamp < b.timestamp ? -1 : a.timestamp > b.timestamp ? 1 : 0',
-    to: 'a.timestamp < b.timestamp ? 1 : -1',
+    file: 'packages/streaming-node/src/shard/delete-fold.ts',
+    from: 'head.next < first.next',
+    to: 'head.next > first.next',
   },
   m11: {
     what: 'the checkpoint jumps over rows that are not flushed',

@@ -36,10 +36,10 @@ export interface PlanOptions {
 /**
  * The next build of a shard, or undefined. Neighbours of one tier are merged first, up to
  * `bytesMax`, because rows stand in timestamp order only within neighbours; then what has no index
- * gets one; then what has one of another choice gets its own; then segments that
- * hold many rows which nobody may read any more are written again without them; at
- * last, while nobody writes, neighbours become as large as a segment may be. `segments` are those
- * of one shard, oldest first.
+ * gets one; then what has one of another choice gets its own; then segments that hold many rows
+ * which nobody may read any more, or none, are written again without them; at last, while nobody
+ * writes, neighbours become as large as a segment may be. `segments` are those of one shard, oldest
+ * first.
  */
 export function planBuild(
   segments: readonly SegmentRecord[],
@@ -55,7 +55,8 @@ export function planBuild(
   if (next !== undefined) return { inputs: [next], moves: false, idle: false };
   const dead = segments.find((one, i) => {
     const half = medianOf(one, segments[i + 1]);
-    return one.bytes <= bytesMax && (foldable(one) <= horizon || half < expired);
+    const isEmpty = one.rowCount === 0;
+    return one.bytes <= bytesMax && (isEmpty || foldable(one) <= horizon || half < expired);
   });
   if (dead !== undefined) return { inputs: [dead], moves: true, idle: false };
   const inputs = planIdle(segments, { bytesMax, growth: IDLE_GROWTH });
@@ -79,7 +80,7 @@ export function planCompaction(
   const { bytesMax, until, horizon, expired = 0n } = goal;
   const old = segments.filter(({ minTimestamp }) => BigInt(minTimestamp) <= until);
   const dead = old.find((one) => {
-    const aged = one.rowCount > 0 && BigInt(one.minTimestamp) < expired;
+    const aged = one.rowCount === 0 || BigInt(one.minTimestamp) < expired;
     return one.bytes <= bytesMax && (aged || hasDeletes(one, horizon));
   });
   const inputs = planIdle(old, { bytesMax, growth: 0 }) ?? (dead && [dead]);

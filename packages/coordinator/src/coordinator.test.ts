@@ -217,6 +217,10 @@ describe('commits', () => {
     expect((await segments.flushed(1)).map((one) => one.segmentId)).toEqual([1, 2]);
     await segments.commitBuild({ ...base, inputs, output });
     expect((await segments.flushed(1)).map((one) => one.segmentId)).toEqual([3]);
+    // Of rows that are all gone nothing is left.
+    const last = [{ segmentId: output.segmentId, manifest: output.manifest }];
+    await segments.commitBuild({ ...base, inputs: last, output: record(4, { rowCount: 0 }) });
+    expect(await segments.flushed(1)).toEqual([]);
   });
 });
 
@@ -300,6 +304,11 @@ test('segments of deleted rows are written again once nobody may read those', ()
   expect(next(900n)).toEqual({ inputs: [all[1]], ...fold });
   // Rows are not to be moved: there was no memory for it.
   expect(next(900n, 0)).toBeUndefined();
+  // Folders of before may hold one without rows.
+  const empty = record(4, { rowCount: 0, bytes: 0, indexed: true });
+  const more = [...all.slice(0, 1), empty];
+  expect(planBuild(more, { bytesMax: 2 ** 29 })).toEqual({ inputs: [empty], ...fold });
+  expect(planBuild(more, { bytesMax: -1 })).toBeUndefined();
   expect(nextFold(all)).toBe(700n);
   expect(nextFold(all.slice(0, 1))).toBeUndefined();
 });

@@ -141,7 +141,7 @@ export class Segments {
     if (!(await this.#meta.txn(compare, then))) throw conflict(segment?.segmentId ?? 0);
   }
 
-  /** One transaction: inputs dropped, output flushed. */
+  /** One transaction: inputs dropped, output flushed; one without rows is not kept. */
   async commitBuild(commit: BuildCommit): Promise<void> {
     const { collectionId, shard, inputs, output } = commit;
     const compare: MetaCompare[] = [await this.#owned(commit)];
@@ -159,7 +159,7 @@ export class Segments {
     if (!inputs.some(({ segmentId }) => segmentId === output.segmentId)) {
       compare.push({ key: outputKey, exists: false });
     }
-    then.push(put(outputKey, output));
+    if (output.rowCount > 0) then.push(put(outputKey, output));
     if (!(await this.#meta.txn(compare, then))) throw conflict(output.segmentId);
   }
 

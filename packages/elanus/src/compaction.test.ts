@@ -2,7 +2,7 @@
 // files, and segments of an idle shard become one, while reads, writes and deletes go on. Method: a
 // database in memory on a calendar that the test sets on.
 import { connect, t, type Collection, type Db } from '@elanus/client';
-import { flushShard, invoke, metaKeys, type SegmentRecord } from '@elanus/protocol';
+import { describeNode, flushShard, invoke, metaKeys, type SegmentRecord } from '@elanus/protocol';
 import { memoryWorld, type OpenWorld } from '@elanus/runtime';
 import { LIMITS } from '@elanus/core';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
@@ -81,7 +81,7 @@ test('deleted rows leave their segment when they are too old to be read', async 
   expect([1001, 1002]).toContain(hit?.id);
 });
 
-test('a segment of which nothing is left goes on as an empty one', async () => {
+test('a segment of which nothing is left is dropped', async () => {
   await docs.insert(span(0, 3000).map((id) => rowOf(id)));
   await flush();
   await docs.delete({ ids: span(0, 3000) });
@@ -91,12 +91,16 @@ test('a segment of which nothing is left goes on as an empty one', async () => {
   await flush();
   await vi.waitFor(
     async () => {
-      expect(await segmentRows()).toEqual([1, 0]);
+      expect(await segmentRows()).toEqual([1]);
     },
     { timeout: 20_000, interval: 50 },
   );
   expect(await docs.count()).toBe(1);
   expect((await docs.search({ vector: [1, 0], limit: 5 })).map(({ id }) => id)).toEqual([1]);
+  const { header } = await invoke(world.bus, describeNode, { header: {} });
+  expect(header.segments.length).toBe(1);
+  await docs.upsert([rowOf(1, 1)]);
+  expect(await docs.get([1, 2])).toMatchObject([{ turn: 1 }, undefined]);
 });
 
 test('rows that have expired leave the files when nobody may read them any more', async () => {
@@ -120,7 +124,7 @@ test('rows that have expired leave the files when nobody may read them any more'
   await passRetention();
   await docs.insert([rowOf(9000)]);
   await flush();
-  await vi.waitFor(async () => expect(await segmentRows()).toEqual([1, 0, 0]), {
+  await vi.waitFor(async () => expect(await segmentRows()).toEqual([1]), {
     timeout: 20_000,
     interval: 50,
   });

@@ -5,6 +5,8 @@
  *
  *     move keys (sliced; deletes of moved rows go back to where they came from), drop expired ones
  *       -> fold the inputs' deletes into the output's -> commit -> swap -> release inputs
+ *
+ * Of inputs whose rows are all gone nothing is left: the output is not kept.
  */
 import {
   assert,
@@ -116,11 +118,7 @@ export class BuildAdoption {
     const { state, bus, objects, distribution } = this.#context;
     const inputs = this.#inputs(result);
     const { output } = result;
-    const { bodies } = await invoke(bus, loadSegment, {
-      header: { record: output, fields: state.schema.fields },
-    });
-    const timestamps = bodies[0];
-    assert(timestamps instanceof BigUint64Array, 'a node answers with timestamps');
+    const timestamps = await this.#load(output);
     const moving = readOrigins(await objects.get(originsName), output.segmentId);
     state.moving = moving;
     try {
@@ -138,14 +136,16 @@ export class BuildAdoption {
       deletes.load(all.rows, all.timestamps);
       const { segmentId } = output;
       for (const input of inputs) state.segments.delete(input.segmentId);
-      state.segments.set(segmentId, {
-        state: 'flushed',
-        segmentId,
-        record,
-        deletes,
-        deletesPersisted: persisted.rows.length,
-        timestamps,
-      });
+      if (timestamps !== undefined) {
+        state.segments.set(segmentId, {
+          state: 'flushed',
+          segmentId,
+          record,
+          deletes,
+          deletesPersisted: persisted.rows.length,
+          timestamps,
+        });
+      }
     } catch (error) {
       await this.#moveBack(output, moving);
       throw error;
@@ -157,6 +157,18 @@ export class BuildAdoption {
         void sendCall(bus, releaseSegment, { header: { segmentId } }).catch(() => undefined);
       }
     });
+  }
+
+  /** Loads a segment; gives the timestamps of its rows, nothing when it has none. */
+  async #load(record: SegmentRecord): Promise<BigUint64Array | undefined> {
+    if (record.rowCount === 0) return undefined;
+    const { state, bus } = this.#context;
+    const { bodies } = await invoke(bus, loadSegment, {
+      header: { record, fields: state.schema.fields },
+    });
+    const [timestamps] = bodies;
+    assert(timestamps instanceof BigUint64Array, 'a node answers with timestamps');
+    return timestamps;
   }
 
   async #withDelta(
