@@ -10,6 +10,7 @@ import {
   createTopK,
   graphScratchBytes,
   memoryBytes,
+  type GraphWalk,
   type Kernels,
   type SearchGraph,
 } from '../../packages/kernels/src/index.ts';
@@ -42,7 +43,7 @@ interface Bare {
 }
 
 /** Numbers of a search, in the order of native.cc. */
-function numbersOf(asked: SearchGraph): Float64Array {
+function numbersOf(asked: GraphWalk): Float64Array {
   const { graph, grid } = asked;
   const { rowCount, nodes, stride, degree, metric } = graph;
   const capacity = Math.max(512, asked.capacity);
@@ -70,7 +71,7 @@ function compile(isa: string, to: string): void {
   if (made.status !== 0) throw new Error(made.stderr);
 }
 
-function bare(kernels: Kernels, data: BenchData, asked: SearchGraph): Bare {
+function bare(kernels: Kernels, data: BenchData, asked: GraphWalk): Bare {
   const folder = mkdtempSync(join(tmpdir(), 'elanus-native-'));
   const keep = (name: string, bytes: Uint8Array): string => {
     const path = join(folder, name);
@@ -126,9 +127,9 @@ export async function nativeFigures(
   file: IndexFile,
 ): Promise<readonly Figure[]> {
   const { column, name } = data;
-  let asked: SearchGraph | undefined;
+  let asked: GraphWalk | undefined;
   const searchGraph = (args: SearchGraph): boolean => {
-    asked = args;
+    asked = args.walk;
     return kernels.searchGraph(args);
   };
   const image = { ...file, path: 'bench' };

@@ -9,7 +9,7 @@ import { chainTwins, linkSteps } from './graph-build.ts';
 import type { GraphBuild } from './graph-build.ts';
 import { findTwins, writeOrder } from './graph-order.ts';
 import type { LinkOrder } from './graph-order.ts';
-import { hnswSteps, penalty, ScratchShelf } from './hnsw-search.ts';
+import { hnswSteps, penalty, PlanMemo, ScratchShelf } from './hnsw-search.ts';
 import type { HnswSource } from './hnsw-search.ts';
 import { GRAPH_ROWS_MAX, indexLayout } from './index-file.ts';
 import type { GraphShape, IndexFile, IndexHeader } from './index-file.ts';
@@ -200,6 +200,7 @@ export function* measure(
     filtered: [],
     scratches: new ScratchShelf(),
     widths: new WidthMemo(),
+    plans: new PlanMemo(),
   };
   const points: CurvePoint[] = [];
   for (const limit of CURVE_LIMITS) {
@@ -214,7 +215,7 @@ export function* measure(
     }
   }
   if (source.metric !== 'ip') return points;
-  const known = { ...walked, curve: points, widths: new WidthMemo() };
+  const known = { ...walked, curve: points, widths: new WidthMemo(), plans: new PlanMemo() };
   return [...points, ...(yield* measureFiltered(known, crew, queries))];
 }
 

@@ -7,7 +7,7 @@ import {
   OUTCOME_WORDS,
   restartScratch,
 } from '@elanus/kernels';
-import type { GraphMode, GraphView, SearchGraph, TopK } from '@elanus/kernels';
+import type { GraphMode, GraphView, GraphWalk, TopK } from '@elanus/kernels';
 
 import { recallAimed } from './recall-curve.ts';
 import type { FilteredCurve, RecallCurve, Width, WidthMemo } from './recall-curve.ts';
@@ -34,6 +34,7 @@ export interface HnswSource extends ScanSource {
   readonly filtered: readonly FilteredCurve[];
   readonly scratches: ScratchShelf;
   readonly widths: WidthMemo;
+  readonly plans: PlanMemo;
 }
 
 /**
@@ -61,14 +62,54 @@ const NO_GRID = { low: 0, step: 1 } as const;
 /** Nodes that a two-hop walk begins with (native/graph.h), and room. */
 const SEED_ROOM = 16;
 
-/** How one search is going to be answered. */
+/** How searches that are alike are answered. */
 interface WalkPlan {
-  readonly mode: GraphMode;
+  readonly walk: GraphWalk;
   readonly width: Width;
-  readonly capacity: number;
-  readonly candidates: number;
-  readonly distancesMax: number;
-  readonly leastShare: number;
+  /** Whether the kernels can walk so. */
+  readonly possible: boolean;
+  /** Bytes of the scratch that it takes. */
+  readonly scratchBytes: number;
+}
+
+/** What decides how a search is answered. */
+interface WalkAsked {
+  /** Rows that it may return. */
+  readonly rows: number;
+  readonly limit: number;
+  readonly ef: number | undefined;
+  readonly recall: number | undefined;
+  readonly candidates: number | undefined;
+  readonly bounded: boolean;
+}
+
+/** The last plan: searches ask the same again and again. */
+export class PlanMemo {
+  #asked: WalkAsked | undefined;
+  #plan: WalkPlan | undefined;
+
+  /** Undefined where a scan costs less. */
+  find(source: HnswSource, graph: GraphView, args: NumberSearch): WalkPlan | undefined {
+    const { top, ef, recall, candidates, bounds } = args;
+    const { limit } = top;
+    const bounded = bounds !== undefined;
+    const rows = allowedRows(source, args);
+    const known = this.#asked;
+    if (
+      known?.rows === rows &&
+      known.limit === limit &&
+      known.ef === ef &&
+      known.recall === recall &&
+      known.candidates === candidates &&
+      known.bounded === bounded
+    ) {
+      return this.#plan;
+    }
+    const asked = { rows, limit, ef, recall, candidates, bounded };
+    this.#plan = planWalk(source, graph, asked);
+    this.#asked = asked;
+    return this.#plan;
+  }
 }
 
 /** What a search writes to on its way. */
@@ -82,20 +123,23 @@ interface Scratch {
 export class ScratchShelf {
   readonly #free: Scratch[] = [];
 
-  take(graph: GraphView, capacity: number, queries: number): Scratch {
-    const least = graphScratchBytes({ graph, capacity, build: false }) / 4;
-    const at = this.#free.findIndex(({ words }) => words.length >= least);
-    const [found] = at < 0 ? [] : this.#free.splice(at, 1);
-    const room = Math.max(512, capacity);
-    const scratch = found ?? {
-      words: createGraphScratch({ graph, capacity: room, build: false }),
-      outcomes: new Uint32Array(64 * OUTCOME_WORDS),
-    };
+  take({ walk, scratchBytes }: WalkPlan, queries: number): Scratch {
+    const last = this.#free.pop();
+    const fits = last !== undefined && last.words.byteLength >= scratchBytes;
+    const scratch = fits ? last : this.#make(walk);
     restartScratch(scratch.words);
     const length = queries * OUTCOME_WORDS;
     if (scratch.outcomes.length < length) scratch.outcomes = new Uint32Array(length);
-    else scratch.outcomes.fill(0, 0, length);
+    else for (let i = 0; i < length; i++) scratch.outcomes[i] = 0;
     return scratch;
+  }
+
+  #make({ graph, capacity }: GraphWalk): Scratch {
+    const room = Math.max(512, capacity);
+    return {
+      words: createGraphScratch({ graph, capacity: room, build: false }),
+      outcomes: new Uint32Array(64 * OUTCOME_WORDS),
+    };
   }
 
   put(scratch: Scratch): void {
@@ -136,63 +180,67 @@ function walkMode(share: number, costOf: (mode: GraphMode) => number): GraphMode
   return costOf('two-hop') < costOf('test') ? 'two-hop' : 'test';
 }
 
-function widthOfSearch(source: HnswSource, args: NumberSearch, share: number): Width | undefined {
-  const width = widthUnfiltered(source, args);
+function widthOfSearch(source: HnswSource, asked: WalkAsked, share: number): Width | undefined {
+  const { limit, ef } = asked;
+  const recall = recallAimed(asked.recall);
+  const width = source.widths.find(source.curve, { limit, ef, recall });
   // Inner products lead a walk to few rows: when some of those are left out, it has to be wider, or
   // there is no way to the others.
-  if (width === undefined || source.metric !== 'ip' || share >= 1 || args.ef !== undefined) {
+  if (width === undefined || source.metric !== 'ip' || share >= 1 || ef !== undefined) {
     return width;
   }
   const { filtered } = source;
   const measured = filtered.findLast((one) => one.share <= share) ?? filtered[0];
   if (measured !== undefined) {
-    const asked = { limit: args.top.limit, recall: recallAimed(args.recall) };
-    const wider = measured.widths.find(measured.curve, asked);
+    const wider = measured.widths.find(measured.curve, { limit, recall });
     if (wider === undefined) return undefined;
     const stricter = Math.max(1, measured.share / share);
     return { ...wider, ef: Math.max(width.ef, Math.ceil(wider.ef * stricter)) };
   }
-  const ef = width.ef * FILTERED_INNER_WIDTH;
-  return source.widths.find(source.curve, { limit: args.top.limit, ef, recall: 1 });
-}
-
-function widthUnfiltered(source: HnswSource, args: NumberSearch): Width | undefined {
-  const { limit } = args.top;
-  const recall = recallAimed(args.recall);
-  return source.widths.find(source.curve, { limit, ef: args.ef, recall });
+  const wide = width.ef * FILTERED_INNER_WIDTH;
+  return source.widths.find(source.curve, { limit, ef: wide, recall: 1 });
 }
 
 /** How to walk; undefined = scan. */
-function planWalk(source: HnswSource, graph: GraphView, args: NumberSearch): WalkPlan | undefined {
-  const { limit } = args.top;
-  const rows = allowedRows(source, args);
+function planWalk(source: HnswSource, graph: GraphView, asked: WalkAsked): WalkPlan | undefined {
+  const { limit, rows } = asked;
   const share = rows / source.column.rowCount;
-  const width = widthOfSearch(source, args, share);
-  if (width === undefined || rows <= limit) return undefined;
+  const width = widthOfSearch(source, asked, share);
+  if (width === undefined || rows <= limit || width.ef > ENTRIES_MAX) return undefined;
   const costs = costsOf(source, graph);
   const costOf = (mode: GraphMode): number => penalty(mode, share) * width.distances * costs.walked;
   const mode = walkMode(share, costOf);
-  const scored = args.candidates ?? candidatesFor(source, limit);
+  const scored = asked.candidates ?? candidatesFor(source, limit);
   const candidates = Math.max(limit, Math.min(scored, width.ef));
   const again = source.coded === undefined ? 0 : scored * costs.exact;
   const scan = rows * (share < 1 ? costs.scattered : 1) + again;
-  const free = args.ef === undefined || share < TWO_HOP_SHARE_MIN;
+  const free = asked.ef === undefined || share < TWO_HOP_SHARE_MIN;
   if (free && scan <= costOf(mode) + candidates * costs.exact) return undefined;
   const { ef } = width;
   const room = mode === 'all' ? ef : mode === 'test' ? Math.ceil((ef / share) * 2) + 64 : 2 * ef;
-  const kept = args.bounds === undefined ? room : Math.max(room, RANGE_CAPACITY);
-  const capacity = Math.max(ef, Math.min(ENTRIES_MAX, kept + SEED_ROOM));
+  const kept = asked.bounded ? Math.max(room, RANGE_CAPACITY) : room;
+  const most = Math.max(ef, Math.min(ENTRIES_MAX, kept + SEED_ROOM));
   const patience = Math.min(PATIENCE * costOf(mode), 2 * scan) / costs.walked;
-  const distancesMax = mode === 'all' ? 0xffffffff : Math.ceil(Math.max(1000, patience));
-  if (ef > ENTRIES_MAX) return undefined;
-  return {
+  const capacity = mode === 'all' && kept === ef ? ef : most;
+  const walk: GraphWalk = {
+    graph,
+    ...rowsOf(source),
     mode,
-    width,
-    capacity: mode === 'all' && kept === ef ? ef : capacity,
+    ef,
+    capacity,
     candidates,
-    distancesMax,
+    distancesMax: mode === 'all' ? 0xffffffff : Math.ceil(Math.max(1000, patience)),
     leastShare: mode === 'two-hop' ? share * AROUND : 0,
   };
+  const shape = { graph, capacity, build: false };
+  const possible = source.kernels.canWalk(shape);
+  return { walk, width, possible, scratchBytes: graphScratchBytes(shape) };
+}
+
+/** What is scored exactly. */
+function rowsOf({ metric, column, coded, inverseNorms }: HnswSource) {
+  const { dim, element, rows } = column;
+  return { metric, dim, element, grid: coded?.grid ?? NO_GRID, rows, inverseNorms };
 }
 
 /** Whether a walk can answer at all. */
@@ -221,19 +269,19 @@ export function* hnswSteps(
   args: NumberSearch,
 ): Generator<undefined, SearchWork, undefined> {
   const { graph, column, kernels } = source;
-  const { top, queries } = args;
+  const { top, queries, allowed, bounds } = args;
   if (queries.length !== top.nq * column.dim) throw new RangeError('queries: expected nq x dim');
-  const plan = graph && canWalk(source, args) ? planWalk(source, graph, args) : undefined;
-  if (graph === undefined || plan === undefined) return yield* scanSteps(source, args);
-  if (!kernels.canWalk({ graph, capacity: plan.capacity, build: false })) {
-    return yield* scanSteps(source, args);
-  }
-  const scratch = source.scratches.take(graph, plan.capacity, top.nq);
+  const walks = graph !== undefined && canWalk(source, args);
+  const plan = walks ? source.plans.find(source, graph, args) : undefined;
+  if (plan === undefined || !plan.possible) return yield* scanSteps(source, args);
+  const { walk } = plan;
+  const scratch = source.scratches.take(plan, top.nq);
+  const { outcomes, words } = scratch;
+  const rowBase = args.rowBase ?? 0;
   try {
-    const asked = walkOf(source, { args, plan, graph, scratch });
+    const asked = { walk, queries, allowed, bounds, rowBase, top, outcomes, scratch: words };
     while (!kernels.searchGraph(asked)) yield;
-    const { outcomes } = scratch;
-    const sum = sumOf(plan, top, outcomes);
+    const sum = sumOf(walk, top, outcomes);
     if (sum.fallbacks > 0) yield* scanInstead(source, { args, outcomes, sum });
     return workOf(source, { plan, top, sum });
   } finally {
@@ -242,54 +290,16 @@ export function* hnswSteps(
 }
 
 /** Sums up what became of the queries. */
-function sumOf(plan: WalkPlan, top: TopK, outcomes: Uint32Array): Sum {
-  const sum = { exactScores: 0, codeScores: 0, visited: 0, fallbacks: 0 };
+function sumOf({ candidates }: GraphWalk, top: TopK, outcomes: Uint32Array): Sum {
+  const sum: Sum = { exactScores: 0, codeScores: 0, visited: 0, fallbacks: 0 };
   for (let query = 0; query < top.nq; query++) {
     const at = query * OUTCOME_WORDS;
     sum.codeScores += outcomes[at + 2] ?? 0;
     sum.visited += outcomes[at + 3] ?? 0;
-    sum.exactScores += Math.min(outcomes[at + 1] ?? 0, plan.candidates);
+    sum.exactScores += Math.min(outcomes[at + 1] ?? 0, candidates);
     if (unanswered(outcomes, query, top.limit)) sum.fallbacks++;
   }
   return sum;
-}
-
-/** One search, as the kernels take it. */
-function walkOf(
-  source: HnswSource,
-  walking: {
-    readonly args: NumberSearch;
-    readonly plan: WalkPlan;
-    readonly graph: GraphView;
-    readonly scratch: Scratch;
-  },
-): SearchGraph {
-  const { metric, column, coded, inverseNorms } = source;
-  const { args, plan, graph, scratch } = walking;
-  const { top, queries, allowed, bounds } = args;
-  // Written out: a search of a single query is so short that copying objects would show.
-  return {
-    graph,
-    metric,
-    dim: column.dim,
-    element: column.element,
-    grid: coded?.grid ?? NO_GRID,
-    rows: column.rows,
-    inverseNorms,
-    queries,
-    allowed,
-    bounds,
-    top,
-    rowBase: args.rowBase ?? 0,
-    mode: plan.mode,
-    ef: plan.width.ef,
-    capacity: plan.capacity,
-    candidates: plan.candidates,
-    distancesMax: plan.distancesMax,
-    leastShare: plan.leastShare,
-    outcomes: scratch.outcomes,
-    scratch: scratch.words,
-  };
 }
 
 /** Scans for the queries that their walk did not answer. */
@@ -310,13 +320,14 @@ function workOf(
   source: HnswSource,
   done: { readonly plan: WalkPlan; readonly top: TopK; readonly sum: Sum },
 ): SearchWork {
-  const { plan, top, sum } = done;
-  const name = plan.mode === 'all' ? 'graph' : (`graph-${plan.mode}` as const);
+  const { top, sum } = done;
+  const { walk, width } = done.plan;
+  const name = walk.mode === 'all' ? 'graph' : (`graph-${walk.mode}` as const);
   const scan = source.coded === undefined ? 'exact' : 'codes';
   return {
     plan: sum.fallbacks > 0 ? (sum.fallbacks === top.nq ? scan : 'mixed') : name,
-    ef: plan.width.ef,
-    recall: plan.mode === 'all' ? plan.width.recall : undefined,
+    ef: width.ef,
+    recall: walk.mode === 'all' ? width.recall : undefined,
     ...sum,
   };
 }

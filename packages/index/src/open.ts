@@ -14,7 +14,7 @@ import type { FlatSource } from './flat.ts';
 import type { IndexHandle } from './handle.ts';
 import { ivfSteps } from './ivf-search.ts';
 import type { IvfSource } from './ivf-search.ts';
-import { hnswSteps, ScratchShelf } from './hnsw-search.ts';
+import { hnswSteps, PlanMemo, ScratchShelf } from './hnsw-search.ts';
 import type { HnswSource } from './hnsw-search.ts';
 import { codeStride, indexLayout, isGraphKind, isListKind } from './index-file.ts';
 import { readIndexHeader } from './index-file.ts';
@@ -109,6 +109,7 @@ export function hnswSource(flat: FlatSource, file: IndexFile, header: IndexHeade
     filtered: filteredCurves(points),
     scratches: new ScratchShelf(),
     widths: new WidthMemo(),
+    plans: new PlanMemo(),
   };
 }
 

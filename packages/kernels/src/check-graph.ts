@@ -3,7 +3,7 @@ import { checkBounds, checkTop } from './check.ts';
 import { ROW_ELEMENTS } from './element.ts';
 import { DEGREE_MAX, graphCount, graphScratchBytes, LEVEL_MAX, OUTCOME_WORDS } from './graph.ts';
 import { vectorBytes } from './graph.ts';
-import type { FindLinks, GraphView, MergeLinks, SearchGraph } from './graph.ts';
+import type { FindLinks, GraphView, GraphWalk, MergeLinks, SearchGraph } from './graph.ts';
 
 /** The checks of the graph kernels' arguments: see check.ts. */
 
@@ -79,35 +79,41 @@ function layerOf(graph: GraphView, layer: number, name: string): void {
   need(layer === 0 || graphCount(graph.nodes, graph.degree, layer) > 0, `${name}: out of range`);
 }
 
-/** Checks a search. @throws TypeError | RangeError */
-export function checkSearchGraph(args: SearchGraph): void {
-  const { graph, metric, dim, grid, top, queries } = args;
+/** Checks how a graph is walked. @throws TypeError | RangeError */
+export function checkWalk(walk: GraphWalk): void {
+  const { graph, metric, dim, grid } = walk;
   checkGraph(graph);
   if (!METRICS.includes(metric)) throw new TypeError('metric: unknown');
-  if (!['all', 'test', 'two-hop'].includes(args.mode)) throw new TypeError('mode: unknown');
+  if (!['all', 'test', 'two-hop'].includes(walk.mode)) throw new TypeError('mode: unknown');
   whole(dim, graph.dim ?? graph.stride, 'dim');
   need(dim >= 1 && dim === (graph.dim ?? dim), 'dim: out of range');
   if (!isObject(grid)) throw new TypeError('grid: expected a grid');
   need(Number.isFinite(grid.low), 'grid.low: expected a finite number');
   need(Number.isFinite(grid.step) && grid.step > 0, 'grid.step: expected a positive number');
+  whole(walk.ef, ENTRIES_MAX, 'ef');
+  whole(walk.capacity, ENTRIES_MAX, 'capacity');
+  need(walk.ef >= 1 && walk.capacity >= walk.ef, 'capacity: expected at least ef');
+  whole(walk.candidates, ENTRIES_MAX, 'candidates');
+  whole(walk.distancesMax, ROW_MAX, 'distancesMax');
+  need(walk.leastShare >= 0 && walk.leastShare <= 1, 'leastShare: out of range');
+  numberRows(walk, graph.rowCount);
+  if (metric === 'cosine') floats(walk.inverseNorms, graph.rowCount, 'inverseNorms');
+}
+
+/** Checks what differs between searches of one walk. @throws TypeError | RangeError */
+export function checkSearchGraph(args: SearchGraph): void {
+  const { walk, top, queries } = args;
+  const { graph, dim, capacity } = walk;
   checkTop(top);
   floats(queries, dim, 'queries');
   need(queries.length === top.nq * dim, 'queries: expected top.nq x dim numbers');
-  whole(args.ef, ENTRIES_MAX, 'ef');
-  whole(args.capacity, ENTRIES_MAX, 'capacity');
-  need(args.ef >= 1 && args.capacity >= args.ef, 'capacity: expected at least ef');
-  whole(args.candidates, ENTRIES_MAX, 'candidates');
-  whole(args.distancesMax, ROW_MAX, 'distancesMax');
-  need(args.leastShare >= 0 && args.leastShare <= 1, 'leastShare: out of range');
   if (args.allowed !== undefined) words(args.allowed, Math.ceil(graph.rowCount / 32), 'allowed');
-  else if (args.mode !== 'all') throw new TypeError('allowed: expected for this mode');
+  else if (walk.mode !== 'all') throw new TypeError('allowed: expected for this mode');
   checkBounds(args.bounds);
-  numberRows(args, graph.rowCount);
-  if (metric === 'cosine') floats(args.inverseNorms, graph.rowCount, 'inverseNorms');
   whole(args.rowBase, ROW_MAX, 'rowBase');
   need(args.rowBase + graph.rowCount <= ROW_MAX, 'rowBase: row numbers pass 2^32');
   words(args.outcomes, top.nq * OUTCOME_WORDS, 'outcomes');
-  checkScratch(args.scratch, graphScratchBytes({ graph, capacity: args.capacity, build: false }));
+  checkScratch(args.scratch, graphScratchBytes({ graph, capacity, build: false }));
 }
 
 /** Checks a round of a build. @throws TypeError | RangeError */

@@ -160,8 +160,8 @@ function search(world: World, shape: Shape, asked: Asked) {
     distancesMax: 100_000,
     leastShare: 0.02,
   };
-  const into = { queries, allowed, bounds, rowBase: 7, top, outcomes, scratch, ...how };
-  const args = { graph, metric, dim, grid, rows, inverseNorms, ...into };
+  const into = { queries, allowed, bounds, rowBase: 7, top, outcomes, scratch };
+  const args = { walk: { graph, metric, dim, grid, rows, inverseNorms, ...how }, ...into };
   let calls = 1;
   while (!kernels.searchGraph(args)) calls++;
   sortTopK(top, metric);
@@ -318,15 +318,9 @@ describe('graph kernels', () => {
           for (let i = 0; i < scratch.length; i++) scratch[i] = random() * (i < 16 ? 90 : 2 ** 32);
           const top = createTopK(3, one.limit);
           const into = { queries, allowed, top, outcomes: new Uint32Array(12), scratch };
-          const how = {
-            ...one,
-            capacity,
-            candidates: one.ef,
-            distancesMax: 1000,
-            leastShare: 0,
-            rowBase: 0,
-          };
-          const args = { graph, grid, rows, inverseNorms, ...shape, ...how, ...into };
+          const how = { ...one, capacity, candidates: one.ef, distancesMax: 1000, leastShare: 0 };
+          const walk = { graph, grid, rows, inverseNorms, ...shape, ...how };
+          const args = { walk, rowBase: 0, ...into };
           for (let call = 0; call < 5; call++) kernels.searchGraph(args);
           for (const row of rowsOf(top)) expect(row).toBeLessThan(shape.rowCount);
         }
@@ -399,10 +393,9 @@ test('a scratch is as large as the native kernels ask for', () => {
     candidates: 9,
     distancesMax: 10,
     leastShare: 0,
-    rowBase: 0,
   } as const;
-  const into = { queries: new Float32Array(5), top, outcomes: new Uint32Array(4) };
-  const args = { graph, grid, rows, metric: 'l2' as const, dim: 5, ...how, ...into };
+  const into = { queries: new Float32Array(5), top, outcomes: new Uint32Array(4), rowBase: 0 };
+  const args = { walk: { graph, grid, rows, metric: 'l2' as const, dim: 5, ...how }, ...into };
   const exact = new Uint32Array(bytes / 4);
   expect(kernels.searchGraph({ ...args, scratch: exact })).toBe(true);
   const short = new Uint32Array(bytes / 4 - 1);

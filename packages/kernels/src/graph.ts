@@ -59,8 +59,11 @@ export interface GraphView {
  */
 export type GraphMode = 'all' | 'test' | 'two-hop';
 
-/** Searches a graph for the nearest rows of one or more queries. */
-export interface SearchGraph {
+/**
+ * How a graph is walked. Made once and asked with as often as searches are alike: what is the same
+ * for all of them is checked and passed on once.
+ */
+export interface GraphWalk {
   readonly graph: GraphView;
   readonly metric: FloatMetric;
   readonly dim: number;
@@ -68,8 +71,9 @@ export interface SearchGraph {
   readonly element?: RowElement | undefined;
   /** The grid of the codes; centred on 0 for IP and COSINE. */
   readonly grid: Sq8Grid;
-  /** [top.nq x dim] */
-  readonly queries: Float32Array;
+  /** [graph.rowCount x dim] the rows that the codes are of. */
+  readonly rows: RowMemory;
+  readonly inverseNorms?: Float32Array | undefined;
   readonly mode: GraphMode;
   /** Results that a walk looks for. */
   readonly ef: number;
@@ -84,11 +88,16 @@ export interface SearchGraph {
    * allowed rows are then far away, where such a walk hardly comes. 0 = never.
    */
   readonly leastShare: number;
+}
+
+/** Searches a graph for the nearest rows of one or more queries. */
+export interface SearchGraph {
+  readonly walk: GraphWalk;
+  /** [top.nq x dim] */
+  readonly queries: Float32Array;
+  /** Unless every row may be returned (mode 'all'). */
   readonly allowed?: Uint32Array | undefined;
   readonly bounds?: ScoreBounds | undefined;
-  /** [graph.rowCount x dim] the rows that the codes are of. */
-  readonly rows: RowMemory;
-  readonly inverseNorms?: Float32Array | undefined;
   readonly rowBase: number;
   readonly top: TopK;
   /** [top.nq x OUTCOME_WORDS] what became of each query; zeroes to begin with. */

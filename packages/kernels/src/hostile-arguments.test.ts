@@ -62,6 +62,12 @@ function refusal(call: () => unknown): unknown {
   }
 }
 
+/** Arguments of a graph kernel, with a part of them, or of their walk, made another. */
+function changed(right: Record<string, unknown> = {}, part: object): Record<string, unknown> {
+  const { walk } = right;
+  return walk === undefined ? { ...right, ...part } : { ...right, walk: { ...walk, ...part } };
+}
+
 function expectRefusal(error: unknown): void {
   if (error === undefined) return;
   expect(error).toSatisfy((one) => one instanceof TypeError || one instanceof RangeError);
@@ -124,13 +130,26 @@ describe.each(availableIsas())('%s', (isa) => {
   test('a graph that lies about itself is refused or harmless', () => {
     for (const name of ['searchGraph', 'findLinks', 'mergeLinks']) {
       const right = graphArguments(kernels)[name] ?? {};
-      const graph = right['graph'] as Record<string, unknown>;
+      const walk = (right['walk'] ?? right) as Record<string, unknown>;
+      const graph = walk['graph'] as Record<string, unknown>;
       const sizes = [0, 1, 3, 63, 4096, 65_537, LINKED * 64 + 8, 2 ** 31 - 1];
       for (const key of Object.keys(graph)) {
         for (const wrong of [...HOSTILE, ...sizes]) {
-          const args = { ...graphArguments(kernels)[name], graph: { ...graph, [key]: wrong } };
+          const args = changed(graphArguments(kernels)[name], {
+            graph: { ...graph, [key]: wrong },
+          });
           expectRefusal(refusal(() => methods[name]?.(args)));
         }
+      }
+    }
+  });
+
+  test('a walk that lies about itself is refused or harmless', () => {
+    const walk = (graphArguments(kernels)['searchGraph'] ?? {})['walk'] as Record<string, unknown>;
+    for (const key of Object.keys(walk)) {
+      for (const wrong of [...HOSTILE, 0, 1, 3, 63, 4096, 65_537, 2 ** 31 - 1]) {
+        const args = changed(graphArguments(kernels)['searchGraph'], { [key]: wrong });
+        expectRefusal(refusal(() => kernels.searchGraph(args as never)));
       }
     }
   });
@@ -138,12 +157,13 @@ describe.each(availableIsas())('%s', (isa) => {
   test('numbers of a graph search out of every range are refused or harmless', () => {
     const numbers = fc.constantFrom(0, 1, 2, 5, 8, 9, 20, 39, 40, 41, 512, 65_536, 65_537, 2 ** 31);
     for (const name of ['searchGraph', 'findLinks', 'mergeLinks']) {
-      const keys = Object.entries(graphArguments(kernels)[name] ?? {});
+      const right = graphArguments(kernels)[name] ?? {};
+      const keys = Object.entries({ ...right, ...(right['walk'] ?? {}) });
       const names = keys.filter(([, value]) => typeof value === 'number').map(([key]) => key);
       const lies = fc.dictionary(fc.constantFrom(...names), numbers);
       fc.assert(
         fc.property(lies, (some) => {
-          const args = { ...graphArguments(kernels)[name], ...some };
+          const args = { ...changed(graphArguments(kernels)[name], some), ...some };
           expectRefusal(refusal(() => methods[name]?.(args)));
         }),
         { numRuns: 60 },

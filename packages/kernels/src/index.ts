@@ -11,6 +11,7 @@ export type {
   FindLinks,
   GraphMode,
   GraphView,
+  GraphWalk,
   MergeLinks,
   ScratchShape,
   SearchGraph,

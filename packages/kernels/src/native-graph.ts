@@ -1,10 +1,10 @@
-import { checkFindLinks, checkMergeLinks, checkSearchGraph } from './check-graph.ts';
+import { checkFindLinks, checkMergeLinks, checkWalk } from './check-graph.ts';
+import { checkBounds } from './check.ts';
 import { elementCode, elementsOf } from './element.ts';
-import type { ElementArray, RowElement } from './element.ts';
+import type { ElementArray } from './element.ts';
 import { codecCode, distancesPerCall } from './graph.ts';
-import type { FindLinks, GraphView, MergeLinks, SearchGraph } from './graph.ts';
+import type { FindLinks, GraphView, GraphWalk, MergeLinks, SearchGraph } from './graph.ts';
 import { bytesOf, memoryBytes } from './memory.ts';
-import type { RowMemory } from './memory.ts';
 
 /** The graph kernels of the addon: see native/addon.cc for the order of the arguments. */
 export interface GraphAddon {
@@ -28,10 +28,9 @@ interface PassedGraph {
   readonly shape: Float64Array;
   /** Vectors that lie outside. */
   readonly vectors: Uint8Array | null;
-  /** The rows that were searched last, and a view of them. */
-  rows: RowMemory | undefined;
-  element: RowElement;
-  view: ElementArray;
+  /** The walk that was asked for last: its numbers are written, and this is a view of its rows. */
+  walk: GraphWalk | undefined;
+  rows: ElementArray;
 }
 
 const known = new WeakMap<GraphView, PassedGraph>();
@@ -47,63 +46,65 @@ function passedGraph(graph: GraphView): PassedGraph {
   const shape = numbers.subarray(0, sizes.length + parts.length);
   shape.set([...sizes, ...parts]);
   const bytes = bytesOf(graph.memory, memoryBytes(graph.memory));
-  const rows = { rows: undefined, element: 'float32', view: new Float32Array() } as const;
   const vectors = graph.vectors ? bytesOf(graph.vectors, rowCount * stride) : null;
-  const made: PassedGraph = { bytes, numbers, shape, vectors, ...rows };
+  const none = { walk: undefined, rows: new Float32Array() };
+  const made: PassedGraph = { bytes, numbers, shape, vectors, ...none };
   known.set(graph, made);
   return made;
 }
 
-/** The rows of a search, the same view each time: making one takes longer than reading it. */
-function rowsOf(passed: PassedGraph, args: SearchGraph): ElementArray {
-  const length = args.graph.rowCount * args.dim;
-  const { element = 'float32' } = args;
-  const same = passed.rows === args.rows && passed.element === element;
-  if (!same || passed.view.length !== length) {
-    passed.view = elementsOf(args.rows, element, { length });
-    passed.rows = args.rows;
-    passed.element = element;
-  }
-  return passed.view;
-}
-
-/** Writes the numbers of a search: see jsSearchGraph in native/addon-graph.h for their order. */
-function writeNumbers(to: Float64Array, args: SearchGraph): void {
-  const { grid, bounds } = args;
-  to[12] = METRIC_CODE[args.metric];
-  to[13] = args.dim;
+/**
+ * Writes what is the same for all searches of a walk: see jsSearchGraph in native/addon-graph.h for
+ * the order. A view of the rows takes longer to make than to read.
+ */
+function passWalk(passed: PassedGraph, walk: GraphWalk): void {
+  checkWalk(walk);
+  const { graph, grid, dim, element } = walk;
+  const to = passed.numbers;
+  to[12] = METRIC_CODE[walk.metric];
+  to[13] = dim;
   to[14] = grid.low;
   to[15] = grid.step;
   to[16] = Math.abs(grid.low);
-  to[17] = MODE_CODE[args.mode];
-  to[18] = args.ef;
-  to[19] = args.capacity;
-  to[20] = args.candidates;
-  to[21] = args.distancesMax;
-  to[22] = args.leastShare;
-  to[23] = distancesPerCall(args.graph.stride);
-  to[24] = bounds?.min ?? -Infinity;
-  to[25] = bounds?.max ?? Infinity;
-  to[26] = args.rowBase;
-  to[27] = args.top.limit;
-  to[28] = elementCode(args.element);
+  to[17] = MODE_CODE[walk.mode];
+  to[18] = walk.ef;
+  to[19] = walk.capacity;
+  to[20] = walk.candidates;
+  to[21] = walk.distancesMax;
+  to[22] = walk.leastShare;
+  to[23] = distancesPerCall(graph.stride);
+  to[28] = elementCode(element);
+  passed.rows = elementsOf(walk.rows, element ?? 'float32', { length: graph.rowCount * dim });
+  passed.walk = walk;
 }
 
-/** One bounded call of a search: see `Kernels.searchGraph`. */
+/**
+ * One bounded call of a search: see `Kernels.searchGraph`. What differs between searches is checked
+ * by the addon alone, which checks it anyway: a walk leaves nothing in the caches, so that reading
+ * anything costs more than it seems to.
+ */
 export function searchGraph(addon: GraphAddon, isa: number, args: SearchGraph): boolean {
-  checkSearchGraph(args);
-  const { top } = args;
-  const passed = passedGraph(args.graph);
-  writeNumbers(passed.numbers, args);
+  const { walk, top, bounds, queries } = args;
+  const passed = passedGraph(walk.graph);
+  if (passed.walk !== walk) passWalk(passed, walk);
+  if (queries.length !== top.nq * walk.dim || top.sorted) {
+    throw new RangeError('queries: expected top.nq x dim numbers, for a result that takes rows');
+  }
+  checkBounds(bounds);
+  const { numbers } = passed;
+  numbers[24] = bounds === undefined ? -Infinity : bounds.min;
+  numbers[25] = bounds === undefined ? Infinity : bounds.max;
+  numbers[26] = args.rowBase;
+  numbers[27] = top.limit;
   const decided = addon.searchGraph(
     isa,
     passed.bytes,
-    passed.numbers,
+    numbers,
     passed.vectors,
-    args.queries,
-    args.mode === 'all' ? null : args.allowed,
-    rowsOf(passed, args),
-    args.inverseNorms,
+    queries,
+    walk.mode === 'all' ? null : args.allowed,
+    passed.rows,
+    walk.inverseNorms,
     args.outcomes,
     args.scratch,
     top.scores,

@@ -1,5 +1,5 @@
 import { graphScratchBytes } from './graph.ts';
-import type { GraphView } from './graph.ts';
+import type { GraphView, GraphWalk } from './graph.ts';
 import type { RowElement } from './element.ts';
 import type { KernelIsa, Kernels } from './kernels.ts';
 import { availableIsas } from './load.ts';
@@ -105,11 +105,12 @@ export function numberGraphArguments(
   const inside = { codec: 'bfloat16', dim: DIM, stride: 64 };
   return [outside, inside].flatMap((codec) =>
     Object.entries(sound).map(([name, args]) => {
-      const graph = { ...(args['graph'] as GraphView), ...codec } as GraphView;
       const build = name !== 'searchGraph';
-      const shape = { graph, capacity: 20, build };
-      const scratch = new Uint32Array(graphScratchBytes(shape) / 4);
-      return [name, { ...args, graph, scratch }] as const;
+      const walk = args['walk'] as GraphWalk | undefined;
+      const graph = { ...(walk?.graph ?? (args['graph'] as GraphView)), ...codec } as GraphView;
+      const scratch = new Uint32Array(graphScratchBytes({ graph, capacity: 20, build }) / 4);
+      const of = build ? { graph } : { walk: { ...walk, graph } };
+      return [name, { ...args, ...of, scratch }] as const;
     }),
   );
 }
@@ -147,7 +148,7 @@ export function graphArguments(kernels: Kernels): Record<string, Record<string, 
   const lists = { targets: Uint32Array.of(3, 4), starts: Uint32Array.of(0, 1, 2) };
   const merged = { layer: 0, ...lists, sources: Uint32Array.of(8, 9), from: 0, to: 2 };
   return {
-    searchGraph: { ...where, ...how, ...asked, bounds, inverseNorms, ...into },
+    searchGraph: { walk: { ...where, ...how, inverseNorms }, ...asked, bounds, ...into },
     findLinks: {
       graph,
       order,
@@ -195,7 +196,8 @@ export function rightCalls(
   const right = [...Object.entries(rightArguments(kernels)), ...numberGraphArguments(kernels)];
   for (const [name, args] of right) {
     if (element !== 'float32' && !OF_ELEMENTS.includes(name)) continue;
-    (kernels as unknown as Record<string, Method>)[name]?.({ ...args, element });
+    const of = 'walk' in args ? { walk: { ...(args['walk'] as GraphWalk), element } } : { element };
+    (kernels as unknown as Record<string, Method>)[name]?.({ ...args, ...of });
   }
   return calls;
 }

@@ -1,4 +1,4 @@
-import { checkFindLinks, checkMergeLinks, checkSearchGraph } from './check-graph.ts';
+import { checkFindLinks, checkMergeLinks, checkSearchGraph, checkWalk } from './check-graph.ts';
 import { decodeRows, elementBytes, elementCode } from './element.ts';
 import {
   codecCode,
@@ -10,7 +10,8 @@ import {
   SCRATCH_STATE_WORDS,
   STATE_QUERY,
 } from './graph.ts';
-import type { FindLinks, GraphView, MergeLinks, ScratchShape, SearchGraph } from './graph.ts';
+import type { FindLinks, GraphView, GraphWalk, MergeLinks } from './graph.ts';
+import type { ScratchShape, SearchGraph } from './graph.ts';
 import type { RerankRows } from './kernels.ts';
 import { GRAPH_BYTES, instanceOf, SLOT, withSlot, writeArgs } from './wasm-instance.ts';
 import type { Field, Instances, WasmInstance, WasmSlot } from './wasm-instance.ts';
@@ -67,8 +68,8 @@ function inSlot<T>(instance: WasmInstance, graph: GraphView, call: (slot: WasmSl
 }
 
 /** A walk's pool as row numbers: those that are candidates for the exact scores. */
-function candidatesIn(slot: WasmSlot, args: SearchGraph, scratch: number) {
-  const { graph, capacity, candidates, rowBase } = args;
+function candidatesIn(slot: WasmSlot, { walk, rowBase }: SearchGraph, scratch: number) {
+  const { graph, capacity, candidates } = walk;
   const state = scratch >> 2;
   const size = slot.words[state + STATE_SIZE] ?? 0;
   const reach = slot.words[state + 7] ?? 0;
@@ -97,7 +98,8 @@ function markTie(args: SearchGraph, query: number, found: ReturnType<typeof cand
 }
 
 function walkQuery(slot: WasmSlot, args: SearchGraph, query: number) {
-  const { graph, dim, grid, bounds, capacity, outcomes } = args;
+  const { walk, bounds, outcomes } = args;
+  const { graph, dim, grid, capacity } = walk;
   const scratch = slot.base + SLOT.graph;
   const bits = scratch + needFit({ graph, capacity, build: false });
   const outcome = slot.base + SLOT.out;
@@ -107,23 +109,23 @@ function walkQuery(slot: WasmSlot, args: SearchGraph, query: number) {
     args.queries.subarray(query * dim, (query + 1) * dim),
     (slot.base + SLOT.queries) >> 2,
   );
-  const words = args.mode === 'all' ? 0 : Math.ceil(graph.rowCount / 32);
+  const words = walk.mode === 'all' ? 0 : Math.ceil(graph.rowCount / 32);
   if (words > 0 && args.allowed) slot.words.set(args.allowed.subarray(0, words), bits >> 2);
   const budget = distancesPerCall(graph.stride);
-  const element = elementCode(args.element);
+  const element = elementCode(walk.element);
   const placed = [
-    METRIC_CODE[args.metric],
+    METRIC_CODE[walk.metric],
     element,
     dim,
     { float: grid.low },
     { float: grid.step },
   ];
   const asked = [{ float: Math.abs(grid.low) }, slot.base + SLOT.queries, 1];
-  const walk = [MODE_CODE[args.mode], args.ef, capacity, args.candidates, args.distancesMax];
+  const how = [MODE_CODE[walk.mode], walk.ef, capacity, walk.candidates, walk.distancesMax];
   const range = [{ float: bounds?.min ?? -Infinity }, { float: bounds?.max ?? Infinity }];
   const exact = [0, 0, args.rowBase, args.top.limit, 0, 0, 0, 0];
-  const limits = [{ float: args.leastShare }, budget, words && bits];
-  const head = [...graphFields(graph), ...placed, ...asked, ...walk, ...limits];
+  const limits = [{ float: walk.leastShare }, budget, words && bits];
+  const head = [...graphFields(graph), ...placed, ...asked, ...how, ...limits];
   const address = writeArgs(slot, [...head, ...range, ...exact, outcome, scratch]);
   const at = outcome >> 2;
   do slot.exports.search_graph(address);
@@ -138,16 +140,22 @@ function walking(slot: WasmSlot, scratch: number): boolean {
   return phase === 1 || phase === 2;
 }
 
+/** Walks that were found right: they are read-only. */
+const checked = new WeakSet<GraphWalk>();
+
 /** See `Kernels.searchGraph`; `rerank` scores listed rows in the memory of the rows. */
 export function searchGraph(
   instances: Instances,
   args: SearchGraph,
   rerank: (args: RerankRows) => void,
 ): boolean {
+  const { walk, top, scratch, outcomes } = args;
+  if (!checked.has(walk)) checkWalk(walk);
+  checked.add(walk);
   checkSearchGraph(args);
-  const { graph, top, scratch, outcomes, dim } = args;
+  const { graph, dim } = walk;
   const instance = instanceOf(instances, graph.memory);
-  instanceOf(instances, args.rows);
+  instanceOf(instances, walk.rows);
   const budget = distancesPerCall(graph.stride);
   let query = Math.min(scratch[STATE_QUERY] ?? 0, top.nq);
   for (let spent = 0; query < top.nq && spent < budget; query++) {
@@ -156,7 +164,7 @@ export function searchGraph(
     spent += outcomes[at + 2] ?? 0;
     scratch[STATE_QUERY] = query + 1;
     if (outcomes[at] !== OUTCOME.found || (outcomes[at + 1] ?? 0) < top.limit) continue;
-    const { metric, element, rows, inverseNorms } = args;
+    const { metric, element, rows, inverseNorms } = walk;
     const shape = { metric, element, dim, rows, inverseNorms };
     const list = Uint32Array.from(found.list);
     const asked = { list, query: args.queries.subarray(query * dim, (query + 1) * dim) };
