@@ -158,7 +158,7 @@ describe.each(availableIsas())('%s', (isa) => {
     const numbers = fc.constantFrom(0, 1, 2, 5, 8, 9, 20, 39, 40, 41, 512, 65_536, 65_537, 2 ** 31);
     for (const name of ['searchGraph', 'findLinks', 'mergeLinks']) {
       const right = graphArguments(kernels)[name] ?? {};
-      const keys = Object.entries({ ...right, ...(right['walk'] ?? {}) });
+      const keys = Object.entries({ ...right, ...(right['walk'] as object | undefined) });
       const names = keys.filter(([, value]) => typeof value === 'number').map(([key]) => key);
       const lies = fc.dictionary(fc.constantFrom(...names), numbers);
       fc.assert(
