@@ -51,6 +51,37 @@ function hitsIn(
   };
 }
 
+/** Hits with numbers for keys, query after query without room between them, in arrays of their own. */
+export interface CompactHits {
+  /** [nq] */
+  readonly counts: Uint32Array;
+  readonly scores: Float32Array;
+  readonly keys: BigInt64Array;
+}
+
+/** Scores and keys of hits, copied; see `CompactHits`. */
+export function compactHits({ nq, limit, counts, scores, keys }: Hits): CompactHits {
+  assert(keys instanceof BigInt64Array, 'keys are numbers');
+  let size = 0;
+  for (let q = 0; q < nq; q++) size += counts[q] ?? 0;
+  const { buffer, offset } = takeRoom(size * 12 + nq * 4);
+  const out = {
+    counts: new Uint32Array(buffer, offset + size * 12, nq),
+    scores: new Float32Array(buffer, offset + size * 8, size),
+    keys: new BigInt64Array(buffer, offset, size),
+  };
+  let to = 0;
+  for (let q = 0; q < nq; q++) {
+    const count = counts[q] ?? 0;
+    out.counts[q] = count;
+    for (let from = q * limit; from < q * limit + count; from++, to++) {
+      out.scores[to] = scores[from] ?? 0;
+      out.keys[to] = keys[from] ?? 0n;
+    }
+  }
+  return out;
+}
+
 /** The same hits in one buffer of their own, to be sent to another thread. */
 export function ownHits({ nq, limit, counts, scores, keys, segments, rows }: Hits): Hits {
   const like = keys instanceof BigInt64Array ? 'int64' : 'varchar';
@@ -85,16 +116,17 @@ export function compareKeys(a: bigint | string, b: bigint | string): number {
 
 /**
  * Merges partial results into one, keeping the best `limit` per query: the one reduction used by
- * segments, nodes, shards and the proxy. Deterministic: score, then key.
+ * segments, nodes, shards and the proxy. Deterministic: score, then key. Several are written to
+ * `into`, where that is given.
  *
  * Cost: nq * limit * parts comparisons.
  */
-export function mergeHits(parts: readonly Hits[], metric: Metric): Hits {
+export function mergeHits(parts: readonly Hits[], metric: Metric, into?: Hits): Hits {
   const [first] = parts;
   assert(first !== undefined, 'at least one part');
   if (parts.length === 1) return first;
   const like = first.keys instanceof BigInt64Array ? 'int64' : 'varchar';
-  const out = emptyHits(first.nq, first.limit, like);
+  const out = into ?? emptyHits(first.nq, first.limit, like);
   const cursors = parts.map((hits) => ({ hits, at: 0, end: 0 }));
   for (let q = 0; q < out.nq; q++) {
     for (const cursor of cursors) {

@@ -1,6 +1,8 @@
 import { andThen } from '@elanus/core';
 import type { Awaitable, Bus, BusCaller, BusMessage, CallOptions } from '@elanus/core';
 
+import type { StandingSearch } from './standing.ts';
+
 declare const types: unique symbol;
 
 /**
@@ -24,6 +26,12 @@ export interface Parcel<Header> {
   readonly bodies?: readonly ArrayBufferView[];
 }
 
+/** An answer: a header with its bodies, and what stays behind of the question. */
+export interface Answer<Header> extends Parcel<Header> {
+  /** Searches, in process: see standing.ts. */
+  readonly standing?: StandingSearch | undefined;
+}
+
 const NONE: readonly ArrayBufferView[] = [];
 
 /** Names a call: `<role>.<noun>.<verb>`, under the cluster's prefix. */
@@ -40,9 +48,9 @@ export function invoke<Request, Reply>(
   bus: Bus,
   call: Call<Request, Reply>,
   request: Parcel<Request> & { readonly options?: CallOptions | undefined },
-): Awaitable<Required<Parcel<Reply>>> {
+): Awaitable<Answered<Reply>> {
   const { header, bodies = NONE, options } = request;
-  return andThen(bus.request(call.subject, { header, bodies }, options), parcelOf<Reply>);
+  return andThen(bus.request(call.subject, { header, bodies }, options), answeredOf<Reply>);
 }
 
 /** Makes a call to be waited for later, or never: whatever goes wrong is the promise's. */
@@ -50,7 +58,7 @@ export async function sendCall<Request, Reply>(
   bus: Bus,
   call: Call<Request, Reply>,
   request: Parcel<Request> & { readonly options?: CallOptions | undefined },
-): Promise<Required<Parcel<Reply>>> {
+): Promise<Answered<Reply>> {
   return invoke(bus, call, request);
 }
 
@@ -59,11 +67,19 @@ function parcelOf<Header>(message: BusMessage): Required<Parcel<Header>> {
   return { header: header as Header, bodies };
 }
 
+/** An answer as its caller has it. */
+export type Answered<Header> = Answer<Header> & Required<Parcel<Header>>;
+
+function answeredOf<Header>(message: BusMessage): Answered<Header> {
+  const { header, bodies = NONE, standing } = message;
+  return { header: header as Header, bodies, standing: standing as StandingSearch | undefined };
+}
+
 /** Answers a call until the returned function is called. */
 export function serveCall<Request, Reply>(
   bus: Bus,
   call: Call<Request, Reply>,
-  answer: (request: Required<Parcel<Request>>, caller: BusCaller) => Awaitable<Parcel<Reply>>,
+  answer: (request: Required<Parcel<Request>>, caller: BusCaller) => Awaitable<Answer<Reply>>,
 ): () => void {
   // No step of its own: each would be one more promise on the way of every call.
   return bus.serve(call.subject, (message, caller) => answer(parcelOf(message), caller));

@@ -1,4 +1,4 @@
-export type { Call, Parcel, ReplyOf, RequestOf } from './call.ts';
+export type { Answered, Call, Parcel, ReplyOf, RequestOf } from './call.ts';
 export { defineCall, invoke, sendCall, serveCall } from './call.ts';
 export type { Message, MessageHeader, MessageKind } from './message.ts';
 export { MESSAGE_VERSION, decodeMessage, encodeHeader } from './message.ts';
@@ -68,5 +68,6 @@ export type { BuildJob } from './calls/worker.ts';
 export { runBuild } from './calls/worker.ts';
 export type { RowsHead } from './rows.ts';
 export { packRows, unpackRows } from './rows.ts';
+export type { StandingSearch } from './standing.ts';
 export type { VectorsHead } from './vectors.ts';
 export { packVectors, unpackVectors } from './vectors.ts';

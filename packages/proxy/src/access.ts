@@ -22,6 +22,7 @@ import {
   listCollections,
   resolveCollection,
   type Call,
+  type Answered,
   type Parcel,
   type ReadDemand,
 } from '@elanus/protocol';
@@ -65,7 +66,7 @@ export class Access {
     to: Call<Request, Reply>,
     request: Parcel<Request>,
     call: ApiCall | undefined,
-  ): Awaitable<Required<Parcel<Reply>>> {
+  ): Awaitable<Answered<Reply>> {
     if (this.#closed) throw new ElanusError('handle_closed', {});
     const turned = this.reads.pass();
     if (turned !== undefined) return turned.then(() => this.#send(to, request, call));
@@ -76,7 +77,7 @@ export class Access {
     to: Call<Request, Reply>,
     request: Parcel<Request>,
     call: ApiCall | undefined,
-  ): Awaitable<Required<Parcel<Reply>>> {
+  ): Awaitable<Answered<Reply>> {
     const { signal, timeoutMs = TIMEOUT_MS } = call ?? {};
     const options: CallOptions = signal === undefined ? { timeoutMs } : { timeoutMs, signal };
     const { header, bodies = [] } = request;
@@ -84,10 +85,10 @@ export class Access {
   }
 
   /** The schema a name stands for, where that is known and fresh: nothing to wait for. */
-  freshSchema(name: string): CollectionSchema | undefined {
+  freshSchema(name: string, now = this.clock.monoMs()): CollectionSchema | undefined {
     const cached = this.#schemas.get(name);
-    if (cached === undefined) return undefined;
-    return this.clock.monoMs() - cached.atMs < SCHEMA_FRESH_MS ? cached.schema : undefined;
+    if (cached === undefined || this.#closed) return undefined;
+    return now - cached.atMs < SCHEMA_FRESH_MS ? cached.schema : undefined;
   }
 
   /** The schema a name stands for. @throws collection_not_found */

@@ -83,7 +83,10 @@ export function createProxy(options: ProxyOptions): Database {
     ...catalogMethods(access),
     write: (request, call) => write(call, (left) => writes.write(request, left)),
     delete: (request, call) => write(call, (left) => writes.delete(request, left)),
-    search: (request, call) => begin(call, (left) => reads.search(request, left)),
+    search: (request, call) => {
+      const found = call?.signal?.aborted === true ? undefined : reads.atOnce(request);
+      return found ?? begin(call, (left) => reads.search(request, left));
+    },
     query: (request, call) => read(call, (left) => reads.query(request, left)),
     get: (request, call) => read(call, (left) => reads.get(request, left)),
     count: (request, call) => read(call, (left) => reads.count(request, left)),

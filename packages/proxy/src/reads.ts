@@ -14,7 +14,6 @@ import type {
   SearchRequest,
   SearchResult,
 } from '@elanus/api';
-import { checkVectors } from '@elanus/api';
 import {
   andThen,
   assert,
@@ -43,6 +42,7 @@ import {
   searchShard,
   selectShard,
   unpackRows,
+  type Answered,
   type Parcel,
   type ReadDemand,
   type ReplyOf,
@@ -50,12 +50,13 @@ import {
   type ShardExplain,
 } from '@elanus/protocol';
 import type { Access } from './access.ts';
+import { askAgain } from './ask-again.ts';
 import { concatBatches, keyAt, mergeByKey, mergeShardHits } from './merge-rows.ts';
 import type { ShardHits } from './merge-rows.ts';
 import { decodePageToken, encodePageToken } from './page-token.ts';
 import { readProjection, type Columns } from './projection.ts';
 import { readRequestFilter } from './request-filter.ts';
-import { SearchPlans, type SearchPlan } from './search-plan.ts';
+import { checkQueries, SearchPlans, type KeptPlan, type SearchPlan } from './search-plan.ts';
 import { shardOfRow } from './split-write.ts';
 
 /** Hits of one request, over all its queries. */
@@ -78,12 +79,12 @@ interface AskedSearch {
 /** A search with what its names stand for. */
 interface ReadySearch extends AskedSearch {
   readonly schema: CollectionSchema;
-  readonly plan: SearchPlan;
+  readonly kept: KeptPlan;
   readonly demand: ReadDemand;
 }
 
 type SearchHeader = RequestOf<typeof searchShard>;
-type ShardAnswer = Required<Parcel<ReplyOf<typeof searchShard>>>;
+type ShardAnswer = Answered<ReplyOf<typeof searchShard>>;
 
 /** See the file's header. */
 export class Reads {
@@ -94,9 +95,27 @@ export class Reads {
     this.#access = access;
   }
 
+  /** Nearest rows, where nothing has to be waited for and this turn has time; else undefined. */
+  atOnce(request: SearchRequest): SearchResult | undefined {
+    const now = this.#access.clock.monoMs();
+    return this.#access.reads.mayBegin(now) ? this.#again(request, now) : undefined;
+  }
+
   /** Nearest rows. */
   search(request: SearchRequest, call: Call | undefined): Awaitable<SearchResult> {
-    return andThen(this.#search(request, call, false), ({ result }) => result);
+    const again = this.#again(request, this.#access.clock.monoMs());
+    return again ?? andThen(this.#search(request, call, false), ({ result }) => result);
+  }
+
+  /** Nearest rows, where the search before asked alike and still stands. */
+  #again(request: SearchRequest, now: number): SearchResult | undefined {
+    const { queries, collection } = request;
+    if (queries.kind !== 'vectors' || queries.column.kind !== 'vector') return undefined;
+    const schema = this.#access.freshSchema(collection, now);
+    const kept = schema && this.#plans.known(request, schema);
+    if (schema === undefined || kept?.standing === undefined) return undefined;
+    const demand = this.#access.demand(request);
+    return askAgain(kept, { schema, queries: queries.column, demand });
   }
 
   /** Runs the search and tells how it went. */
@@ -210,21 +229,21 @@ export class Reads {
 
   #searchIn(schema: CollectionSchema, asked: AskedSearch): Awaitable<Searched> {
     const { queries } = asked.request;
-    const plan = this.#plans.of(asked.request, schema);
-    const { field } = plan;
+    const kept = this.#plans.of(asked.request, schema);
+    const { field } = kept.plan;
     const demand = this.#access.demand(asked.request);
     if (queries.kind === 'vectors') {
-      return this.#searchFor(queries.column, { ...asked, schema, plan, demand });
+      return this.#searchFor(queries.column, { ...asked, schema, kept, demand });
     }
     const stored = this.#storedVectors({ keys: queries.keys, schema, field, demand }, asked.call);
-    return stored.then((found) => this.#searchFor(found, { ...asked, schema, plan, demand }));
+    return stored.then((found) => this.#searchFor(found, { ...asked, schema, kept, demand }));
   }
 
   #searchFor(queries: VectorColumn | SparseColumn, asked: ReadySearch): Awaitable<Searched> {
-    const { explain, schema, demand, plan } = asked;
+    const { explain, schema, demand, kept } = asked;
+    const { plan } = kept;
     const { limit, offset, field, filter, columns } = plan;
-    const nq = columnRows(queries);
-    checkQueries(field, queries);
+    const nq = checkQueries(field, queries);
     const packed = packVectors(queries);
     if (nq * (offset + limit) > HITS_MAX) {
       const expected = `queries x (offset + limit) at most ${HITS_MAX}`;
@@ -243,11 +262,13 @@ export class Reads {
       fields: columns.fields,
       withTimestamp: columns.withTimestamp,
       explain,
+      repeats: kept.asked !== undefined && canStand(plan, schema),
       shard: 0,
       demand,
     };
     const replies = this.#askShards({ header, bodies: packed.bodies }, asked);
     return andThen(replies, (answers) => {
+      kept.standing = answers[0]?.standing;
       const parts = answers.map((answer) => hitsOf(answer, offset + limit));
       const want = { nq, metric: plan.metric, keyField: plan.keyField, offset, limit };
       const { counts, scores, columns: rows } = mergeShardHits(parts, want);
@@ -427,21 +448,17 @@ export class Reads {
   }
 }
 
+/** Whether one shard's hits are the answer. */
+function canStand({ offset }: SearchPlan, { shards }: CollectionSchema): boolean {
+  return shards === 1 && offset === 0;
+}
+
 function atInstant(demand: ReadDemand, at: bigint | undefined): ReadDemand {
   return at === undefined ? demand : { guarantee: 0n, at };
 }
 
 function selectBase(schema: CollectionSchema, shard: number, columns: Columns) {
   return { collectionId: schema.collectionId, shard, ...columns };
-}
-
-function checkQueries(field: Field, queries: VectorColumn | SparseColumn): void {
-  const nq = columnRows(queries);
-  if (!Number.isInteger(nq) || nq < 1 || nq > LIMITS.queriesMax) {
-    const expected = `1 to ${LIMITS.queriesMax} queries`;
-    throw new ElanusError('limit_out_of_range', { expected, got: String(nq) });
-  }
-  checkVectors(queries, field);
 }
 
 /** A shard's hits, as the bodies of its answer have them. */

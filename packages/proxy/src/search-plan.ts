@@ -2,8 +2,9 @@
  * What a search asks for besides its vectors, read against the schema and checked. Most searches of
  * an application ask as the one before: that is seen at once, and what was read is kept.
  */
-import type { SearchRequest } from '@elanus/api';
+import { checkVectors, type SearchRequest } from '@elanus/api';
 import {
+  columnRows,
   didYouMean,
   ElanusError,
   INDEX_KINDS,
@@ -18,7 +19,10 @@ import {
   type IndexKindRow,
   type Metric,
   type SearchEffort,
+  type SparseColumn,
+  type VectorColumn,
 } from '@elanus/core';
+import type { StandingSearch } from '@elanus/protocol';
 import { readProjection, type Columns } from './projection.ts';
 import { readRequestFilter, type RequestFilter } from './request-filter.ts';
 
@@ -41,25 +45,35 @@ type Asked = Pick<
   'field' | 'limit' | 'offset' | 'filter' | 'within' | 'recall' | 'params' | 'select' | 'omit'
 >;
 
-interface Kept {
+/** A plan that is kept. */
+export interface KeptPlan {
   readonly plan: SearchPlan;
   /** A copy of what was asked; undefined until the same filter has come twice in a row. */
   readonly asked: Asked | undefined;
+  /** What stands of the last search by this plan; see protocol/standing.ts. */
+  standing: StandingSearch | undefined;
 }
 
 /** Plans of late, by schema. */
 export class SearchPlans {
-  readonly #last = new WeakMap<CollectionSchema, Kept>();
+  readonly #last = new WeakMap<CollectionSchema, KeptPlan>();
+
+  /** The plan that the search before this one had, where this one asks alike. */
+  known(request: SearchRequest, schema: CollectionSchema): KeptPlan | undefined {
+    const last = this.#last.get(schema);
+    return last?.asked !== undefined && sameAsked(last.asked, request) ? last : undefined;
+  }
 
   /** The plan of a search. @throws unknown_field, invalid_argument, filter_invalid, ... */
-  of(request: SearchRequest, schema: CollectionSchema): SearchPlan {
-    const last = this.#last.get(schema);
-    if (last?.asked !== undefined && sameAsked(last.asked, request)) return last.plan;
+  of(request: SearchRequest, schema: CollectionSchema): KeptPlan {
+    const known = this.known(request, schema);
+    if (known !== undefined) return known;
     const plan = planOf(request, schema);
-    const again = last?.plan.filter === plan.filter;
+    const again = this.#last.get(schema)?.plan.filter === plan.filter;
     // A copy costs as much as a plan: searches that differ each time do without.
-    this.#last.set(schema, { plan, asked: again ? copyOf(request) : undefined });
-    return plan;
+    const kept = { plan, asked: again ? copyOf(request) : undefined, standing: undefined };
+    this.#last.set(schema, kept);
+    return kept;
   }
 }
 
@@ -95,6 +109,17 @@ function planOf(request: SearchRequest, schema: CollectionSchema): SearchPlan {
     effort: effortOf(request, field),
     columns: readProjection(request, schema),
   };
+}
+
+/** Checks the vectors of a search; how many there are. @throws limit_out_of_range, ... */
+export function checkQueries(field: Field, queries: VectorColumn | SparseColumn): number {
+  const nq = columnRows(queries);
+  if (!Number.isInteger(nq) || nq < 1 || nq > LIMITS.queriesMax) {
+    const expected = `1 to ${LIMITS.queriesMax} queries`;
+    throw new ElanusError('limit_out_of_range', { expected, got: String(nq) });
+  }
+  checkVectors(queries, field);
+  return nq;
 }
 
 function vectorField(schema: CollectionSchema, name: string | undefined): Field {

@@ -83,10 +83,15 @@ export class Turns {
     return new Promise((resolve) => this.#paused.push(resolve));
   }
 
+  /** Whether a call may begin at once. */
+  mayBegin(now: number): boolean {
+    const open = this.#isOpen(now) || now - (this.#begunMs ?? now) <= TURN_MS;
+    return open && this.#line.size === 0 && !this.#isFull;
+  }
+
   #enter(call: Call | undefined): Promise<Call> | undefined {
     const now = this.#clock.monoMs();
-    const open = this.#isOpen(now) || now - (this.#begunMs ?? now) <= TURN_MS;
-    if (open && this.#line.size === 0 && !this.#isFull) return undefined;
+    if (this.mayBegin(now)) return undefined;
     if (this.#line.size < LIMITS.callsInLineMax) return this.#wait(call, now);
     return Promise.reject(this.#exhausted());
   }

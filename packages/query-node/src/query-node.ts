@@ -41,13 +41,16 @@ import {
   ReadRunner,
   retrieveRows,
   type Searched,
+  type SearchTask,
   type SegmentRead,
 } from '@elanus/segment';
 import { loadSegmentFiles, type LoadedSegment } from './load.ts';
 import { FilterResults } from './filter-results.ts';
+import { HeldSegments } from './held-segments.ts';
 import { rulesOut } from './prune.ts';
 import { filterOf, readsOf } from './read-bodies.ts';
 import { ScalarIndexes } from './scalar-indexes.ts';
+import { StandingSegments } from './standing-segments.ts';
 
 /** What a query node is made of. */
 export interface QueryNodeOptions {
@@ -84,7 +87,7 @@ class SegmentHost {
   readonly #world: QueryNodeOptions['world'];
   readonly #runner: ReadRunner;
   readonly #resident: Resident<RowMemory>;
-  readonly #held = new Map<number, LoadedSegment>();
+  readonly #held = new HeldSegments();
   readonly #scalars: ScalarIndexes;
   readonly #filters: FilterResults;
   /** Loads of one segment run one after the other. */
@@ -126,7 +129,10 @@ class SegmentHost {
         return Promise.resolve({ header: {} });
       }),
       serveCall(bus, describeNode, () => {
-        const segments = [...this.#held].map(([segmentId, { bytes }]) => ({ segmentId, bytes }));
+        const segments = [...this.#held.entries()].map(([segmentId, { bytes }]) => ({
+          segmentId,
+          bytes,
+        }));
         const scalarIndexBytes = this.#scalars.bytes;
         return Promise.resolve({ header: { segments, scalarIndexBytes } });
       }),
@@ -208,25 +214,33 @@ class SegmentHost {
       const reads = readsOf(this.#held, refs, deletes);
       const { kept, pruned } = this.#filters.apply(reads, filter);
       this.#scalars.used(kept, filter);
-      const searched = this.#runner.search(
-        {
-          reads: kept,
-          field: fieldId(header.field),
-          metric,
-          keyField: key.id,
-          keyKind: key.kind,
-          queries,
-          nq,
-          limit,
-          filter,
-          bounds,
-          effort,
-          silent: !header.explain,
-        },
-        caller,
-      );
-      return andThen(searched, (found) => packSearch(found, { kept, pruned, want }));
+      const task: SearchTask = {
+        reads: kept,
+        field: fieldId(header.field),
+        metric,
+        keyField: key.id,
+        keyKind: key.kind,
+        queries,
+        nq,
+        limit,
+        filter,
+        bounds,
+        effort,
+        silent: !header.explain,
+      };
+      const searched = this.#runner.search(task, caller);
+      return andThen(searched, (found) => {
+        const answer = packSearch(found, { kept, pruned, want });
+        const standing = header.repeats ? this.#standing(task) : undefined;
+        return standing === undefined ? answer : { ...answer, standing };
+      });
     });
+  }
+
+  /** The search as it may be asked again; undefined where it is not short. */
+  #standing(task: SearchTask): StandingSegments | undefined {
+    const prepared = this.#runner.prepare(task);
+    return prepared && new StandingSegments(this.#held, prepared);
   }
 
   #serveSelect(): () => void {

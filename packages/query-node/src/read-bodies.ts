@@ -2,7 +2,7 @@ import { ElanusError, type CollectionSchema } from '@elanus/core';
 import { readFilter, type CheckedFilter } from '@elanus/expr';
 import type { SegmentRef } from '@elanus/protocol';
 import type { SegmentRead } from '@elanus/segment';
-import type { LoadedSegment } from './load.ts';
+import type { HeldSegments } from './held-segments.ts';
 
 /** The filter of a call, checked against the schema it was made for. */
 export function filterOf(
@@ -17,7 +17,7 @@ export function filterOf(
  * @throws ElanusError shard_recovering when one is not (or no longer) loaded: the caller refreshes
  */
 export function readsOf(
-  held: ReadonlyMap<number, LoadedSegment>,
+  held: Pick<HeldSegments, 'get'>,
   refs: readonly SegmentRef[],
   bodies: readonly ArrayBufferView[],
 ): SegmentRead[] {

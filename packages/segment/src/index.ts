@@ -13,6 +13,7 @@ export type { RowLocation } from './key-table.ts';
 export type { KeySpan } from './key-table.ts';
 export { KeyTable } from './key-table.ts';
 export { packKeys, parseKey, unpackKeys } from './packed-keys.ts';
+export type { PreparedSearch } from './prepared-search.ts';
 export type { Searched, Where } from './read-runner.ts';
 export { ReadRunner } from './read-runner.ts';
 export type { PassingRows, SegmentRead } from './read-set.ts';

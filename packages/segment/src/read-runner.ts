@@ -9,6 +9,7 @@ import { loadKernels, type KernelChoice, type Kernels } from '@elanus/kernels';
 import { ViewSender } from './kept-views.ts';
 import { narrowReads } from './narrow.ts';
 import type { Queries } from './scan.ts';
+import { PreparedSearch } from './prepared-search.ts';
 import { rowsPassing } from './read-set.ts';
 import { bytesOfQueries, RepeatedSearches } from './repeated-search.ts';
 import { searchCost } from './search-cost.ts';
@@ -75,6 +76,17 @@ export class ReadRunner {
     const filtered = filteredRows(task) > INLINE_FILTER_ROWS_MAX;
     if (short && !filtered) return { output: searchSegments(this.kernels, task), where: 'inline' };
     return this.#searchOnThread(task, caller);
+  }
+
+  /**
+   * A search made ready to be asked again with other vectors; undefined where that is not done in
+   * this turn, or differs by the vectors.
+   */
+  prepare(task: SearchTask): PreparedSearch | undefined {
+    if (task.keyKind !== 'int64' || task.queries.kind !== 'vector') return undefined;
+    if (filteredRows(task) > 0) return undefined;
+    const queriesMax = Math.floor((INLINE_WORK_MAX / searchCost(task)) * task.nq);
+    return queriesMax > 0 ? new PreparedSearch(this.kernels, task, queriesMax) : undefined;
   }
 
   /** A segment was released: threads need not keep it any more. */

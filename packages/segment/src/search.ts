@@ -12,7 +12,6 @@ import {
   type Bitset,
   type FieldId,
   type Hits,
-  type Keys,
   type Metric,
   type SearchEffort,
   type SegmentPlan,
@@ -58,9 +57,11 @@ export function searchSegments(kernels: Kernels, given: SearchTask): SearchOutpu
   const parts: Hits[] = [];
   const plans: SegmentPlan[] = [];
   for (const read of task.reads) {
-    const { top, plan } = searchSegment(kernels, task, read);
-    plans.push(plan);
-    if (plan.allowed > 0) parts.push(toHits(kernels, { task, read, top }));
+    const { top, allowed, plan } = searchSegment(kernels, task, read);
+    if (plan !== undefined) plans.push(plan);
+    if (allowed === 0) continue;
+    const hits = emptyHits(task.nq, task.limit, task.keyKind);
+    parts.push(fillHits(kernels, { task, read, top, hits }));
   }
   const hits =
     parts.length === 0
@@ -70,13 +71,28 @@ export function searchSegments(kernels: Kernels, given: SearchTask): SearchOutpu
 }
 
 /** A task with its queries as kernels take them. */
-interface ReadyTask extends SearchTask {
+export interface ReadyTask extends SearchTask {
   readonly ready: ScanQueries;
 }
 
 interface SegmentResult {
   readonly top: TopK;
-  readonly plan: SegmentPlan;
+  /** Rows that might have been returned. */
+  readonly allowed: number;
+  /** Undefined when nobody reads it. */
+  readonly plan: SegmentPlan | undefined;
+}
+
+/** Searches one segment, and writes the hits over `hits`; false: none of its rows is allowed. */
+export function searchInto(
+  kernels: Kernels,
+  task: ReadyTask,
+  of: { readonly read: SegmentRead; readonly hits: Hits },
+): boolean {
+  const { read, hits } = of;
+  const { top, allowed } = searchSegment(kernels, task, read);
+  if (allowed > 0) fillHits(kernels, { task, read, top, hits });
+  return allowed > 0;
 }
 
 /** The result state of short searches, used again: nothing of it outlives `searchSegments`. */
@@ -96,39 +112,51 @@ function emptyTopK(nq: number, limit: number): TopK {
 }
 
 function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): SegmentResult {
-  const top = emptyTopK(task.nq, task.limit);
-  const { nq } = task;
   const handle = task.effort.exact ? undefined : read.view.indexes.get(task.field);
-  const plan = { segmentId: read.view.segmentId, rows: read.visibleRows };
-  if (handle !== undefined) {
-    const allowed = allowedInSegment(read, task.filter);
-    const count = countAllowed(read, allowed, read.visibleRows);
-    if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
-    const index = openHandle(kernels, handle);
-    const { bounds, effort } = task;
-    const { recall, ef, nprobe, refine, dropRatio } = effort;
-    const queries = indexQueries(task.ready);
-    const exact = index.kind === 'FLAT_SQ8' && (recall ?? 0) > CODED_RECALL;
-    const work = index.search({
-      queries,
-      allowed,
-      allowedCount: count,
-      bounds,
-      top,
-      recall,
-      ef,
-      nprobe,
-      refine,
-      dropRatio,
-      exact,
-    });
-    sortTopK(top, task.metric);
-    const told = workOf(work, { kind: index.kind, dropRatio });
-    // A walk has not seen every row: looking for equals at the border would scan them all.
-    if (told.recall !== 1 && told.strategy !== 'codes') top.tied.fill(0);
-    const { segmentId, rows } = plan;
-    return { top, plan: { ...told, segmentId, rows, allowed: count } };
-  }
+  const top = emptyTopK(task.nq, task.limit);
+  if (handle === undefined) return scanSegment(kernels, { task, read, top });
+  const allowed = allowedInSegment(read, task.filter);
+  const count = countAllowed(read, allowed, read.visibleRows);
+  if (count === 0) return notSearched(task, read, top);
+  const index = openHandle(kernels, handle);
+  const { recall, ef, nprobe, refine, dropRatio } = task.effort;
+  const work = index.search({
+    queries: indexQueries(task.ready),
+    allowed,
+    allowedCount: count,
+    bounds: task.bounds,
+    top,
+    recall,
+    ef,
+    nprobe,
+    refine,
+    dropRatio,
+    exact: index.kind === 'FLAT_SQ8' && (recall ?? 0) > CODED_RECALL,
+  });
+  sortTopK(top, task.metric);
+  const found = recallOf(work, { kind: index.kind, dropRatio });
+  // A walk has not seen every row: looking for equals at the border would scan them all.
+  if (found !== 1 && work.plan !== 'codes') top.tied.fill(0);
+  if (task.silent === true) return { top, allowed: count, plan: undefined };
+  const { plan: strategy, exactScores, codeScores } = work;
+  const { visibleRows: rows } = read;
+  const { segmentId } = read.view;
+  const way = 'index' as const;
+  const told = { way, kind: index.kind, strategy, exactScores, codeScores, recall: found };
+  return { top, allowed: count, plan: { ...told, segmentId, rows, allowed: count } };
+}
+
+function notSearched(task: ReadyTask, read: SegmentRead, top: TopK): SegmentResult {
+  if (task.silent === true) return { top, allowed: 0, plan: undefined };
+  const { segmentId } = read.view;
+  return { top, allowed: 0, plan: { segmentId, rows: read.visibleRows, ...NOT_SEARCHED } };
+}
+
+/** Rows without an index, chunk by chunk: by their codes where they have some. */
+function scanSegment(
+  kernels: Kernels,
+  { task, read, top }: { readonly task: ReadyTask; readonly read: SegmentRead; readonly top: TopK },
+): SegmentResult {
   let [count, exactScores, codeScores] = [0, 0, 0];
   for (const chunk of read.view.chunks) {
     const rows = visibleInChunk(read, chunk);
@@ -144,17 +172,19 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
       codeScores += work.codeScores;
     } else {
       scanChunk(kernels, { task, chunk, rows, allowed, top, bounds: task.bounds });
-      exactScores += passing * nq;
+      exactScores += passing * task.nq;
     }
   }
   sortTopK(top, task.metric);
-  if (count === 0) return { top, plan: { ...plan, ...NOT_SEARCHED } };
+  if (count === 0) return notSearched(task, read, top);
+  if (task.silent === true) return { top, allowed: count, plan: undefined };
   const kind = task.ready.kind === 'bits' ? 'BIN_FLAT' : 'FLAT';
   const scan =
     codeScores === 0
       ? ({ way: 'scan', kind, strategy: 'exact', recall: 1 } as const)
       : ({ way: 'scan', kind: 'FLAT_SQ8', strategy: 'codes', recall: CODED_RECALL } as const);
-  return { top, plan: { ...plan, ...scan, allowed: count, exactScores, codeScores } };
+  const base = { segmentId: read.view.segmentId, rows: read.visibleRows, allowed: count };
+  return { top, allowed: count, plan: { ...base, ...scan, exactScores, codeScores } };
 }
 
 /** What is said of a segment without rows that may be returned. */
@@ -168,17 +198,16 @@ export const NOT_SEARCHED = {
   recall: 1,
 } as const;
 
-function workOf(
-  work: SearchWork,
+/** The share of the nearest rows that a search of an index is known to find; undefined: unknown. */
+function recallOf(
+  { plan, recall }: SearchWork,
   of: { readonly kind: string; readonly dropRatio: number | undefined },
-) {
-  const { plan: strategy, exactScores, codeScores } = work;
-  const base = { way: 'index' as const, kind: of.kind, strategy, exactScores, codeScores };
+): number | undefined {
   // Postings leave out what cannot be a result; what a search drops of its query is not measured.
-  if (strategy === 'postings') return { ...base, recall: of.dropRatio ? undefined : 1 };
+  if (plan === 'postings') return of.dropRatio ? undefined : 1;
+  if (plan === 'exact') return 1;
   // Lists tell what they were measured to find; what they were not measured for is not known.
-  const known = of.kind.includes('IVF') ? undefined : CODED_RECALL;
-  return { ...base, recall: strategy === 'exact' ? 1 : (work.recall ?? known) };
+  return recall ?? (of.kind.includes('IVF') ? undefined : CODED_RECALL);
 }
 
 /** What scans of codes are calibrated for; see index/build. */
@@ -223,19 +252,19 @@ interface Found {
   readonly task: ReadyTask;
   readonly read: SegmentRead;
   readonly top: TopK;
+  readonly hits: Hits;
 }
 
-/** Turns sorted rows into hits ordered by score, then key, with ties at the border by key. */
-function toHits(kernels: Kernels, found: Found): Hits {
-  const { task, read, top } = found;
-  const hits = emptyHits(task.nq, task.limit, task.keyKind);
+/** Writes sorted rows as hits ordered by score, then key, with ties at the border by key. */
+function fillHits(kernels: Kernels, found: Found): Hits {
+  const { task, read, top, hits } = found;
   let allowedIn: AllowedIn | undefined;
   for (let q = 0; q < task.nq; q++) {
     const base = q * task.limit;
     const count = top.counts[q] ?? 0;
     hits.counts[q] = count;
     if (top.tied[q] !== 1 && !hasTies(top.scores, base, count)) {
-      putHits(hits, { from: base, to: base + count }, found);
+      putHits(found, base, base + count);
       continue;
     }
     const entries: Entry[] = [];
@@ -265,37 +294,44 @@ function hasTies(scores: Float32Array, from: number, count: number): boolean {
   return false;
 }
 
+/** Copies entries `[from, to)` of the result: hits have the same places. */
+function putHits({ read, task, top, hits }: Found, from: number, to: number): void {
+  const { segmentId } = read.view;
+  const { scores, rows } = top;
+  for (let at = from; at < to; at++) {
+    hits.scores[at] = scores[at] ?? 0;
+    hits.rows[at] = rows[at] ?? 0;
+    hits.segments[at] = segmentId;
+  }
+  const of = { view: read.view, field: task.keyField, rows };
+  if (hits.keys instanceof BigInt64Array) putNumberKeys(hits.keys, { from, to }, of);
+  else putTextKeys(hits.keys as string[], { from, to }, of);
+}
+
 /** Places in the arrays of hits. */
 interface Span {
   readonly from: number;
   readonly to: number;
 }
 
-/** Copies entries `[span.from, span.to)` of the result: hits have the same places. */
-function putHits(hits: Hits, span: Span, { read, task, top }: Found): void {
-  const { view } = read;
-  for (let at = span.from; at < span.to; at++) {
-    const row = top.rows[at] ?? 0;
-    hits.scores[at] = top.scores[at] ?? 0;
-    hits.rows[at] = row;
-    hits.segments[at] = view.segmentId;
-  }
-  putKeys(hits.keys, span, { view, field: task.keyField, rows: top.rows });
+interface KeysOf {
+  readonly view: SegmentView;
+  readonly field: FieldId;
+  readonly rows: Uint32Array;
 }
 
-/** The keys of rows; numbers are copied as such, without a bigint for each on the heap. */
-function putKeys(
-  keys: Keys,
-  { from, to }: Span,
-  of: { readonly view: SegmentView; readonly field: FieldId; readonly rows: Uint32Array },
-): void {
-  const { view, field, rows } = of;
-  if (!(keys instanceof BigInt64Array)) {
-    for (let at = from; at < to; at++) {
-      (keys as string[])[at] = keyOfRow(view, field, rows[at] ?? 0) as string;
-    }
-    return;
+function putTextKeys(keys: string[], { from, to }: Span, { view, field, rows }: KeysOf): void {
+  for (let at = from; at < to; at++) {
+    keys[at] = keyOfRow(view, field, rows[at] ?? 0) as string;
   }
+}
+
+/** Numbers are copied as such, without a bigint for each on the heap. */
+function putNumberKeys(
+  keys: BigInt64Array,
+  { from, to }: Span,
+  { view, field, rows }: KeysOf,
+): void {
   let [first, end] = [0, 0];
   const into = halvesOf(keys);
   let halves = into;

@@ -89,6 +89,7 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
           fields,
           withTimestamp,
           explain: header.explain,
+          repeats: header.repeats,
         },
         caller,
       );
@@ -118,9 +119,9 @@ function serveReads(bus: Bus, channel: Channel): (() => void)[] {
 }
 
 /** Hits as a reply. */
-function packHits({ at, hits, columns, explain }: ShardHits) {
+function packHits({ at, hits, columns, explain, standing }: ShardHits) {
   const { head: rows, bodies } = packRows(columns, [hits.counts, hits.scores]);
-  return { header: { at, rows, explain }, bodies };
+  return { header: { at, rows, explain }, bodies, standing };
 }
 
 function serveControl(bus: Bus, channel: Channel): (() => void)[] {

@@ -5,6 +5,11 @@ export interface BusMessage {
   readonly header: unknown;
   /** In process they travel by reference; the receiver must not change them. */
   readonly bodies?: readonly ArrayBufferView[];
+  /**
+   * In process only: an object by which whoever was answered may ask the same again with less; what
+   * it is, the call says. A bus between processes leaves it out.
+   */
+  readonly standing?: unknown;
 }
 
 /** How long a call may take and who may end it. */

@@ -63,6 +63,8 @@ export const searchSealed = defineCall<
     readonly want: WantedFields | undefined;
     /** Whether `plans` of the reply are read. */
     readonly explain: boolean;
+    /** Whether the same is likely to be asked again: then the answer may stand. */
+    readonly repeats: boolean;
   },
   {
     readonly keys: readonly string[] | undefined;

@@ -74,6 +74,8 @@ export const searchShard = defineCall<
     readonly withTimestamp: boolean;
     /** Whether the reply says how segments were searched. */
     readonly explain: boolean;
+    /** Whether the same is likely to be asked again: then the answer may stand. */
+    readonly repeats: boolean;
   },
   {
     readonly at: Timestamp;

@@ -1,6 +1,5 @@
 /**
- * Reads of one shard: growing rows here, sealed rows on query nodes, one instant for both. The
- * snapshot is taken in one synchronous step: instant, segments and deletes belong together.
+ * Reads of one shard: growing rows here, sealed rows on query nodes, one snapshot for both.
  *
  * Invariants: R4 (a read is one prefix of the log), R5, R6; nothing pinned is released.
  */
@@ -17,7 +16,6 @@ import {
   timestampMs,
   ttlOf,
   type Awaitable,
-  type Bitset,
   type Bus,
   type BusCaller,
   type Clock,
@@ -42,8 +40,8 @@ import {
   selectSealed,
   unpackRows,
   type ReadDemand,
-  type SegmentRef,
   type ShardExplain,
+  type StandingSearch,
   type WantedFields,
 } from '@elanus/protocol';
 import {
@@ -56,21 +54,23 @@ import {
   retrieveRows,
   rowTimestamp,
   unpackKeys,
-  visibleRows,
   type Queries,
+  type PreparedSearch,
   type ReadRunner,
   type RowGroups,
   type RowList,
-  type SegmentRead,
+  type SearchTask,
   type Selection,
 } from '@elanus/segment';
 import type { Wal } from '../wal/wal.ts';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
-import { HiddenRows, prefixUpTo, rowsBefore } from '../shard/expired-rows.ts';
+import { HiddenRows } from '../shard/expired-rows.ts';
 import type { ShardState } from '../shard/state.ts';
 import type { Distribution } from './distribution.ts';
 import { GrowingCodes } from './growing-codes.ts';
 import { SearchBatches } from './search-batch.ts';
+import { SnapshotBasis, takeSnapshot, type Snapshot } from './snapshot.ts';
+import { StandingShardSearch } from './standing-search.ts';
 
 /** What reading needs. */
 export interface ReadContext {
@@ -83,14 +83,6 @@ export interface ReadContext {
   /** Threads that build. */
   readonly pool: Pool;
   readonly distribution: Distribution;
-}
-
-/** One read's view of the shard. */
-interface Snapshot {
-  readonly at: Timestamp;
-  readonly growing: readonly SegmentRead[];
-  readonly refs: readonly SegmentRef[];
-  readonly deletes: readonly Bitset[];
 }
 
 /** A search as the shard gets it. */
@@ -109,6 +101,8 @@ export interface ShardSearch {
   readonly withTimestamp: boolean;
   /** Whether the answer says how it was found. */
   readonly explain: boolean;
+  /** Whether the same is likely to be asked again. */
+  readonly repeats: boolean;
 }
 
 /** Rows found, with their fields. Row i of `columns` belongs to the i-th hit in order. */
@@ -118,6 +112,8 @@ export interface ShardHits {
   readonly columns: ColumnBatch;
   /** Undefined when nobody asked. */
   readonly explain: ShardExplain | undefined;
+  /** For searches that repeat, where they are short. */
+  readonly standing?: StandingSearch | undefined;
 }
 
 /** A read of rows by key order, or of listed keys. */
@@ -133,11 +129,12 @@ export interface ShardSelect {
 /** See the file's header. */
 export class ShardReads {
   readonly #context: ReadContext;
-
   readonly #batches: SearchBatches;
   readonly #codes: GrowingCodes;
   readonly #filters = new GrowingFilters();
   readonly #hidden = new HiddenRows();
+  /** The collection was dropped. */
+  #over = false;
 
   constructor(context: ReadContext) {
     this.#context = context;
@@ -155,14 +152,40 @@ export class ShardReads {
   #search(search: ShardSearch, caller: BusCaller): Awaitable<ShardHits> {
     return this.#pinned(search.demand, (snapshot, waitMs) => {
       if (search.explain) return this.#explained(snapshot, waitMs, { search, caller });
-      return andThen(this.#searchAll(snapshot, search, caller), (found) => {
-        const hits = mergeHits(found.parts, search.metric);
-        const columns = this.#columnsOf(snapshot, hits, { search, found });
-        if (columns instanceof Promise)
-          return columns.then((later) => hitsAt(snapshot, hits, later));
-        return hitsAt(snapshot, hits, columns);
-      });
+      const found = this.#searchAll(snapshot, search, caller);
+      if (found instanceof Promise) {
+        return found.then((later) => this.#answer(snapshot, { search, found: later }));
+      }
+      const answer = this.#answer(snapshot, { search, found });
+      const standing = this.#standing(snapshot, search, found);
+      return standing === undefined ? answer : andThen(answer, (hits) => ({ ...hits, standing }));
     });
+  }
+
+  #answer(
+    snapshot: Snapshot,
+    { search, found }: { readonly search: ShardSearch; readonly found: Found },
+  ): Awaitable<ShardHits> {
+    const hits = mergeHits(found.parts, search.metric);
+    const columns = this.#columnsOf(snapshot, hits, { search, found });
+    if (columns instanceof Promise) return columns.then((later) => hitsAt(snapshot, hits, later));
+    return hitsAt(snapshot, hits, columns);
+  }
+
+  /** The search as it may be asked again: found in the turn that its snapshot was taken in. */
+  #standing(
+    { at, growing: reads, refs }: Snapshot,
+    search: ShardSearch,
+    { sealed, growing }: Found,
+  ): StandingSearch | undefined {
+    const { state, wal } = this.#context;
+    if (!search.repeats || state.schema.ttl !== undefined) return undefined;
+    if (!this.#wantsKeys(search)) return undefined;
+    if (refs.length > 0 && sealed === undefined) return undefined;
+    if ((reads.length > 0 || refs.length === 0) && growing === undefined) return undefined;
+    const mayBegin = (): boolean => !this.#over && this.#batches.isFree;
+    const on = { at, metric: search.metric, wal, basis: new SnapshotBasis(state), mayBegin };
+    return new StandingShardSearch({ ...on, growing, sealed });
   }
 
   /** The same with a look at the clock between its steps. */
@@ -299,6 +322,7 @@ export class ShardReads {
   /** Lets the query nodes forget this shard's segments: the collection was dropped. */
   async releaseAll(): Promise<void> {
     const { state, bus } = this.#context;
+    this.#over = true;
     for (const { segmentId } of state.flushed) {
       await invoke(bus, releaseSegment, { header: { segmentId } });
     }
@@ -370,35 +394,8 @@ export class ShardReads {
     throw new ElanusError('timestamp_out_of_range', { at: String(ts), hint: 'It is yet to come.' });
   }
 
-  /** One synchronous step: no await between the parts. */
   #snapshot(at: Timestamp): Snapshot {
-    const growing: SegmentRead[] = [];
-    const refs: SegmentRef[] = [];
-    const deletes: Bitset[] = [];
-    const { segments, schema } = this.#context.state;
-    const expired = expiredBefore(schema.ttl, at);
-    for (const segment of segments.values()) {
-      const first = rowsBefore(segment, expired);
-      if (segment.state === 'flushed') {
-        const { rowCount } = segment.record;
-        if (first > 0 && first === rowCount) continue;
-        const visible = prefixUpTo(segment.timestamps, rowCount, at);
-        const deleted = this.#hidden.of(segment.deletes, at, { first, rows: rowCount });
-        refs.push({
-          segmentId: segment.segmentId,
-          visibleRows: visible,
-          hasDeletes: deleted !== undefined,
-        });
-        if (deleted !== undefined) deletes.push(deleted);
-      } else {
-        const view = segment.rows.view();
-        const { rowCount: rows } = view;
-        if (first > 0 && first === rows) continue;
-        const deleted = this.#hidden.of(segment.deletes, at, { first, rows });
-        growing.push({ view, visibleRows: visibleRows(view, at), deleted });
-      }
-    }
-    return { at, growing, refs, deletes };
+    return takeSnapshot(this.#context.state, this.#hidden, at);
   }
 
   /** The newest timestamp of rows in growing segments; those of flushed ones are always visible. */
@@ -435,26 +432,24 @@ export class ShardReads {
     const { state, runner } = this.#context;
     const { field, metric, queries, nq, limit, bounds, effort } = search;
     const filter = this.#filter(search.filter);
-    const searched = runner.search(
-      {
-        reads: this.#filters.apply(snapshot.growing, filter),
-        field,
-        metric,
-        queries,
-        nq,
-        limit,
-        bounds,
-        effort,
-        keyField: state.keyField.id,
-        keyKind: state.keyKind,
-        filter,
-      },
-      caller,
-    );
-    return andThen(searched, ({ output, where }) => {
+    const task: SearchTask = {
+      reads: this.#filters.apply(snapshot.growing, filter),
+      field,
+      metric,
+      queries,
+      nq,
+      limit,
+      bounds,
+      effort,
+      keyField: state.keyField.id,
+      keyKind: state.keyKind,
+      filter,
+    };
+    return andThen(runner.search(task, caller), ({ output, where }) => {
       if (where === 'pool') this.#codes.kick(() => state.open.map(({ rows }) => rows));
       const plans = search.explain ? plansOf(output.plans, 'growing') : [];
-      return { parts: [output.hits], plans, where };
+      const growing = search.repeats ? runner.prepare(task) : undefined;
+      return { parts: [output.hits], plans, where, growing };
     });
   }
 
@@ -476,6 +471,7 @@ export class ShardReads {
       effort,
       // Hits of growing rows could push these out: then fields are read when the hits are known.
       explain: search.explain,
+      repeats: search.repeats,
       want: snapshot.growing.length > 0 || this.#wantsKeys(search) ? undefined : wantOf(search),
     };
     const reply = invoke(this.#context.bus, searchSealed, {
@@ -483,7 +479,7 @@ export class ShardReads {
       bodies: deletes.length === 0 ? packed.bodies : [...packed.bodies, ...deletes],
       options: { parent: caller },
     });
-    return andThen(reply, ({ header, bodies }) => {
+    return andThen(reply, ({ header, bodies, standing }) => {
       const hits: Hits = {
         nq,
         limit,
@@ -496,7 +492,7 @@ export class ShardReads {
       const plans = search.explain ? plansOf(header.plans, 'flushed') : [];
       const behind = header.keys === undefined ? 5 : 4;
       const fields = header.fields && unpackRows(header.fields, bodies, behind);
-      return { parts: [hits], plans, where: header.where, rows: fields };
+      return { parts: [hits], plans, where: header.where, rows: fields, sealed: standing };
     });
   }
 
@@ -571,6 +567,9 @@ interface Found {
   readonly rows?: ColumnBatch | undefined;
   readonly plans: ShardExplain['segments'];
   readonly where: 'inline' | 'pool';
+  /** What stands of the search, over rows that grow and over sealed ones. */
+  readonly growing?: PreparedSearch | undefined;
+  readonly sealed?: StandingSearch | undefined;
 }
 
 function hitsAt({ at }: Snapshot, hits: Hits, columns: ColumnBatch): ShardHits {
@@ -594,5 +593,7 @@ function bothFound([here, there]: readonly [Found, Found]): Found {
     parts: [...here.parts, ...there.parts],
     plans: [...here.plans, ...there.plans],
     where: here.where === 'pool' ? 'pool' : there.where,
+    growing: here.growing,
+    sealed: there.sealed,
   };
 }

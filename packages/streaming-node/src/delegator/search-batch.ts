@@ -63,7 +63,7 @@ export class SearchBatches {
 
   /** Answers one search; at once when it needs no thread. @throws what it throws; cancelled */
   search(search: ShardSearch, caller: BusCaller): Awaitable<ShardHits> {
-    if (this.#running < this.#batchesMax && this.#waiting.size === 0) {
+    if (this.isFree) {
       this.#running++;
       return andFinally(
         () => this.#run(search, caller),
@@ -71,6 +71,11 @@ export class SearchBatches {
       );
     }
     return this.#wait(search, caller.signal);
+  }
+
+  /** Whether a search would begin at once. */
+  get isFree(): boolean {
+    return this.#running < this.#batchesMax && this.#waiting.size === 0;
   }
 
   #wait(search: ShardSearch, signal: AbortSignal): Promise<ShardHits> {
