@@ -1,7 +1,7 @@
 /**
  * Compactions that were asked for, and what is told to those who asked. The job loop does them:
- * here is only what it has to reach, and how far it is. Kept in memory: whoever asked a coordinator
- * that was started anew asks again.
+ * here is only what it has to reach, and how far it is. The metadata know of each: another
+ * coordinator takes one up again when somebody asks how far it is.
  */
 import {
   ElanusError,
@@ -13,20 +13,30 @@ import {
   type SegmentTotals,
   type Timestamp,
 } from '@elanus/core';
-import { describeShards, flushShard, invoke } from '@elanus/protocol';
+import { describeShards, flushShard, invoke, metaKeys } from '@elanus/protocol';
+import { put, type MetaAccess } from './meta-access.ts';
 
 /** What they work with. */
 export interface CompactionsContext {
   readonly bus: Bus;
   readonly clock: Clock;
+  readonly meta: MetaAccess;
   /** A number that no other has. */
   readonly newId: () => Promise<number>;
   /** What the flushed segments of a collection have to become. */
   readonly goal: (collectionId: number) => Promise<CompactionGoal>;
+  /** @throws ElanusError collection_dropped */
+  readonly schema: (collectionId: number) => Promise<CollectionSchema>;
   /** There is one to do. */
   readonly onReady: (collectionId: number) => void;
   /** Nobody wants compactions of this collection any more. */
   readonly onCancel: (collectionId: number) => void;
+}
+
+/** A compaction in the metadata: whoever coordinates next knows of it. */
+export interface CompactionRecord {
+  readonly collectionId: number;
+  readonly status: CompactionStatus;
 }
 
 /** What the job loop has to reach. */
@@ -61,6 +71,8 @@ export class Compactions {
   readonly #context: CompactionsContext;
   readonly #all = new Map<string, Compaction>();
   readonly #waiting = new Set<() => void>();
+  /** What runs is not over: it goes on elsewhere. */
+  #isStopped = false;
 
   constructor(context: CompactionsContext) {
     this.#context = context;
@@ -69,35 +81,26 @@ export class Compactions {
   /** Begins one: what grows is flushed, then the job loop is told. */
   async begin(schema: CollectionSchema): Promise<CompactionStatus> {
     const { newId } = this.#context;
-    const { collectionId, shards } = schema;
+    const { collectionId } = schema;
     const before = await this.#totals(collectionId);
-    const compaction: Compaction = {
-      id: String(await newId()),
-      collectionId,
-      state: 'running',
-      before,
-      after: undefined,
-      jobs: 0,
-      failure: undefined,
-      goal: undefined,
-      left: new Set(Array.from({ length: shards }, (_, shard) => shard)),
-    };
-    this.#all.set(compaction.id, compaction);
-    this.#forgetEnded();
-    void this.#flush(compaction);
-    return this.#status(compaction);
+    const status = { id: String(await newId()), state: 'running', before, jobs: 0 } as const;
+    await this.#save({ collectionId, status: { ...status, after: before } });
+    await this.#forgetEnded();
+    return this.#start(schema, status);
   }
 
   /** How far one is; waits for a change of it, at most `waitMs`. @throws compaction_not_found */
   async describe(id: string, waitMs: number): Promise<CompactionStatus> {
-    const compaction = this.#find(id);
+    const compaction = this.#all.get(id);
+    if (compaction === undefined) return this.#takeUp(id);
     if (compaction.state === 'running' && waitMs > 0) await this.#change(waitMs);
     return this.#status(compaction);
   }
 
   /** Ends one. @throws compaction_not_found */
   async cancel(id: string): Promise<CompactionStatus> {
-    const compaction = this.#find(id);
+    const compaction = this.#all.get(id);
+    if (compaction === undefined) return this.#cancelOf(await this.#find(id));
     if (compaction.state !== 'running') return this.#status(compaction);
     await this.#end(compaction, 'cancelled');
     const { collectionId } = compaction;
@@ -144,9 +147,50 @@ export class Compactions {
 
   /** Answers everybody: the coordinator ends. */
   async stop(): Promise<void> {
+    this.#isStopped = true;
     for (const one of this.#all.values()) {
       if (one.state === 'running') await this.failed(one.collectionId, closed(), true);
     }
+  }
+
+  #start(
+    { collectionId, shards }: Pick<CollectionSchema, 'collectionId' | 'shards'>,
+    { id, before, jobs }: Pick<CompactionStatus, 'id' | 'before' | 'jobs'>,
+  ): Promise<CompactionStatus> {
+    const compaction: Compaction = {
+      id,
+      collectionId,
+      state: 'running',
+      before,
+      after: undefined,
+      jobs,
+      failure: undefined,
+      goal: undefined,
+      left: new Set(Array.from({ length: shards }, (_, shard) => shard)),
+    };
+    this.#all.set(id, compaction);
+    void this.#flush(compaction);
+    return this.#status(compaction);
+  }
+
+  /** One that a coordinator before us knew: it begins anew if it had not ended. */
+  async #takeUp(id: string): Promise<CompactionStatus> {
+    const { collectionId, status } = await this.#find(id);
+    if (status.state !== 'running') return status;
+    const schema = await this.#context.schema(collectionId);
+    const known = this.#all.get(id);
+    return known === undefined ? this.#start(schema, status) : this.#status(known);
+  }
+
+  async #cancelOf({ collectionId, status }: CompactionRecord): Promise<CompactionStatus> {
+    if (status.state !== 'running') return status;
+    const ended = { ...status, state: 'cancelled' } as const;
+    await this.#save({ collectionId, status: ended });
+    return ended;
+  }
+
+  async #save(record: CompactionRecord): Promise<void> {
+    await this.#context.meta.txn([], [put(metaKeys.compaction(record.status.id), record)]);
   }
 
   async #flush(compaction: Compaction): Promise<void> {
@@ -173,7 +217,11 @@ export class Compactions {
 
   async #end(compaction: Compaction, state: 'done' | 'failed' | 'cancelled'): Promise<void> {
     compaction.state = state;
-    compaction.after = await this.#totals(compaction.collectionId).catch(() => compaction.before);
+    const { collectionId } = compaction;
+    compaction.after = await this.#totals(collectionId).catch(() => compaction.before);
+    const status = await this.#status(compaction);
+    // What is not saved is done again by whoever coordinates next, if anybody asks.
+    if (!this.#isStopped) await this.#save({ collectionId, status }).catch(() => undefined);
     this.#changed();
   }
 
@@ -196,10 +244,10 @@ export class Compactions {
     };
   }
 
-  #find(id: string): Compaction {
-    const compaction = this.#all.get(id);
-    if (compaction === undefined) throw new ElanusError('compaction_not_found', { id });
-    return compaction;
+  async #find(id: string): Promise<CompactionRecord> {
+    const held = await this.#context.meta.get<CompactionRecord>(metaKeys.compaction(id));
+    if (held === undefined) throw new ElanusError('compaction_not_found', { id });
+    return held.record;
   }
 
   #change(waitMs: number): Promise<void> {
@@ -218,11 +266,20 @@ export class Compactions {
     for (const wake of this.#waiting) wake();
   }
 
-  #forgetEnded(): void {
-    const ended = [...this.#all.values()].filter(({ state }) => state !== 'running');
-    for (const { id } of ended.slice(0, Math.max(0, ended.length - ENDED_MAX))) {
-      this.#all.delete(id);
-    }
+  /** Keeps the newest; those that nobody asked about since they were left behind go, too. */
+  async #forgetEnded(): Promise<void> {
+    const { meta } = this.#context;
+    const known = await meta.range<CompactionRecord>(metaKeys.compactions);
+    const ended = known.filter(({ record }) => {
+      return this.#all.get(record.status.id)?.state !== 'running';
+    });
+    const old = ended.slice(0, Math.max(0, ended.length - ENDED_MAX));
+    if (old.length === 0) return;
+    for (const { record } of old) this.#all.delete(record.status.id);
+    await meta.txn(
+      [],
+      old.map(({ key }) => ({ delete: key })),
+    );
   }
 }
 

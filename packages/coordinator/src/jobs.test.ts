@@ -4,6 +4,7 @@
 import { collectionId, ElanusError, fieldId, LIMITS, timestampFromMs } from '@elanus/core';
 import type { Clock, CollectionSchema, TtlSpan } from '@elanus/core';
 import {
+  metaKeys,
   adoptBuild,
   describeShards,
   flushShard,
@@ -110,18 +111,24 @@ beforeEach(async () => {
   });
   serveCall(world.bus, adoptBuild, ({ header }) => {
     const gone = new Set(header.inputs.map(({ segmentId }) => segmentId));
-    flushed = [...flushed.filter(({ segmentId }) => !gone.has(segmentId)), header.output];
+    const kept = header.output.rowCount > 0 ? [header.output] : [];
+    flushed = [...flushed.filter(({ segmentId }) => !gone.has(segmentId)), ...kept];
     return Promise.resolve({ header: {} });
   });
-  jobs = new Jobs({
+  jobs = startJobs();
+});
+
+function startJobs(): Jobs {
+  const collections = () => Promise.resolve([schema]);
+  return new Jobs({
     meta: new MetaAccess(world.meta),
-    catalog: { collections: () => Promise.resolve([schema]) } as never,
+    catalog: { collections } as never,
     segments: { flushed: () => Promise.resolve(flushed) } as never,
     bus: world.bus,
     clock,
     rng: world.rng,
   });
-});
+}
 afterEach(async () => {
   await jobs.stop();
   await world.close();
@@ -303,6 +310,46 @@ test('it ends when nobody wants it any more, and so does its job', async () => {
   });
 });
 
+test('another coordinator knows it, and takes it up again when somebody asks', async () => {
+  flushed = [1, 2].map((id) => ({ ...record(id, 64 * MB), indexed: true }));
+  let release = (): void => undefined;
+  held = new Promise((resolve) => (release = resolve));
+  const [wanted, unwanted] = [await asked(), await asked()];
+  await pass(0);
+  const stopping = jobs.stop();
+  release();
+  await stopping;
+  expect(built).toEqual([]);
+  jobs = startJobs();
+  expect(await jobs.compactions.cancel(unwanted)).toMatchObject({ state: 'cancelled' });
+  await pass(0);
+  expect(built).toEqual([]);
+  expect(await jobs.compactions.describe(wanted, 0)).toMatchObject({ state: 'running' });
+  await pass(0);
+  expect(built).toEqual([[1, 2]]);
+  const done = await jobs.compactions.describe(wanted, 0);
+  expect(done).toMatchObject({ state: 'done', before: { segments: 2 }, after: { segments: 1 } });
+  await jobs.stop();
+  jobs = startJobs();
+  expect(await jobs.compactions.describe(wanted, 0)).toEqual(done);
+  expect(await jobs.compactions.describe(unwanted, 0)).toMatchObject({ state: 'cancelled' });
+});
+
+test('few that have ended are kept', async () => {
+  flushed = [];
+  const ids = [];
+  for (let n = 0; n < 70; n++) {
+    ids.push(await asked());
+    await pass(0);
+  }
+  const { entries } = await world.meta.range(metaKeys.compactions);
+  expect(entries.length).toBeLessThanOrEqual(65);
+  await expect(jobs.compactions.describe(ids[0] ?? '', 0)).rejects.toMatchObject({
+    code: 'compaction_not_found',
+  });
+  expect(await jobs.compactions.describe(ids.at(-1) ?? '', 0)).toMatchObject({ state: 'done' });
+});
+
 test('a dropped collection ends it, and who waits is told why', async () => {
   flushed = [1, 2].map((id) => ({ ...record(id, 64 * MB), indexed: true }));
   let release = (): void => undefined;
@@ -388,10 +435,12 @@ test('so are rows that expire: when half of a segment has, for an hour', async (
   ];
   jobs.kick();
   await pass(0);
+  // One without rows goes at once.
+  expect(built).toEqual([[8]]);
   await pass(LIMITS.retentionMs + 500_000);
-  expect(built).toEqual([]);
+  expect(built).toEqual([[8]]);
   await pass(1);
-  expect(built).toEqual([[9]]);
+  expect(built).toEqual([[8], [9]]);
   // Older records do not say; what comes next is younger.
   flushed = [
     { ...record(3, 300 * MB), indexed: true },

@@ -122,10 +122,16 @@ export class Jobs {
 
   constructor(context: JobsContext) {
     this.#context = context;
-    const { bus, clock, meta } = context;
+    const { bus, clock, meta, catalog } = context;
     this.compactions = new Compactions({
       bus,
       clock,
+      meta,
+      schema: async (id) => {
+        const found = (await catalog.collections()).find(({ collectionId }) => collectionId === id);
+        if (found !== undefined) return found;
+        throw new ElanusError('collection_dropped', { name: `collection ${id}` });
+      },
       newId: () => takeNumbers(meta, 'job', 1),
       goal: (collectionId) => this.#goal(collectionId),
       onReady: (collectionId) => {

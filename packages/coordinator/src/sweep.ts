@@ -12,6 +12,7 @@ import {
   type CollectionRecord,
   type SegmentRecord,
 } from '@elanus/protocol';
+import type { CompactionRecord } from './compactions.ts';
 import type { MetaAccess } from './meta-access.ts';
 import { stateOf } from './segments.ts';
 
@@ -64,9 +65,14 @@ export async function sweepRecords(meta: MetaAccess, droppedBeforeMs: number): P
     await meta.txn([], [{ delete: key }]);
     forgotten++;
   }
+  const compactions = await meta.range<CompactionRecord>(metaKeys.compactions);
   for (const { key, record } of collections) {
     if (record.state !== 'dropped') continue;
-    const checkpoints = await meta.range(metaKeys.checkpoints(record.schema.collectionId));
+    const { collectionId } = record.schema;
+    const checkpoints = await meta.range(metaKeys.checkpoints(collectionId));
+    for (const asked of compactions) {
+      if (asked.record.collectionId === collectionId) await meta.txn([], [{ delete: asked.key }]);
+    }
     await meta.txn([], [{ delete: key }, ...checkpoints.map((held) => ({ delete: held.key }))]);
     forgotten++;
   }

@@ -22,6 +22,8 @@ export const metaKeys = {
   allSegments: 'elanus/segment/',
   allCheckpoints: 'elanus/checkpoint/',
   counter: (name: string): string => `elanus/counter/${name}`,
+  compaction: (id: string): string => `elanus/compaction/${id.padStart(16, '0')}`,
+  compactions: 'elanus/compaction/',
 } as const;
 
 /** The newest layout of metadata this code reads and writes. */
