@@ -110,8 +110,14 @@ export const TAKE_OVER_RARE = {
   'deleted by filter': 'rows were found and removed',
 } as const;
 
+/** Situations of roles in processes of their own: those of take-over, and these. */
+export const ROLES_RARE = {
+  ...TAKE_OVER_RARE,
+  'led again after: part': 'the former leader and the others had not heard each other',
+} as const;
+
 /** The name of a rare situation. */
-export type Rare = keyof typeof RARE | keyof typeof TAKE_OVER_RARE;
+export type Rare = keyof typeof RARE | keyof typeof ROLES_RARE;
 
 type Watched = 'log write' | 'log sync' | 'put' | 'flush' | 'merge' | 'catalog';
 

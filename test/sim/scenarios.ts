@@ -1,8 +1,13 @@
 /** Worlds that a seed can run in. */
 import { runSeed, type SeedResult } from './embedded-run.ts';
 import { planOf, smallerPlans, type Plan } from './plan.ts';
-import { RARE, TAKE_OVER_RARE } from './rare.ts';
-import { smallerTakeOvers, takeOverPlanOf, type TakeOverPlan } from './take-over-plan.ts';
+import { RARE, ROLES_RARE, TAKE_OVER_RARE } from './rare.ts';
+import {
+  rolesPlanOf,
+  smallerTakeOvers,
+  takeOverPlanOf,
+  type TakeOverPlan,
+} from './take-over-plan.ts';
 import { runTakeOver } from './take-over-run.ts';
 
 /** One of them. A plan is only passed on: what it holds is the scenario's. */
@@ -27,5 +32,11 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
     run: (seed, plan) => runTakeOver(seed, plan as TakeOverPlan),
     smaller: (plan) => smallerTakeOvers(plan as TakeOverPlan),
     rare: TAKE_OVER_RARE,
+  },
+  roles: {
+    planOf: rolesPlanOf,
+    run: (seed, plan) => runTakeOver(seed, plan as TakeOverPlan),
+    smaller: (plan) => smallerTakeOvers(plan as TakeOverPlan),
+    rare: ROLES_RARE,
   },
 };

@@ -4,17 +4,13 @@
  * another takes the channel from it while what the first had sent is still on its way. Clients talk
  * to whichever process they know, and go on at another when it refuses.
  */
-import type { Database } from '../../packages/api/src/index.ts';
 import { connect } from '../../packages/client/src/index.ts';
-import {
-  LEADER_KEY,
-  startContender,
-  type ContenderState,
-} from '../../packages/elanus/src/contender.ts';
+import type { StandByState } from '../../packages/elanus/src/stand-by.ts';
 import { flushShard, sendCall } from '../../packages/protocol/src/index.ts';
 import type { OpenWorld } from '../../packages/runtime/src/index.ts';
 import { EventLoop, SeededRng, SimCluster } from '../../packages/testkit/src/index.ts';
-import type { PortCall, Server, SimNode } from '../../packages/testkit/src/index.ts';
+import type { PortCall, Server, SimNode, Way } from '../../packages/testkit/src/index.ts';
+import { isLed, leaseKeysOf, play, type Player, type Role } from './cast.ts';
 import { check, type Violation } from './checker.ts';
 import { Client, type ClientContext, type OpenLife } from './clients.ts';
 import type { SeedResult } from './embedded-run.ts';
@@ -39,10 +35,12 @@ const EPOCH_MS = Date.UTC(2030, 0, 1);
 /** A machine with the process that runs on it. */
 interface Seat {
   readonly node: SimNode;
+  readonly role: Role;
   readonly remote: Remote;
   world: OpenWorld | undefined;
+  player: Player | undefined;
   host: Host | undefined;
-  state: ContenderState;
+  state: StandByState;
   /** Lets go of what is stuck on its way from here. */
   release: () => void;
   /** Counts processes: what one that is gone says is not heard. */
@@ -73,8 +71,9 @@ class Run {
     this.#cluster = new SimCluster({
       loop,
       seed,
-      nodes: plan.nodes,
+      nodes: plan.cast.length,
       faults: plan.faults,
+      network: plan.network,
       hooks: (node) => ({
         strike: (call: PortCall): undefined => {
           if (call.call === 'append' && call.at === 'term') this.#tooLate(this.#seats[node]);
@@ -91,6 +90,7 @@ class Run {
   #seatOf(node: SimNode, i: number): Seat {
     const seat: Seat = {
       node,
+      role: this.#plan.cast[i] ?? 'all',
       remote: new Remote({
         loop: this.#loop,
         rng: new SeededRng(this.#seed, 40 + i),
@@ -98,6 +98,7 @@ class Run {
         onAnswer: (error) => this.#rare.refused(seat.state === 'leading', error),
       }),
       world: undefined,
+      player: undefined,
       host: undefined,
       state: 'waiting',
       release: () => undefined,
@@ -147,25 +148,23 @@ class Run {
     const { process } = seat.node;
     if (process === undefined) throw new Error('a process was booted');
     seat.world = world;
-    seat.state = 'waiting';
-    const { leaseMs } = this.#plan;
-    const { database } = startContender({
+    seat.state = isLed(seat.role) ? 'waiting' : 'leading';
+    seat.player = play(seat.role, {
       world,
-      durability: 'power',
-      kernels: 'auto',
-      leaseMs,
+      leaseMs: this.#plan.leaseMs,
       onChange: (state, why) => {
         if (starts === seat.starts) this.#changed(seat, state, why);
       },
     });
-    seat.host = { process, database };
+    const { database } = seat.player;
+    seat.host = database && { process, database };
   }
 
-  #changed(seat: Seat, state: ContenderState, why: unknown): void {
+  #changed(seat: Seat, state: StandByState, why: unknown): void {
     this.#loop.note(
       `${this.#seats.indexOf(seat)} ${state} ${why === undefined ? '' : nameOf(why)}`,
     );
-    const others = this.#seats.filter((other) => other !== seat);
+    const others = this.#seats.filter((other) => other !== seat && other.role === seat.role);
     seat.state = state;
     if (state === 'leading') {
       this.#reigns++;
@@ -223,16 +222,19 @@ class Run {
       const ends = servers.map((server) => seat.node.stick(server));
       return () => ends.forEach((end) => end());
     };
+    const part = (way: Way): void => this.#loop.after(forMs, 'met again', seat.node.part(way));
     if (what === 'freeze') seat.node.freeze(forMs);
     else if (what === 'rob') this.#rob();
     else if (what === 'late') seat.release = stick(['log', 'meta']);
     else if (what === 'cut from the log') this.#loop.after(forMs, 'mended', stick(['log']));
+    else if (what === 'part') part(this.#rng.pick(['in', 'out', 'both'] as const));
     else if (what === 'cut') {
       this.#loop.after(forMs, 'mended', stick(['log', 'meta', 'objects']));
+      part('both');
     } else {
-      const { host } = seat;
-      const ended = what === 'kill' ? Promise.resolve() : this.#handOver(host?.database);
-      void ended.then(() => this.#again(seat, host));
+      const { player } = seat;
+      const ended = what === 'kill' ? Promise.resolve() : this.#handOver(player);
+      void ended.then(() => this.#again(seat, player));
     }
   }
 
@@ -246,32 +248,34 @@ class Run {
 
   /** Stores have ended leases too early. */
   #rob(): void {
-    void this.#cluster.meta.txn({ compare: [], then: [{ delete: LEADER_KEY }] });
+    const key = this.#rng.pick(leaseKeysOf(this.#plan.cast));
+    void this.#cluster.meta.txn({ compare: [], then: [{ delete: key }] });
   }
 
   /** Asked to end; killed when that takes too long. */
-  async #handOver(database: Database | undefined): Promise<void> {
-    const closed = database?.close().catch(() => undefined);
+  async #handOver(player: Player | undefined): Promise<void> {
+    const closed = player?.close().catch(() => undefined);
     await Promise.race([closed, this.#loop.sleep(3_000, 'closing takes too long')]);
   }
 
   /** The process ends, and another is started in its place. */
-  async #again(seat: Seat, host: Host | undefined): Promise<void> {
-    if (seat.host !== host) return;
+  async #again(seat: Seat, player: Player | undefined): Promise<void> {
+    if (seat.player !== player) return;
     seat.node.kill();
     seat.starts++;
     seat.state = 'waiting';
     seat.remote.reset();
     await this.#loop.sleep(this.#rng.below(2_000), 'restart');
-    if (seat.host === host) this.#start(seat);
+    if (seat.player === player) this.#start(seat);
   }
 
   async #flusher(): Promise<void> {
     const rng = new SeededRng(this.#seed, 507);
     while (!this.#ending) {
       await this.#loop.sleep(this.#plan.flushEveryMs * (0.5 + rng.share()), 'flusher');
-      for (const { state, world, node } of this.#seats) {
-        if (state !== 'leading' || world === undefined) continue;
+      for (const { role, state, world, node } of this.#seats) {
+        const asks = role === 'proxy' || (role === 'all' && state === 'leading');
+        if (!asks || world === undefined) continue;
         const header = { collectionId: 1, shard: rng.below(this.#plan.shards) };
         node.process?.enter(() => {
           void sendCall(world.bus, flushShard, { header }).catch(() => undefined);
@@ -283,7 +287,8 @@ class Run {
   /** A client's way to the rows; undefined when there was none in time. */
   async #lane(lane: number, untilMs: number): Promise<OpenLife | undefined> {
     const rng = new SeededRng(this.#seed, 700 + lane);
-    const remotes = this.#seats.map(({ remote }) => remote);
+    const answering = this.#seats.filter(({ role }) => role === 'all' || role === 'proxy');
+    const remotes = answering.map(({ remote }) => remote);
     const database = roaming(remotes, rng.below(remotes.length), () => this.#rare.movedOn());
     const wallMs = (): number => EPOCH_MS + Math.floor(this.#loop.nowMs);
     const platform = {

@@ -20,6 +20,7 @@ import {
   metaKeys,
   openShards,
   type CatalogEntry,
+  type ChannelRecord,
   type CollectionRecord,
   type NameRecord,
   type SchemaChange,
@@ -33,8 +34,8 @@ export class Catalog {
   readonly #meta: MetaAccess;
   readonly #bus: Bus;
   readonly #wallMs: () => number;
-  /** Made, and not known to have been opened by their nodes: whoever asks has it tried again. */
-  readonly #unopened = new Set<number>();
+  /** Known to be open at their nodes. Of the others whoever asks has it tried again. */
+  readonly #open = new Set<number>();
 
   constructor(meta: MetaAccess, bus: Bus, wallMs: () => number) {
     this.#meta = meta;
@@ -71,15 +72,21 @@ export class Catalog {
       [put(metaKeys.collection(id), record), put(nameKey, nameRecord)],
     );
     if (!made) return this.create(name, definition);
-    this.#unopened.add(id);
     return { schema: await this.#opened(schema), created: true };
   }
 
-  /** The schema, once the shards behind it are open. A restart opens all that there are. */
+  /**
+   * The schema, once the shards behind it are open at who owns their channel. Another owner than
+   * the one that answered, later than its answer, finds the collection in the catalog.
+   * @throws ElanusError channel_moved when there was another before
+   */
   async #opened(schema: CollectionSchema): Promise<CollectionSchema> {
-    if (!this.#unopened.has(schema.collectionId)) return schema;
-    await invoke(this.#bus, openShards, { header: { schema } });
-    this.#unopened.delete(schema.collectionId);
+    if (this.#open.has(schema.collectionId)) return schema;
+    const { pchannel, term } = (await invoke(this.#bus, openShards, { header: { schema } })).header;
+    const channel = await this.#meta.get<ChannelRecord>(metaKeys.channel(pchannel));
+    const owned = channel?.record.term ?? term;
+    if (owned !== term) throw new ElanusError('channel_moved', { vchannel: pchannel, term: owned });
+    this.#open.add(schema.collectionId);
     return schema;
   }
 
@@ -107,6 +114,15 @@ export class Catalog {
   async collections(): Promise<readonly CollectionSchema[]> {
     const records = await this.#meta.range<CollectionRecord>(metaKeys.collections);
     return records.flatMap(({ record }) => (record.state === 'live' ? [record.schema] : []));
+  }
+
+  /** A live collection. @throws ElanusError collection_dropped */
+  async byId(id: number): Promise<CollectionSchema> {
+    const found = (await this.collections()).find((one) => one.collectionId === id);
+    if (found === undefined) {
+      throw new ElanusError('collection_dropped', { name: `collection ${id}` });
+    }
+    return found;
   }
 
   /**

@@ -44,9 +44,8 @@ beforeEach(async () => {
   meta = new MetaAccess(world.meta);
   catalog = new Catalog(meta, world.bus, () => 1_000);
   segments = new Segments(meta, catalog, () => 1_000);
-  const answer = () => Promise.resolve({ header: {} });
-  serveCall(world.bus, openShards, answer);
-  serveCall(world.bus, dropShards, answer);
+  serveCall(world.bus, openShards, () => ({ header: { pchannel: 'p0', term: 1 } }));
+  serveCall(world.bus, dropShards, () => ({ header: {} }));
   serveCall(world.bus, alterShard, () => Promise.resolve({ header: { timestamp: 1n } }));
 });
 afterEach(() => world.close());
@@ -94,7 +93,8 @@ describe('the catalog', () => {
     serveCall(bus, openShards, ({ header }) => {
       asked.push(header.schema.collectionId);
       const failure = new ElanusError('unavailable', { what: 'the log' });
-      return asked.length < 3 ? Promise.reject(failure) : Promise.resolve({ header: {} });
+      if (asked.length < 3) throw failure;
+      return { header: { pchannel: 'p0', term: 1 } };
     });
     const late = new Catalog(meta, bus, () => 1_000);
     await expect(late.create('docs', definition)).rejects.toMatchObject({ code: 'unavailable' });
@@ -103,6 +103,24 @@ describe('the catalog', () => {
     expect(created).toBe(false);
     expect(await late.resolve('docs')).toEqual(schema);
     expect(asked).toEqual([1, 1, 1]);
+  });
+
+  test('a coordinator that did not make a collection has it opened, by its owner of now', async () => {
+    await catalog.create('docs', definition);
+    const { term } = await segments.own('p0', 'a');
+    const asked: number[] = [];
+    const bus = memoryBus(world.clock);
+    serveCall(bus, openShards, () => {
+      // The former owner answers first.
+      const of = term - 1 + asked.length;
+      asked.push(of);
+      return { header: { pchannel: 'p0', term: of } };
+    });
+    const next = new Catalog(meta, bus, () => 1_000);
+    await expect(next.resolve('docs')).rejects.toMatchObject({ code: 'channel_moved' });
+    expect((await next.resolve('docs')).name).toBe('docs');
+    await next.resolve('docs');
+    expect(asked).toEqual([term - 1, term]);
   });
 
   test('another index is one idempotent commit, without a new schema version', async () => {

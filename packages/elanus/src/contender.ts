@@ -1,25 +1,19 @@
 /**
  * One of several processes over the same log, metadata and objects. The one that leads runs all
  * roles and answers; the others refuse as `channel_moved`, and whoever asked goes on elsewhere.
- *
- *     wait for leadership -> open (a new term) -> serve -> lost, or the log has stopped
- *       -> answer nothing any more, close, resign -> wait again
  */
 import type { Database } from '@elanus/api';
 import { ElanusError, isElanusError } from '@elanus/core';
-import { lead, type Leadership } from '@elanus/runtime';
 import { PCHANNEL, startEmbedded, type EmbeddedOptions } from './embedded.ts';
+import { startStandBy, type Reign, type StandByState } from './stand-by.ts';
 
 /** How to take part. */
 export interface ContenderOptions extends Omit<EmbeddedOptions, 'shared'> {
   /** A leader that is not heard of for so long is none. */
   readonly leaseMs?: number;
   /** Told when it opens, has opened, could not, or closes: for people and tests. */
-  readonly onChange?: (what: ContenderState, why?: unknown) => void;
+  readonly onChange?: (what: StandByState, why?: unknown) => void;
 }
-
-/** What a contender does. `failed`: it could not open, and tries again. */
-export type ContenderState = 'waiting' | 'opening' | 'leading' | 'failed';
 
 /** A process that leads or waits. */
 export interface Contender {
@@ -32,17 +26,21 @@ export interface Contender {
 
 /** Key of the lease that the leader holds. */
 export const LEADER_KEY = 'elanus/leader';
-const LEASE_MS = 6_000;
-/** After a failure: the stores may be away. */
-const AGAIN_MS = 500;
 
 /** Takes part; waits and opens in the background. */
 export function startContender(options: ContenderOptions): Contender {
-  const process = new Contending(options);
-  const running = process.run();
+  const contending = new Contending(options);
+  const { world, leaseMs, onChange } = options;
+  const standBy = startStandBy({
+    world,
+    key: LEADER_KEY,
+    leaseMs,
+    onChange,
+    start: (reign) => contending.open(reign),
+  });
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
-    closing ??= process.end(running).then(() => options.world.close());
+    closing ??= standBy.close().then(() => world.close());
     return closing;
   };
   const database = new Proxy({} as Database, {
@@ -50,7 +48,7 @@ export function startContender(options: ContenderOptions): Contender {
       if (name === 'close') return close;
       // Nobody takes it for a promise.
       if (name === 'then') return undefined;
-      return (...asked: unknown[]): Promise<unknown> => process.call(name, asked);
+      return (...asked: unknown[]): Promise<unknown> => contending.call(name, asked);
     },
   });
   return { database };
@@ -58,7 +56,6 @@ export function startContender(options: ContenderOptions): Contender {
 
 class Contending {
   readonly #options: ContenderOptions;
-  readonly #ended = new AbortController();
   #serving: Database | undefined;
 
   constructor(options: ContenderOptions) {
@@ -80,74 +77,14 @@ class Contending {
     }
   }
 
-  async run(): Promise<void> {
-    const { world, onChange } = this.#options;
-    while (!this.#ended.signal.aborted) {
-      onChange?.('waiting');
-      try {
-        const leadership = await this.#lead();
-        if (leadership !== undefined) await this.#serve(leadership);
-      } catch (why) {
-        onChange?.('failed', why);
-        await new Promise<void>((resolve) => world.clock.after(AGAIN_MS, resolve));
-      }
-    }
-  }
-
-  async end(running: Promise<void>): Promise<void> {
-    this.#ended.abort();
-    await running;
-  }
-
-  #lead(): Promise<Leadership | undefined> {
-    const { world, leaseMs = LEASE_MS } = this.#options;
-    const { meta, clock, rng } = world;
-    const id = Buffer.from(rng.bytes(12)).toString('hex');
-    const { signal } = this.#ended;
-    return lead({ meta, clock, key: LEADER_KEY, id, ttlMs: leaseMs, signal });
-  }
-
-  /** Opens, and answers until we do not lead any more. */
-  async #serve(leadership: Leadership): Promise<void> {
-    const { onChange } = this.#options;
-    const over = new AbortController();
-    const lost = AbortSignal.any([leadership.lost, over.signal]);
-    const onStop = (): void => over.abort();
-    const shared = { fence: leadership.fence, lost, onStop };
-    try {
-      onChange?.('opening');
-      // The world outlives what was opened over it.
-      const world = { ...this.#options.world, close: () => Promise.resolve() };
-      const database = await startEmbedded({ ...this.#options, world, shared });
-      this.#serving = database;
-      onChange?.('leading');
-      await aborted(AbortSignal.any([lost, this.#ended.signal]));
+  async open(shared: Reign): Promise<() => Promise<void>> {
+    // The world outlives what was opened over it.
+    const world = { ...this.#options.world, close: () => Promise.resolve() };
+    const database = await startEmbedded({ ...this.#options, world, shared });
+    this.#serving = database;
+    return async () => {
       this.#serving = undefined;
       await database.close();
-    } catch (why) {
-      await this.#asMoved(leadership, why);
-    } finally {
-      this.#serving = undefined;
-      over.abort();
-      await leadership.resign().catch(() => undefined);
-    }
+    };
   }
-
-  /**
-   * What we found when we opened, or could not finish when we closed, means nothing once another
-   * leads: it changes what we read. @throws `why` while we lead
-   */
-  async #asMoved(leadership: Leadership, why: unknown): Promise<void> {
-    if (isElanusError(why, 'channel_moved')) return;
-    const { meta } = this.#options.world;
-    const held = await meta.get(LEADER_KEY);
-    if (held?.createRevision === leadership.fence.createRevision) throw why;
-  }
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return Promise.resolve();
-  return new Promise((resolve) => {
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
 }

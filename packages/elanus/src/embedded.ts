@@ -12,19 +12,11 @@ import { createProxy } from '@elanus/proxy';
 import { startQueryNode } from '@elanus/query-node';
 import { Resident, type Fence, type OpenWorld } from '@elanus/runtime';
 import { startStreamingNode } from '@elanus/streaming-node';
+import { memoryShares } from './memory-shares.ts';
 import { VERSION } from './version.ts';
 
 /** The one physical log of an embedded database. */
 export const PCHANNEL = 'p0';
-
-/** Share of the machine's memory that rows may take. */
-const MEMORY_SHARE = 0.75;
-/** What builds may take besides, in shares of that. */
-const BUILD_SHARE = 1 / 3;
-/** ... and indexes of scalar columns. */
-const SCALAR_INDEX_SHARE = 1 / 16;
-/** ... and what filters that come again leave of segments. */
-const FILTER_RESULT_SHARE = 1 / 128;
 
 /** How to compose the roles. */
 export interface EmbeddedOptions {
@@ -60,14 +52,14 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
     ends.push(() => coordinator.stop());
     const { search, build } = world.pools;
     const resident = new Resident<RowMemory>((rows) => loadKernels(kernels).discard(rows));
-    const memoryBytes = options.memoryBytes ?? world.proc.memoryBytes() * MEMORY_SHARE;
+    const shares = memoryShares(world.proc, options.memoryBytes);
     const queryNode = startQueryNode({
       world,
       kernels,
       pools: search,
       resident,
-      scalarIndexBytes: memoryBytes * SCALAR_INDEX_SHARE,
-      filterResultBytes: memoryBytes * FILTER_RESULT_SHARE,
+      scalarIndexBytes: shares.scalarIndexes,
+      filterResultBytes: shares.filterResults,
     });
     ends.push(() => queryNode.stop());
     const dataNode = startDataNode({
@@ -75,7 +67,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
       kernels,
       pool: world.pools.build,
       resident,
-      memoryBytes: memoryBytes * BUILD_SHARE,
+      memoryBytes: shares.builds,
     });
     ends.push(() => dataNode.stop());
     const streamingNode = await startStreamingNode({
@@ -84,7 +76,7 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Database>
       kernels,
       searchPools: search,
       buildPool: build,
-      memoryBytes,
+      memoryBytes: shares.rows,
       shared,
     });
     ends.push(() => streamingNode.stop());

@@ -2,6 +2,7 @@ export type { Actor, ActorOptions, ActorRef } from './actor/actor.ts';
 export { startActor } from './actor/actor.ts';
 export type { ElectionOptions, Fence, Leadership } from './election/election.ts';
 export { lead } from './election/election.ts';
+export { localFirst } from './bus/local-first.ts';
 export { memoryBus } from './bus/memory.ts';
 export type { NetworkBus, NetworkBusOptions } from './bus/network.ts';
 export { networkBus } from './bus/network.ts';

@@ -131,7 +131,7 @@ function serveControl(bus: Bus, channel: Channel): (() => void)[] {
     }),
     serveCall(bus, openShards, async ({ header }) => {
       await channel.openShards(header.schema);
-      return { header: {} };
+      return { header: { pchannel: channel.pchannel, term: channel.term } };
     }),
     serveCall(bus, dropShards, async ({ header }) => {
       await channel.dropShards(header.collectionId);

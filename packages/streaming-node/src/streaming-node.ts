@@ -100,6 +100,15 @@ export class Channel {
     });
   }
 
+  get pchannel(): string {
+    return this.#options.pchannel;
+  }
+
+  /** In which this process owns the channel, as far as it knows. */
+  get term(): number {
+    return this.#term;
+  }
+
   /** The shard at an address. @throws ElanusError collection_dropped */
   shard(at: { readonly collectionId: number; readonly shard: number }): Shard {
     const shard = this.shards.get(address(at.collectionId, at.shard));
@@ -144,9 +153,13 @@ export class Channel {
     for (const [key, state] of states) this.shards.set(key, this.#compose(state, wal, hybrid));
   }
 
-  /** Opens the shards of a new collection. */
+  /** Opens the shards of a new collection that are not open. */
   async openShards(schema: CollectionSchema): Promise<void> {
     const { wal, hybrid } = this.#running();
+    const isOpen = (shard: number): boolean => {
+      return this.shards.has(address(schema.collectionId, shard));
+    };
+    if (Array.from({ length: schema.shards }, (_, shard) => shard).every(isOpen)) return;
     await wal.room();
     await hybrid.ready();
     const { collectionId } = schema;
@@ -154,14 +167,14 @@ export class Channel {
     const body = new TextEncoder().encode(JSON.stringify(schema));
     await wal.submit([controlDraft({ ...draft, schemaVersion: schema.version }, body)]).done;
     for (let shard = 0; shard < schema.shards; shard++) {
-      const key = address(schema.collectionId, shard);
-      if (this.shards.has(key)) continue;
+      if (isOpen(shard)) continue;
       const state = this.#newState({ schema, shard });
       state.checkpointSeq = wal.appliedSeq + 1;
       state.checkpointNext = wal.appliedNext;
       state.appliedSeq = wal.appliedSeq;
       state.completeSeq = wal.appliedSeq;
       state.completeNext = wal.appliedNext;
+      const key = address(schema.collectionId, shard);
       this.shards.set(key, this.#compose(state, wal, hybrid));
     }
   }
@@ -273,9 +286,8 @@ export class Channel {
     log: LogRecord | undefined,
   ): Promise<void> {
     const { firstSeq, lastSeq } = await stream.span();
-    // Collections are created in the log, behind its first Term.
     const expectedSeq = Math.max(
-      log?.lastSeq ?? Math.min(1, shards.length),
+      log?.lastSeq ?? 0,
       ...shards.map(({ checkpoint }) => (checkpoint?.seq ?? 1) - 1),
     );
     if (lastSeq < expectedSeq) throw new ElanusError('log_regressed', { expectedSeq, lastSeq });

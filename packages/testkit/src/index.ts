@@ -7,5 +7,7 @@ export { SimCluster } from './sim/sim-cluster.ts';
 export type { MachineFaults } from './sim/sim-faults.ts';
 export { NO_FAULTS } from './sim/sim-faults.ts';
 export type { Server } from './sim/sim-link.ts';
+export type { NetworkFaults, Way } from './sim/sim-network.ts';
+export { SimNetwork } from './sim/sim-network.ts';
 export { SimMachine } from './sim/sim-machine.ts';
 export { SimProcess } from './sim/sim-process.ts';

@@ -125,10 +125,14 @@ export const alterShard = defineCall<
   { readonly timestamp: Timestamp }
 >('streaming.shard.alter');
 
-/** Opens the shards of a new collection. */
-export const openShards = defineCall<{ readonly schema: CollectionSchema }, Record<string, never>>(
-  'streaming.shard.open',
-);
+/**
+ * Opens the shards of a new collection; those that are open stay as they are. Says who did it: a
+ * former owner may not know yet that it is one, and the next one not of the collection.
+ */
+export const openShards = defineCall<
+  { readonly schema: CollectionSchema },
+  { readonly pchannel: string; readonly term: number }
+>('streaming.shard.open');
 
 /** Forgets the shards of a dropped collection. */
 export const dropShards = defineCall<{ readonly collectionId: number }, Record<string, never>>(

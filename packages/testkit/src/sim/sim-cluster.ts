@@ -3,13 +3,14 @@
  * themselves: what goes wrong is on the way there. Processes die, freeze, and are cut off.
  */
 import type { LogStore, MetaStore, ObjectStore, Pool } from '@elanus/core';
-import { inlinePool, memoryBus, type OpenWorld } from '@elanus/runtime';
+import { inlinePool, memoryBus, networkBus, type OpenWorld } from '@elanus/runtime';
 import { memoryFs, memoryLogStore, memoryMetaStore, memoryObjectStore } from '@elanus/storage';
 import type { EventLoop } from './event-loop.ts';
 import { PortTap, type PortCall, type PortHooks, type Strike } from './port-tap.ts';
 import { SeededRng } from './seeded-rng.ts';
 import { FaultDraw, type MachineFaults } from './sim-faults.ts';
 import { SimLink, type Server } from './sim-link.ts';
+import { SimNetwork, type NetworkFaults, type Way } from './sim-network.ts';
 import { linkedLogs, linkedMeta, linkedObjects } from './sim-servers.ts';
 import { procOf, SimProcess } from './sim-process.ts';
 import { simLogs, simMeta, simObjects, simPool } from './sim-stores.ts';
@@ -22,6 +23,8 @@ export interface ClusterOptions {
   /** `disk` is of no use here; `pace.metaMs`: of one way to any server. */
   readonly faults: MachineFaults;
   readonly hooks?: (node: number) => PortHooks;
+  /** What goes wrong between processes; undefined: they know nothing of each other. */
+  readonly network?: NetworkFaults | undefined;
 }
 
 /** See the file's header. */
@@ -31,6 +34,8 @@ export class SimCluster {
   readonly logs: LogStore;
   readonly meta: MetaStore;
   readonly objects: ObjectStore;
+  /** Between processes. */
+  readonly network: SimNetwork | undefined;
 
   constructor(options: ClusterOptions) {
     const { loop, seed } = options;
@@ -39,25 +44,32 @@ export class SimCluster {
     this.logs = memoryLogStore();
     this.meta = memoryMetaStore({ clock });
     this.objects = memoryObjectStore({ clock });
+    const { network } = options;
+    const between = { loop, rng: new SeededRng(seed, 55), latencyMs: options.faults.pace.metaMs };
+    this.network = network && new SimNetwork({ ...between, faults: network });
     const nodes = Array.from({ length: options.nodes }, (_, i) => i);
     this.nodes = nodes.map((i) => new SimNode(options, this, i));
   }
 
   /** From here on nothing fails by itself. */
   heal(): void {
+    if (this.network !== undefined) this.network.calm = true;
     for (const node of this.nodes) node.heal();
   }
 
   /** Faults that happened. */
   get injected(): number {
-    return this.nodes.reduce((sum, node) => sum + node.injected, 0);
+    const between = this.network?.injected ?? 0;
+    return this.nodes.reduce((sum, node) => sum + node.injected, between);
   }
 }
+
+type Servers = Pick<SimCluster, 'logs' | 'meta' | 'objects' | 'network'>;
 
 /** One machine: the process on it, and its links to the servers. */
 export class SimNode {
   readonly #options: ClusterOptions;
-  readonly #servers: Pick<SimCluster, 'logs' | 'meta' | 'objects'>;
+  readonly #servers: Servers;
   readonly #number: number;
   readonly #draw: FaultDraw;
   readonly #hooks: PortHooks;
@@ -65,11 +77,7 @@ export class SimNode {
   #link: SimLink | undefined;
   #starts = 0;
 
-  constructor(
-    options: ClusterOptions,
-    servers: Pick<SimCluster, 'logs' | 'meta' | 'objects'>,
-    number: number,
-  ) {
+  constructor(options: ClusterOptions, servers: Servers, number: number) {
     this.#options = options;
     this.#servers = servers;
     this.#number = number;
@@ -111,6 +119,13 @@ export class SimNode {
     return this.#link?.stick(server) ?? (() => undefined);
   }
 
+  /** Cuts the process off from the others, until the returned function is called. */
+  part(way: Way): () => void {
+    const { network } = this.#servers;
+    if (network === undefined || this.#process === undefined) return () => undefined;
+    return network.cut(this.#process, way);
+  }
+
   /** Starts a process and gives it its world. */
   boot(): OpenWorld {
     this.#process?.kill();
@@ -125,11 +140,15 @@ export class SimNode {
     const tap = new PortTap(process, answered === undefined ? { strike } : { strike, answered });
     const clock = process.clock();
     const pool = (): Pool => simPool(inlinePool({ clock }), tap);
-    const { logs, meta, objects } = this.#servers;
+    const { logs, meta, objects, network } = this.#servers;
+    const bus =
+      network === undefined
+        ? memoryBus(clock)
+        : networkBus({ transport: network.transport(process), clock, rng });
     return {
       clock,
       rng,
-      bus: memoryBus(clock),
+      bus,
       logs: simLogs(linkedLogs(logs, link), tap),
       meta: simMeta(linkedMeta(meta, link, process), tap, 0),
       objects: simObjects(linkedObjects(objects, link), tap),
