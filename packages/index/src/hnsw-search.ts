@@ -7,7 +7,7 @@ import {
   OUTCOME_WORDS,
   restartScratch,
 } from '@elanus/kernels';
-import type { GraphMode, GraphView, GraphWalk, TopK } from '@elanus/kernels';
+import type { GraphMode, GraphView, GraphWalk, SearchGraph } from '@elanus/kernels';
 
 import { recallAimed } from './recall-curve.ts';
 import type { FilteredCurve, RecallCurve, Width, WidthMemo } from './recall-curve.ts';
@@ -263,34 +263,87 @@ function unanswered(outcomes: Uint32Array, query: number, limit: number): boolea
   return outcomes[at] !== OUTCOME.found || (outcomes[at + 1] ?? 0) < limit;
 }
 
+/** A walk that is under way. */
+interface Walking {
+  readonly plan: WalkPlan;
+  readonly scratch: Scratch;
+  readonly asked: SearchGraph;
+}
+
+/** Gets a walk ready; undefined = scan. */
+function startWalk(source: HnswSource, args: NumberSearch): Walking | undefined {
+  const { graph, column } = source;
+  const { top, queries, allowed, bounds, rowBase = 0 } = args;
+  if (queries.length !== top.nq * column.dim) throw new RangeError('queries: expected nq x dim');
+  if (graph === undefined || !canWalk(source, args)) return undefined;
+  const plan = source.plans.find(source, graph, args);
+  if (plan === undefined || !plan.possible) return undefined;
+  const { walk } = plan;
+  const scratch = source.scratches.take(plan, top.nq);
+  const { outcomes, words } = scratch;
+  const asked = { walk, queries, allowed, bounds, rowBase, top, outcomes, scratch: words };
+  return { plan, scratch, asked };
+}
+
 /** Search in steps; see the head of this file. */
 export function* hnswSteps(
   source: HnswSource,
   args: NumberSearch,
 ): Generator<undefined, SearchWork, undefined> {
-  const { graph, column, kernels } = source;
-  const { top, queries, allowed, bounds } = args;
-  if (queries.length !== top.nq * column.dim) throw new RangeError('queries: expected nq x dim');
-  const walks = graph !== undefined && canWalk(source, args);
-  const plan = walks ? source.plans.find(source, graph, args) : undefined;
-  if (plan === undefined || !plan.possible) return yield* scanSteps(source, args);
-  const { walk } = plan;
-  const scratch = source.scratches.take(plan, top.nq);
-  const { outcomes, words } = scratch;
-  const rowBase = args.rowBase ?? 0;
+  const walking = startWalk(source, args);
+  if (walking === undefined) return yield* scanSteps(source, args);
   try {
-    const asked = { walk, queries, allowed, bounds, rowBase, top, outcomes, scratch: words };
-    while (!kernels.searchGraph(asked)) yield;
-    const sum = sumOf(walk, top, outcomes);
-    if (sum.fallbacks > 0) yield* scanInstead(source, { args, outcomes, sum });
-    return workOf(source, { plan, top, sum });
+    while (!source.kernels.searchGraph(walking.asked)) yield;
+    return yield* finish(source, walking, args);
   } finally {
-    source.scratches.put(scratch);
+    source.scratches.put(walking.scratch);
   }
 }
 
+/** The same at once: a search of one query is so short that a generator would show. */
+export function hnswSearch(source: HnswSource, args: NumberSearch): SearchWork {
+  const walking = startWalk(source, args);
+  if (walking === undefined) return runToEnd(scanSteps(source, args));
+  try {
+    const { kernels } = source;
+    while (!kernels.searchGraph(walking.asked));
+    const sum = sumOf(walking);
+    if (sum.fallbacks > 0) return runToEnd(finish(source, walking, args));
+    return workOf(source, walking, sum);
+  } finally {
+    source.scratches.put(walking.scratch);
+  }
+}
+
+/** Runs steps to their end. */
+export function runToEnd<T>(steps: Generator<undefined, T, undefined>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Scans for the queries that their walk did not answer. */
+function* finish(
+  source: HnswSource,
+  walking: Walking,
+  args: NumberSearch,
+): Generator<undefined, SearchWork, undefined> {
+  const sum = sumOf(walking);
+  const { outcomes } = walking.scratch;
+  for (let query = 0; sum.fallbacks > 0 && query < args.top.nq; query++) {
+    if (!unanswered(outcomes, query, args.top.limit)) continue;
+    const done = yield* scanSteps(source, alone(args, query, source.column.dim));
+    sum.exactScores += done.exactScores;
+    sum.codeScores += done.codeScores;
+  }
+  return workOf(source, walking, sum);
+}
+
 /** Sums up what became of the queries. */
-function sumOf({ candidates }: GraphWalk, top: TopK, outcomes: Uint32Array): Sum {
+function sumOf({ asked, plan }: Walking): Sum {
+  const { top, outcomes } = asked;
+  const { candidates } = plan.walk;
   const sum: Sum = { exactScores: 0, codeScores: 0, visited: 0, fallbacks: 0 };
   for (let query = 0; query < top.nq; query++) {
     const at = query * OUTCOME_WORDS;
@@ -302,32 +355,17 @@ function sumOf({ candidates }: GraphWalk, top: TopK, outcomes: Uint32Array): Sum
   return sum;
 }
 
-/** Scans for the queries that their walk did not answer. */
-function* scanInstead(
-  source: HnswSource,
-  walked: { readonly args: NumberSearch; readonly outcomes: Uint32Array; readonly sum: Sum },
-): Generator<undefined, void, undefined> {
-  const { args, outcomes, sum } = walked;
-  for (let query = 0; query < args.top.nq; query++) {
-    if (!unanswered(outcomes, query, args.top.limit)) continue;
-    const done = yield* scanSteps(source, alone(args, query, source.column.dim));
-    sum.exactScores += done.exactScores;
-    sum.codeScores += done.codeScores;
-  }
-}
-
-function workOf(
-  source: HnswSource,
-  done: { readonly plan: WalkPlan; readonly top: TopK; readonly sum: Sum },
-): SearchWork {
-  const { top, sum } = done;
-  const { walk, width } = done.plan;
+function workOf(source: HnswSource, { plan, asked }: Walking, sum: Sum): SearchWork {
+  const { walk, width } = plan;
   const name = walk.mode === 'all' ? 'graph' : (`graph-${walk.mode}` as const);
   const scan = source.coded === undefined ? 'exact' : 'codes';
   return {
-    plan: sum.fallbacks > 0 ? (sum.fallbacks === top.nq ? scan : 'mixed') : name,
+    plan: sum.fallbacks > 0 ? (sum.fallbacks === asked.top.nq ? scan : 'mixed') : name,
     ef: width.ef,
     recall: walk.mode === 'all' ? width.recall : undefined,
-    ...sum,
+    exactScores: sum.exactScores,
+    codeScores: sum.codeScores,
+    visited: sum.visited,
+    fallbacks: sum.fallbacks,
   };
 }

@@ -14,7 +14,7 @@ import type { FlatSource } from './flat.ts';
 import type { IndexHandle } from './handle.ts';
 import { ivfSteps } from './ivf-search.ts';
 import type { IvfSource } from './ivf-search.ts';
-import { hnswSteps, PlanMemo, ScratchShelf } from './hnsw-search.ts';
+import { hnswSearch, hnswSteps, PlanMemo, runToEnd, ScratchShelf } from './hnsw-search.ts';
 import type { HnswSource } from './hnsw-search.ts';
 import { codeStride, indexLayout, isGraphKind, isListKind } from './index-file.ts';
 import { readIndexHeader } from './index-file.ts';
@@ -27,9 +27,21 @@ import { sparseParts } from './sparse-build.ts';
 import { readProbeCurve } from './probe-curve.ts';
 import { sparseView, wordsAt } from './sparse-rows.ts';
 import { sparseSteps } from './sparse-search.ts';
-import type { IndexKind, NumberSearch, SearchWork, VectorIndex } from './vector-index.ts';
+import type {
+  IndexKind,
+  IndexSearch,
+  NumberSearch,
+  SearchWork,
+  VectorIndex,
+} from './vector-index.ts';
 
 type SearchSteps = VectorIndex['searchSteps'];
+
+/** A search in steps, and at once. */
+interface Searches {
+  readonly steps: SearchSteps;
+  readonly atOnce: VectorIndex['search'];
+}
 
 function floatSection(file: IndexFile, header: IndexHeader, name: SectionName): Float32Array {
   const { offset, bytes } = indexLayout(header).sections[name];
@@ -170,13 +182,6 @@ export function bitListSource(
   };
 }
 
-function runToEnd(steps: Generator<undefined, SearchWork, undefined>): SearchWork {
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-  }
-}
-
 /** Kinds whose every result is exact, unless a search asks for less. */
 const EXACT_KINDS: readonly IndexKind[] = ['FLAT', 'BIN_FLAT', 'SPARSE_INVERTED'];
 
@@ -198,6 +203,10 @@ export function openHandle(kernels: Kernels, handle: IndexHandle): VectorIndex {
   return index;
 }
 
+function runInSteps(steps: SearchSteps): Searches {
+  return { steps, atOnce: (args) => runToEnd(steps(args)) };
+}
+
 function bitSearch(kernels: Kernels, { header, column, file }: IndexHandle): SearchSteps {
   const source = { kernels, metric: binaryMetric(header.metric), column: bitColumn(column) };
   const lists = file && isListKind(header.kind) ? bitListSource(source, file, header) : undefined;
@@ -210,13 +219,13 @@ function bitSearch(kernels: Kernels, { header, column, file }: IndexHandle): Sea
 }
 
 /** Refuses queries of bits. */
-function numbersOnly(steps: (args: NumberSearch) => ReturnType<SearchSteps>): SearchSteps {
+function numbersOnly<T>(search: (args: NumberSearch) => T): (args: IndexSearch) => T {
   return (args) => {
     const { queries } = args;
     if (!(queries instanceof Float32Array)) {
       throw new TypeError('queries: expected a Float32Array');
     }
-    return steps(args as NumberSearch);
+    return search(args as NumberSearch);
   };
 }
 
@@ -224,24 +233,25 @@ function numberSearch(args: {
   readonly kernels: Kernels;
   readonly handle: IndexHandle;
   readonly inverseNorms: Float32Array | undefined;
-}): SearchSteps {
+}): Searches {
   const { kernels, inverseNorms } = args;
   const { header, file } = args.handle;
   const column = numberColumn(args.handle.column);
   const flat: FlatSource = { kernels, metric: floatMetric(header.metric), column, inverseNorms };
   if (header.kind === 'FLAT_SQ8' && file !== undefined) {
     const source = sq8Source(flat, file, header);
-    return numbersOnly((asked) => sq8Steps(source, asked));
+    return runInSteps(numbersOnly((asked) => sq8Steps(source, asked)));
   }
   if (isListKind(header.kind) && file !== undefined) {
     const source = ivfSource(flat, file, header);
-    return numbersOnly((asked) => ivfSteps(source, asked));
+    return runInSteps(numbersOnly((asked) => ivfSteps(source, asked)));
   }
   if (isGraphKind(header.kind) && file !== undefined) {
     const source = hnswSource(flat, file, header);
-    return numbersOnly((asked) => hnswSteps(source, asked));
+    const steps = numbersOnly((asked) => hnswSteps(source, asked));
+    return { steps, atOnce: numbersOnly((asked) => hnswSearch(source, asked)) };
   }
-  return numbersOnly((asked) => flatSteps(flat, asked));
+  return runInSteps(numbersOnly((asked) => flatSteps(flat, asked)));
 }
 
 function sparseSearch({ header, column, file }: IndexHandle): SearchSteps {
@@ -262,10 +272,10 @@ function searchOf(
   kernels: Kernels,
   handle: IndexHandle,
   inverseNorms: Float32Array | undefined,
-): SearchSteps {
+): Searches {
   const { element } = handle.column;
-  if (element === 'sparse') return sparseSearch(handle);
-  if (element === 'binary') return bitSearch(kernels, handle);
+  if (element === 'sparse') return runInSteps(sparseSearch(handle));
+  if (element === 'binary') return runInSteps(bitSearch(kernels, handle));
   return numberSearch({ kernels, handle, inverseNorms });
 }
 
@@ -274,7 +284,7 @@ function openParts(kernels: Kernels, handle: IndexHandle): VectorIndex {
   const { kind, metric, dim, rowCount } = header;
   const filed = file === undefined ? undefined : floatSection(file, header, 'inverseNorms');
   const inverseNorms = metric === 'cosine' ? (handle.inverseNorms ?? filed) : undefined;
-  const searchSteps = searchOf(kernels, handle, inverseNorms);
+  const { steps, atOnce } = searchOf(kernels, handle, inverseNorms);
   return {
     kind,
     metric,
@@ -282,8 +292,8 @@ function openParts(kernels: Kernels, handle: IndexHandle): VectorIndex {
     rowCount,
     bytes: file?.bytes ?? inverseNorms?.byteLength ?? 0,
     capabilities: { exact: EXACT_KINDS.includes(kind), filter: true, range: true },
-    search: (args) => runToEnd(searchSteps(args)),
-    searchSteps,
+    search: atOnce,
+    searchSteps: steps,
     handle: () => handle,
   };
 }

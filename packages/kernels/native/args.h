@@ -169,20 +169,23 @@ struct Args {
   }
   // The scratch of a graph kernel: not shared, so that nobody writes to it during the call.
   uint32_t* scratch(size_t i, size_t bytes) {
-    size_t n = 0;
-    uint32_t* data = words(i, &n, "scratch: expected a Uint32Array");
-    if (!ok) return nullptr;
     napi_value buffer = nullptr;
-    size_t length = 0, offset = 0;
+    void* data = nullptr;
+    size_t n = 0, offset = 0;
     napi_typedarray_type type = napi_int8_array;
     bool own = false;
-    if (napi_get_typedarray_info(env, values[i], &type, &length, nullptr, &buffer, &offset) !=
-            napi_ok ||
-        napi_is_arraybuffer(env, buffer, &own) != napi_ok || !own)
+    if (!ok || !at(i)) return nullptr;
+    // One call for all: each reads several objects that the walk before drove out of the caches.
+    if (napi_get_typedarray_info(env, values[i], &type, &n, &data, &buffer, &offset) != napi_ok ||
+        type != napi_uint32_array) {
+      typeError("scratch: expected a Uint32Array");
+      return nullptr;
+    }
+    if (napi_is_arraybuffer(env, buffer, &own) != napi_ok || !own)
       typeError("scratch: expected memory that is not shared");
-    require(n >= bytes / 4 + (bytes % 4 != 0), "scratch: too short");
+    require(data && n >= bytes / 4 + (bytes % 4 != 0), "scratch: too short");
     require((uintptr_t)data % 8 == 0, "scratch: expected a multiple of 8 bytes");
-    return data;
+    return (uint32_t*)data;
   }
   // A part of `length` bytes of the file that begins at a number of the graph's record.
   uint8_t* part(uint8_t* file, size_t length, double at, uint64_t bytes) {
