@@ -166,12 +166,12 @@ interface Usearch {
 }
 
 /** usearch over bfloat16; its width of search belongs to the index, so each has one of its own. */
-export function usearch({ data, folder }: PeerOptions): Peer {
+export function usearch({ data, folder, keep }: PeerOptions): Peer {
   const { column, metric } = data;
   const { dim, rowCount } = column;
   const { Index } = createRequire(import.meta.url)(folder) as Usearch;
   const place = mkdtempSync(join(tmpdir(), 'elanus-usearch-'));
-  const path = join(place, 'index');
+  const path = keep === undefined ? join(place, 'index') : keptFile(data, keep, 'usearch');
   const open = (ef: number) =>
     new Index({
       dimensions: dim,
@@ -187,6 +187,7 @@ export function usearch({ data, folder }: PeerOptions): Peer {
   return {
     name: 'usearch bf16',
     build: async () => {
+      if (keep !== undefined && existsSync(path)) return 0;
       const index = open(EF_CONSTRUCTION);
       const started = cpu();
       for (let from = 0; from < rowCount; from += 1_000) {

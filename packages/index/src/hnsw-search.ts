@@ -12,7 +12,7 @@ import type { GraphMode, GraphView, GraphWalk, SearchGraph } from '@elanus/kerne
 import { recallAimed } from './recall-curve.ts';
 import type { FilteredCurve, RecallCurve, Width, WidthMemo } from './recall-curve.ts';
 import { allowedRows } from './flat.ts';
-import { alone, candidatesFor, cutsBestSide, scanSteps } from './sq8-search.ts';
+import { alone, candidatesFor, cutsBestSide, scanSteps, SHARE_MAX } from './sq8-search.ts';
 import type { ScanSource } from './sq8-search.ts';
 import type { NumberSearch, SearchWork } from './vector-index.ts';
 
@@ -59,13 +59,24 @@ const AROUND = 0.15;
 const RANGE_CAPACITY = 8192;
 /** Of walks over numbers, which lie on none. */
 const NO_GRID = { low: 0, step: 1 } as const;
+/** Candidates that a scan keeps in order as they come; more are kept in a heap. */
+const SCANNED_MAX = 512;
+const UNLIMITED = 0xffffffff;
+/** What walks are called; scans depend on whether codes chose. */
+const PLAN_NAMES = {
+  all: 'graph',
+  test: 'graph-test',
+  'two-hop': 'graph-two-hop',
+  scan: undefined,
+} as const;
 /** Nodes that a two-hop walk begins with (native/graph.h), and room. */
 const SEED_ROOM = 16;
 
 /** How searches that are alike are answered. */
 interface WalkPlan {
   readonly walk: GraphWalk;
-  readonly width: Width;
+  /** Undefined: every allowed row is looked at. */
+  readonly width: Width | undefined;
   /** Whether the kernels can walk so. */
   readonly possible: boolean;
   /** Bytes of the scratch that it takes. */
@@ -201,12 +212,13 @@ function widthOfSearch(source: HnswSource, asked: WalkAsked, share: number): Wid
   return source.widths.find(source.curve, { limit, ef: wide, recall: 1 });
 }
 
-/** How to walk; undefined = scan. */
+/** How to answer; undefined = by a scan of the rows as they lie. */
 function planWalk(source: HnswSource, graph: GraphView, asked: WalkAsked): WalkPlan | undefined {
   const { limit, rows } = asked;
   const share = rows / source.column.rowCount;
   const width = widthOfSearch(source, asked, share);
-  if (width === undefined || rows <= limit || width.ef > ENTRIES_MAX) return undefined;
+  if (rows <= limit) return undefined;
+  if (width === undefined || width.ef > ENTRIES_MAX) return planScan(source, graph, asked);
   const costs = costsOf(source, graph);
   const costOf = (mode: GraphMode): number => penalty(mode, share) * width.distances * costs.walked;
   const mode = walkMode(share, costOf);
@@ -215,24 +227,41 @@ function planWalk(source: HnswSource, graph: GraphView, asked: WalkAsked): WalkP
   const again = source.coded === undefined ? 0 : scored * costs.exact;
   const scan = rows * (share < 1 ? costs.scattered : 1) + again;
   const free = asked.ef === undefined || share < TWO_HOP_SHARE_MIN;
-  if (free && scan <= costOf(mode) + candidates * costs.exact) return undefined;
+  if (free && scan <= costOf(mode) + candidates * costs.exact) {
+    return planScan(source, graph, asked);
+  }
   const { ef } = width;
   const room = mode === 'all' ? ef : mode === 'test' ? Math.ceil((ef / share) * 2) + 64 : 2 * ef;
   const kept = asked.bounded ? Math.max(room, RANGE_CAPACITY) : room;
   const most = Math.max(ef, Math.min(ENTRIES_MAX, kept + SEED_ROOM));
   const patience = Math.min(PATIENCE * costOf(mode), 2 * scan) / costs.walked;
   const capacity = mode === 'all' && kept === ef ? ef : most;
-  const walk: GraphWalk = {
-    graph,
-    ...rowsOf(source),
-    mode,
-    ef,
-    capacity,
-    candidates,
-    distancesMax: mode === 'all' ? 0xffffffff : Math.ceil(Math.max(1000, patience)),
-    leastShare: mode === 'two-hop' ? share * AROUND : 0,
-  };
-  const shape = { graph, capacity, build: false };
+  const distancesMax = mode === 'all' ? UNLIMITED : Math.ceil(Math.max(1000, patience));
+  const leastShare = mode === 'two-hop' ? share * AROUND : 0;
+  const how = { mode, ef, capacity, candidates, distancesMax, leastShare };
+  return planOf(source, { graph, ...rowsOf(source), ...how }, width);
+}
+
+/**
+ * A look at each of the rows that a filter leaves, by their codes, as one call: for few rows all
+ * that a scan does around it takes longer.
+ */
+function planScan(source: HnswSource, graph: GraphView, asked: WalkAsked): WalkPlan | undefined {
+  const { limit, rows } = asked;
+  const filtered = rows < source.column.rowCount;
+  const byCodes = source.coded !== undefined && source.metric !== 'ip';
+  if (!filtered || !byCodes || asked.bounded) return undefined;
+  const wanted = Math.max(limit, asked.candidates ?? candidatesFor(source, limit));
+  // Candidates that are most of the rows tell nothing: then all are scored.
+  const candidates = wanted > rows * SHARE_MAX ? rows + 1 : wanted;
+  if (candidates > SCANNED_MAX) return undefined;
+  const room = { ef: candidates, capacity: candidates, candidates };
+  const how = { mode: 'scan', distancesMax: UNLIMITED, leastShare: 0 } as const;
+  return planOf(source, { graph, ...rowsOf(source), ...how, ...room }, undefined);
+}
+
+function planOf(source: HnswSource, walk: GraphWalk, width: Width | undefined): WalkPlan {
+  const shape = { graph: walk.graph, capacity: walk.capacity, build: false };
   const possible = source.kernels.canWalk(shape);
   return { walk, width, possible, scratchBytes: graphScratchBytes(shape) };
 }
@@ -357,12 +386,12 @@ function sumOf({ asked, plan }: Walking): Sum {
 
 function workOf(source: HnswSource, { plan, asked }: Walking, sum: Sum): SearchWork {
   const { walk, width } = plan;
-  const name = walk.mode === 'all' ? 'graph' : (`graph-${walk.mode}` as const);
   const scan = source.coded === undefined ? 'exact' : 'codes';
+  const name = PLAN_NAMES[walk.mode] ?? (walk.candidates > sum.codeScores ? 'exact' : 'codes');
   return {
     plan: sum.fallbacks > 0 ? (sum.fallbacks === asked.top.nq ? scan : 'mixed') : name,
-    ef: width.ef,
-    recall: walk.mode === 'all' ? width.recall : undefined,
+    ef: width?.ef,
+    recall: walk.mode === 'all' ? width?.recall : undefined,
     exactScores: sum.exactScores,
     codeScores: sum.codeScores,
     visited: sum.visited,

@@ -27,13 +27,7 @@ import { sparseParts } from './sparse-build.ts';
 import { readProbeCurve } from './probe-curve.ts';
 import { sparseView, wordsAt } from './sparse-rows.ts';
 import { sparseSteps } from './sparse-search.ts';
-import type {
-  IndexKind,
-  IndexSearch,
-  NumberSearch,
-  SearchWork,
-  VectorIndex,
-} from './vector-index.ts';
+import type { IndexKind, IndexSearch, NumberSearch, VectorIndex } from './vector-index.ts';
 
 type SearchSteps = VectorIndex['searchSteps'];
 

@@ -22,7 +22,7 @@ napi_value jsSearchGraph(napi_env env, napi_callback_info info) {
   s.low = (float)n[14];
   s.step = (float)n[15];
   s.edge = (float)n[16];
-  s.mode = (uint32_t)a.wholeOf(n[17], GRAPH_TWO_HOP, "mode: unknown");
+  s.mode = (uint32_t)a.wholeOf(n[17], GRAPH_SCAN, "mode: unknown");
   s.ef = a.wholeOf(n[18], MAX_ENTRIES, "ef: out of range");
   s.capacity = a.wholeOf(n[19], MAX_ENTRIES, "capacity: out of range");
   s.candidates = a.wholeOf(n[20], MAX_ENTRIES, "candidates: out of range");

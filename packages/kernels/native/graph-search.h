@@ -148,6 +148,23 @@ LANES void plantSeeds(const SearchGraph* a, Walk& w) {
   w.cursor = 0;
 }
 
+// Looks at the allowed rows from s->scanned on; false when the budget ends first. What comes with
+// little of the rows costs less so than a walk: the nearest ones are candidates.
+bool scanAllowed(const SearchGraph* a, Walk& w, State* s, size_t most) {
+  const size_t rows = w.g->rows;
+  while (s->scanned < rows) {
+    if (w.distances >= most) return false;
+    size_t at = s->scanned;
+    const size_t n = nextRows(a->allowed, &at, rows, w.ids, SCAN_BATCH);
+    s->scanned = (uint32_t)at;
+    if (n == 0) break;
+    fetchBatch(w, w.ids, n);
+    keysOf(w, w.ids, n);
+    insertBatch<false>(w, n);
+  }
+  return true;
+}
+
 // Scores candidates exactly from w.cursor on; false when the budget ends first.
 bool scoreCandidates(const SearchGraph* a, Walk& w, State* s, size_t most) {
   const size_t q = s->query;
@@ -182,7 +199,8 @@ bool scoreCandidates(const SearchGraph* a, Walk& w, State* s, size_t most) {
     w.distances += (uint32_t)n * EXACT_COST;
   }
   // Rows as near as the last candidate may have been dropped unseen.
-  if (one.counts[0] < one.limit) return true;
+  const bool all = a->mode == GRAPH_SCAN && w.size < w.capacity && w.cursor == w.size;
+  if (all || one.counts[0] < one.limit) return true;
   const uint32_t worst = one.rows[0] - a->rowBase;
   for (size_t i = w.cursor; i-- > 0;) {
     if (keyOf(w.pool[i]) < last) break;
@@ -202,7 +220,9 @@ bool runQuery(const SearchGraph* a, Walk& w, State* s, size_t most) {
     if (!placeQuery(a, a->queries + (size_t)s->query * a->dim, w, &s->reach)) return true;
     s->term = w.term;
     outcome[0] = GRAPH_GAVE_UP;
-    if (!enterBase(a, w)) return true;
+    s->scanned = 0;
+    w.size = w.kept = w.cursor = 0;
+    if (a->mode != GRAPH_SCAN && !enterBase(a, w)) return true;
     s->phase = a->mode == GRAPH_TWO_HOP ? PHASE_SEED : PHASE_WALK;
   }
   if (s->phase == PHASE_SEED) {
@@ -224,6 +244,7 @@ bool runQuery(const SearchGraph* a, Walk& w, State* s, size_t most) {
   if (s->phase == PHASE_WALK) {
     const bool finished = a->mode == GRAPH_ALL    ? walkOn<GRAPH_ALL>(w, limit)
                           : a->mode == GRAPH_TEST ? walkOn<GRAPH_TEST>(w, limit)
+                          : a->mode == GRAPH_SCAN ? scanAllowed(a, w, s, limit)
                                                   : walkOn<GRAPH_TWO_HOP>(w, limit);
     if (!finished && w.distances < a->distancesMax) return false;
     outcome[0] = finished ? GRAPH_FOUND : GRAPH_GAVE_UP;

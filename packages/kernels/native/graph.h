@@ -24,6 +24,7 @@ constexpr size_t ROWS_AHEAD = 4;     // rows that are fetched before they are mu
 constexpr size_t SHORT_ROW = 256;    // bytes of a row up to which a whole batch is fetched at once
 constexpr size_t LONG_ROW = 2048;    // bytes of a row from which on one is fetched ahead
 constexpr size_t LINKS_AHEAD = 8;    // candidates from the cursor on whose links are fetched
+constexpr size_t SCAN_BATCH = 256;   // rows that a scan takes together
 constexpr size_t EXACT_CHUNK = 64;   // candidates scored between two looks at the budget
 constexpr size_t PAGE_BYTES = 2048;   // half a page: a row that crosses into one is seen to
 constexpr uint32_t EXACT_COST = 4;   // an exact score reads four times the bytes of a key
@@ -33,8 +34,8 @@ enum Phase { PHASE_BEGIN = 0, PHASE_SEED = 1, PHASE_WALK = 2, PHASE_EXACT = 3 };
 
 // The first words of the scratch: what a search needs to go on where a call ended.
 struct State {
-  uint32_t query, phase, size, cursor, kept, distances, visits, reach, term, scored;
-  uint32_t unused[GRAPH_STATE_WORDS - 10];
+  uint32_t query, phase, size, cursor, kept, distances, visits, reach, term, scored, scanned;
+  uint32_t unused[GRAPH_STATE_WORDS - 11];
 };
 
 LANES Entry entryOf(uint32_t key, uint32_t id) { return ((Entry)key << 33) | ((Entry)id << 2); }

@@ -130,15 +130,14 @@ LANES size_t nextRows(const uint32_t* allowed, size_t* at, size_t to, uint32_t* 
     return n;
   }
   while (row < to && n < capacity) {
-    uint32_t bits = allowed[row >> 5] >> (row & 31);
-    if (bits == 0) {
-      row = (row | 31) + 1;
-      continue;
-    }
-    row += (size_t)__builtin_ctz(bits);
-    if (row >= to) break;
-    rows[n++] = (uint32_t)row++;
+    const size_t word = row & ~(size_t)31;
+    uint32_t bits = allowed[row >> 5] & (0xffffffffu << (row & 31));
+    for (; bits != 0 && n < capacity; bits &= bits - 1)
+      rows[n++] = (uint32_t)(word + (size_t)__builtin_ctz(bits));
+    row = bits != 0 ? word + (size_t)__builtin_ctz(bits) : word + 32;
   }
+  // Bits behind the end.
+  while (n > 0 && rows[n - 1] >= to) n--;
   *at = row < to ? row : to;
   return n;
 }

@@ -140,7 +140,8 @@ struct Graph {
   uint32_t* upperLinks;       // [nodes of layer 1 x degree], [nodes of layer 2 x degree], ...
 };
 
-enum GraphMode { GRAPH_ALL = 0, GRAPH_TEST = 1, GRAPH_TWO_HOP = 2 };
+// GRAPH_SCAN walks nowhere: it looks at every row that is allowed.
+enum GraphMode { GRAPH_ALL = 0, GRAPH_TEST = 1, GRAPH_TWO_HOP = 2, GRAPH_SCAN = 3 };
 // What became of a query.
 enum GraphOutcome { GRAPH_PENDING = 0, GRAPH_FOUND = 1, GRAPH_OUTSIDE = 2, GRAPH_GAVE_UP = 3 };
 constexpr size_t GRAPH_OUTCOME_WORDS = 4;  // outcome, candidates, distances, nodes visited

@@ -84,7 +84,7 @@ export function checkWalk(walk: GraphWalk): void {
   const { graph, metric, dim, grid } = walk;
   checkGraph(graph);
   if (!METRICS.includes(metric)) throw new TypeError('metric: unknown');
-  if (!['all', 'test', 'two-hop'].includes(walk.mode)) throw new TypeError('mode: unknown');
+  if (!['all', 'test', 'two-hop', 'scan'].includes(walk.mode)) throw new TypeError('mode: unknown');
   whole(dim, graph.dim ?? graph.stride, 'dim');
   need(dim >= 1 && dim === (graph.dim ?? dim), 'dim: out of range');
   if (!isObject(grid)) throw new TypeError('grid: expected a grid');

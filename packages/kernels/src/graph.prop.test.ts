@@ -23,7 +23,7 @@ import type { TopK } from './topk.ts';
 
 const ISAS = availableIsas();
 const METRICS = ['l2', 'ip', 'cosine'] as const;
-const MODES = ['all', 'test', 'two-hop'] as const;
+const MODES = ['all', 'test', 'two-hop', 'scan'] as const;
 const NO_LINK = 0xffffffff;
 
 function randomOf(seed: number): () => number {

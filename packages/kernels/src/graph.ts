@@ -55,9 +55,10 @@ export interface GraphView {
 
 /**
  * How a walk treats rows that may not be returned. 'all': there are none. 'test': they are walked
- * through and left out. 'two-hop': they are skipped, their links are followed.
+ * through and left out. 'two-hop': they are skipped, their links are followed. 'scan': there is no
+ * walk; each of the others is looked at.
  */
-export type GraphMode = 'all' | 'test' | 'two-hop';
+export type GraphMode = 'all' | 'test' | 'two-hop' | 'scan';
 
 /**
  * How a graph is walked. Made once and asked with as often as searches are alike: what is the same

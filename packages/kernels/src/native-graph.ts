@@ -14,7 +14,7 @@ export interface GraphAddon {
 }
 
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
-const MODE_CODE = { all: 0, test: 1, 'two-hop': 2 } as const;
+const MODE_CODE = { all: 0, test: 1, 'two-hop': 2, scan: 3 } as const;
 
 /** Numbers of a graph and of a search in it. */
 const SEARCH_NUMBERS = 29;

@@ -24,7 +24,7 @@ import type { Field, Instances, WasmInstance, WasmSlot } from './wasm-instance.t
  */
 
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
-const MODE_CODE = { all: 0, test: 1, 'two-hop': 2 } as const;
+const MODE_CODE = { all: 0, test: 1, 'two-hop': 2, scan: 3 } as const;
 /** Word of a scratch's state: the size of the pool. */
 const STATE_SIZE = 2;
 
@@ -85,13 +85,13 @@ function candidatesIn(slot: WasmSlot, { walk, rowBase }: SearchGraph, scratch: n
     list.push(((low >>> 2) | ((high & 1) << 30)) + rowBase);
     keys.push(high >>> 1);
   }
-  return { list, keys };
+  return { list, keys, dropped: walk.mode !== 'scan' || size >= capacity };
 }
 
 /** Rows as near as the last candidate may have been dropped unseen: see graph-search.h. */
 function markTie(args: SearchGraph, query: number, found: ReturnType<typeof candidatesIn>): void {
   const { top } = args;
-  if ((top.counts[query] ?? 0) < top.limit) return;
+  if (!found.dropped || (top.counts[query] ?? 0) < top.limit) return;
   const worst = top.rows[query * top.limit] ?? 0;
   const last = found.keys.at(-1);
   if (found.keys[found.list.indexOf(worst)] === last) top.tied[query] = 1;
