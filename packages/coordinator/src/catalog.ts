@@ -14,17 +14,15 @@ import {
   type SchemaDefinition,
 } from '@elanus/core';
 import {
-  alterShard,
-  dropShards,
   invoke,
   metaKeys,
   openShards,
   type CatalogEntry,
-  type ChannelRecord,
   type CollectionRecord,
   type NameRecord,
   type SchemaChange,
 } from '@elanus/protocol';
+import { mustOwn } from './channel-owner.ts';
 import { addedField, checkNames, differences, newSchema } from './definition.ts';
 import { takeNumbers } from './counters.ts';
 import { put, unchanged, type Held, type MetaAccess } from './meta-access.ts';
@@ -34,8 +32,10 @@ export class Catalog {
   readonly #meta: MetaAccess;
   readonly #bus: Bus;
   readonly #wallMs: () => number;
-  /** Known to be open at their nodes. Of the others whoever asks has it tried again. */
-  readonly #open = new Set<number>();
+  /**
+   * Versions of schemas that the nodes are known to have. Of others whoever asks has it tried again.
+   */
+  readonly #open = new Map<number, number>();
 
   constructor(meta: MetaAccess, bus: Bus, wallMs: () => number) {
     this.#meta = meta;
@@ -75,18 +75,13 @@ export class Catalog {
     return { schema: await this.#opened(schema), created: true };
   }
 
-  /**
-   * The schema, once the shards behind it are open at who owns their channel. Another owner than
-   * the one that answered, later than its answer, finds the collection in the catalog.
-   * @throws ElanusError channel_moved when there was another before
-   */
+  /** The schema, once all shards have it, at who owns their channel. @throws channel_moved */
   async #opened(schema: CollectionSchema): Promise<CollectionSchema> {
-    if (this.#open.has(schema.collectionId)) return schema;
-    const { pchannel, term } = (await invoke(this.#bus, openShards, { header: { schema } })).header;
-    const channel = await this.#meta.get<ChannelRecord>(metaKeys.channel(pchannel));
-    const owned = channel?.record.term ?? term;
-    if (owned !== term) throw new ElanusError('channel_moved', { vchannel: pchannel, term: owned });
-    this.#open.add(schema.collectionId);
+    const { collectionId, version } = schema;
+    if ((this.#open.get(collectionId) ?? 0) >= version) return schema;
+    const { header } = await invoke(this.#bus, openShards, { header: { schema } });
+    await mustOwn(this.#meta, header);
+    this.#open.set(collectionId, version);
     return schema;
   }
 
@@ -116,18 +111,9 @@ export class Catalog {
     return records.flatMap(({ record }) => (record.state === 'live' ? [record.schema] : []));
   }
 
-  /** A live collection. @throws ElanusError collection_dropped */
-  async byId(id: number): Promise<CollectionSchema> {
-    const found = (await this.collections()).find((one) => one.collectionId === id);
-    if (found === undefined) {
-      throw new ElanusError('collection_dropped', { name: `collection ${id}` });
-    }
-    return found;
-  }
-
   /**
-   * Changes a schema: intent first, then every vchannel's log. A crash between the two is mended at
-   * the next start, when shards are opened with the schema of the catalog.
+   * Changes a schema: intent first, then every vchannel's log. What ends between the two is gone on
+   * with by whoever asks for the collection, or opens its shards: both go by the catalog.
    */
   async alter(name: string, change: SchemaChange): Promise<CollectionSchema> {
     const held = await this.#live(name);
@@ -151,11 +137,7 @@ export class Catalog {
     if (!(await this.#meta.txn([unchanged(held)], [put(held.key, next)]))) {
       throw new ElanusError('catalog_conflict', { name });
     }
-    for (let shard = 0; shard < schema.shards; shard++) {
-      const header = { collectionId: schema.collectionId, shard, schema };
-      await invoke(this.#bus, alterShard, { header });
-    }
-    return schema;
+    return this.#opened(schema);
   }
 
   #ttl({ ttl = [] }: CollectionSchema, { ttlMs }: SchemaChange): Pick<CollectionSchema, 'ttl'> {
@@ -222,7 +204,7 @@ export class Catalog {
     }
   }
 
-  /** Drops a collection: gone from the catalog at once, its files with the next sweep. */
+  /** Drops a collection: its name is gone at once, its files go with a later sweep. */
   async drop(name: string): Promise<number> {
     const held = await this.#live(name);
     const { schema } = held.record;
@@ -234,7 +216,6 @@ export class Catalog {
       [put(held.key, dropped), ...gone.slice(0, 100).map(({ key }) => ({ delete: key }))],
     );
     if (!done) throw new ElanusError('catalog_conflict', { name });
-    await invoke(this.#bus, dropShards, { header: { collectionId: schema.collectionId } });
     return schema.collectionId;
   }
 

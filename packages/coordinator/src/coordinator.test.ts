@@ -8,13 +8,7 @@ import {
   LIMITS,
   type SchemaDefinition,
 } from '@elanus/core';
-import {
-  alterShard,
-  dropShards,
-  openShards,
-  serveCall,
-  type SegmentRecord,
-} from '@elanus/protocol';
+import { dropShards, openShards, serveCall, type SegmentRecord } from '@elanus/protocol';
 import { memoryBus, memoryWorld, type OpenWorld } from '@elanus/runtime';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -44,9 +38,9 @@ beforeEach(async () => {
   meta = new MetaAccess(world.meta);
   catalog = new Catalog(meta, world.bus, () => 1_000);
   segments = new Segments(meta, catalog, () => 1_000);
-  serveCall(world.bus, openShards, () => ({ header: { pchannel: 'p0', term: 1 } }));
-  serveCall(world.bus, dropShards, () => ({ header: {} }));
-  serveCall(world.bus, alterShard, () => Promise.resolve({ header: { timestamp: 1n } }));
+  const owned = { pchannel: 'p0', term: 1 };
+  serveCall(world.bus, openShards, () => ({ header: owned }));
+  serveCall(world.bus, dropShards, () => ({ header: owned }));
 });
 afterEach(() => world.close());
 

@@ -29,6 +29,7 @@ import {
 } from '@elanus/protocol';
 import type { Fence, World } from '@elanus/runtime';
 import { Catalog } from './catalog.ts';
+import { Drops } from './drops.ts';
 import { saveWindow, takeNumbers } from './counters.ts';
 import { Jobs } from './jobs.ts';
 import { MetaAccess, put } from './meta-access.ts';
@@ -64,17 +65,20 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const meta = new MetaAccess(options.world.meta, { name, fence });
   await checkFormat(meta);
   if (fence === undefined) {
-    await sweepRecords(meta, clock.wallMs());
+    // Nobody has the channel: nobody has to be told.
+    await sweepRecords(meta, { droppedBeforeMs: clock.wallMs(), isDropped: () => true });
     await sweepObjects({ meta, objects }, { wallMs: clock.wallMs(), graceMs: 0 });
   }
   const wallMs = (): number => clock.wallMs();
   const catalog = new Catalog(meta, bus, wallMs);
   const segments = new Segments(meta, catalog, wallMs);
   const jobs = new Jobs({ meta, catalog, segments, bus, clock, rng });
-  const sweeper = new Sweeper(options.world, meta);
+  const drops = new Drops({ meta, bus, clock });
+  const sweeper = new Sweeper(options.world, meta, drops);
   const ends = [
-    ...serveCatalog(bus, catalog, (collectionId) => {
+    ...serveCatalog(bus, catalog, async (collectionId) => {
       jobs.dropped(collectionId);
+      await drops.dropped(collectionId);
       sweeper.soon();
     }),
     ...serveSegments(bus, segments, { jobs, sweeper }),
@@ -91,9 +95,11 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       return { header: { untilMs: await saveWindow(meta, header) } };
     }),
   ];
+  if (fence !== undefined) drops.kick();
   return {
     stop: async () => {
       sweeper.stop();
+      await drops.stop();
       await jobs.stop();
       for (const end of ends) end();
     },
@@ -137,7 +143,7 @@ function serveJobs(bus: Bus, catalog: Catalog, jobs: Jobs): (() => void)[] {
 function serveCatalog(
   bus: Bus,
   catalog: Catalog,
-  onDrop: (collectionId: number) => void,
+  onDrop: (collectionId: number) => Promise<void>,
 ): (() => void)[] {
   return [
     serveCall(bus, createCollection, async ({ header }) => {
@@ -161,7 +167,7 @@ function serveCatalog(
     }),
     serveCall(bus, dropCollection, async ({ header }) => {
       const collectionId = await catalog.drop(header.name);
-      onDrop(collectionId);
+      await onDrop(collectionId);
       return { header: { collectionId } };
     }),
   ];
@@ -205,12 +211,14 @@ function serveSegments(
 class Sweeper {
   readonly #world: CoordinatorOptions['world'];
   readonly #meta: MetaAccess;
+  readonly #drops: Drops;
   #cancel: (() => void) | undefined;
   #running = false;
 
-  constructor(world: CoordinatorOptions['world'], meta: MetaAccess) {
+  constructor(world: CoordinatorOptions['world'], meta: MetaAccess, drops: Drops) {
     this.#world = world;
     this.#meta = meta;
+    this.#drops = drops;
   }
 
   soon(): void {
@@ -228,7 +236,8 @@ class Sweeper {
     const { clock, objects } = this.#world;
     try {
       const wallMs = clock.wallMs();
-      await sweepRecords(this.#meta, wallMs - GRACE_MS);
+      const isDropped = (id: number): boolean => this.#drops.isKnown(id);
+      await sweepRecords(this.#meta, { droppedBeforeMs: wallMs - GRACE_MS, isDropped });
       await sweepObjects({ meta: this.#meta, objects }, { wallMs, graceMs: GRACE_MS });
     } catch {
       // Garbage stays for the next sweep; nothing depends on when it goes.

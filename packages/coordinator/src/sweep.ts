@@ -47,13 +47,24 @@ export async function sweepObjects(
   return { kept: listed.length - removed, removed, removedBytes };
 }
 
+/** What may be forgotten. */
+export interface Forgettable {
+  /** Segments that were dropped by then. */
+  readonly droppedBeforeMs: number;
+  /** Of a collection that was dropped: whether all know of it. */
+  readonly isDropped: (collectionId: number) => boolean;
+}
+
 /** Forgets records of dropped segments and collections, whose objects the sweep then takes. */
-export async function sweepRecords(meta: MetaAccess, droppedBeforeMs: number): Promise<number> {
+export async function sweepRecords(
+  meta: MetaAccess,
+  { droppedBeforeMs, isDropped }: Forgettable,
+): Promise<number> {
   let forgotten = 0;
   const collections = await meta.range<CollectionRecord>(metaKeys.collections);
   const gone = new Set(
     collections
-      .filter(({ record }) => record.state === 'dropped')
+      .filter(({ record }) => record.state === 'dropped' && isDropped(record.schema.collectionId))
       .map(({ record }) => {
         return record.schema.collectionId as number;
       }),
@@ -67,8 +78,8 @@ export async function sweepRecords(meta: MetaAccess, droppedBeforeMs: number): P
   }
   const compactions = await meta.range<CompactionRecord>(metaKeys.compactions);
   for (const { key, record } of collections) {
-    if (record.state !== 'dropped') continue;
     const { collectionId } = record.schema;
+    if (!gone.has(collectionId)) continue;
     const checkpoints = await meta.range(metaKeys.checkpoints(collectionId));
     for (const asked of compactions) {
       if (asked.record.collectionId === collectionId) await meta.txn([], [{ delete: asked.key }]);

@@ -45,6 +45,7 @@ export {
   selectSealed,
 } from './calls/query.ts';
 export type {
+  ChannelTerm,
   FilterText,
   ReadDemand,
   ShardAddress,
@@ -53,7 +54,6 @@ export type {
 } from './calls/streaming.ts';
 export {
   adoptBuild,
-  alterShard,
   appendWrite,
   checkWrite,
   countShard,

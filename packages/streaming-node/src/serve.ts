@@ -13,7 +13,6 @@ import {
 } from '@elanus/core';
 import {
   adoptBuild,
-  alterShard,
   appendWrite,
   checkWrite,
   countShard,
@@ -126,16 +125,13 @@ function packHits({ at, hits, columns, explain, standing }: ShardHits) {
 
 function serveControl(bus: Bus, channel: Channel): (() => void)[] {
   return [
-    serveCall(bus, alterShard, async ({ header }) => {
-      return { header: { timestamp: await channel.shard(header).admission.alter(header.schema) } };
-    }),
     serveCall(bus, openShards, async ({ header }) => {
       await channel.openShards(header.schema);
-      return { header: { pchannel: channel.pchannel, term: channel.term } };
+      return { header: channel.owned };
     }),
     serveCall(bus, dropShards, async ({ header }) => {
       await channel.dropShards(header.collectionId);
-      return { header: {} };
+      return { header: channel.owned };
     }),
     serveCall(bus, flushShard, async ({ header }) => {
       return { header: { segments: await channel.shard(header).flush() } };

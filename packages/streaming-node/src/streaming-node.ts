@@ -22,6 +22,7 @@ import {
   saveLogSpan,
   saveTimestampWindow,
   type ChainPoint,
+  type ChannelTerm,
   type LogRecord,
   type MessageHeader,
   type ShardAssignment,
@@ -100,13 +101,9 @@ export class Channel {
     });
   }
 
-  get pchannel(): string {
-    return this.#options.pchannel;
-  }
-
-  /** In which this process owns the channel, as far as it knows. */
-  get term(): number {
-    return this.#term;
+  /** What this process owns, as far as it knows. */
+  get owned(): ChannelTerm {
+    return { pchannel: this.#options.pchannel, term: this.#term };
   }
 
   /** The shard at an address. @throws ElanusError collection_dropped */
@@ -153,30 +150,37 @@ export class Channel {
     for (const [key, state] of states) this.shards.set(key, this.#compose(state, wal, hybrid));
   }
 
-  /** Opens the shards of a new collection that are not open. */
+  /** Opens the shards of a collection that are not open; those that are have its newest schema. */
   async openShards(schema: CollectionSchema): Promise<void> {
     const { wal, hybrid } = this.#running();
-    const isOpen = (shard: number): boolean => {
-      return this.shards.has(address(schema.collectionId, shard));
-    };
-    if (Array.from({ length: schema.shards }, (_, shard) => shard).every(isOpen)) return;
-    await wal.room();
-    await hybrid.ready();
     const { collectionId } = schema;
-    const draft = { kind: 'create' as const, collectionId, shard: 0, segmentId: 0 };
-    const body = new TextEncoder().encode(JSON.stringify(schema));
-    await wal.submit([controlDraft({ ...draft, schemaVersion: schema.version }, body)]).done;
-    for (let shard = 0; shard < schema.shards; shard++) {
-      if (isOpen(shard)) continue;
-      const state = this.#newState({ schema, shard });
-      state.checkpointSeq = wal.appliedSeq + 1;
-      state.checkpointNext = wal.appliedNext;
-      state.appliedSeq = wal.appliedSeq;
-      state.completeSeq = wal.appliedSeq;
-      state.completeNext = wal.appliedNext;
-      const key = address(schema.collectionId, shard);
-      this.shards.set(key, this.#compose(state, wal, hybrid));
+    const shards = Array.from({ length: schema.shards }, (_, shard) => shard);
+    const isOpen = (shard: number): boolean => this.shards.has(address(collectionId, shard));
+    if (!shards.every(isOpen)) {
+      await wal.room();
+      await hybrid.ready();
+      const draft = { kind: 'create' as const, collectionId, shard: 0, segmentId: 0 };
+      const body = new TextEncoder().encode(JSON.stringify(schema));
+      await wal.submit([controlDraft({ ...draft, schemaVersion: schema.version }, body)]).done;
     }
+    for (const shard of shards) {
+      const open = this.shards.get(address(collectionId, shard));
+      if (open === undefined) this.#openShard({ schema, shard });
+      else await open.admission.alter(schema);
+    }
+  }
+
+  /** An empty shard, from here on. */
+  #openShard(of: Pick<ShardAssignment, 'schema' | 'shard'>): void {
+    const { wal, hybrid } = this.#running();
+    const state = this.#newState(of);
+    state.checkpointSeq = wal.appliedSeq + 1;
+    state.checkpointNext = wal.appliedNext;
+    state.appliedSeq = wal.appliedSeq;
+    state.completeSeq = wal.appliedSeq;
+    state.completeNext = wal.appliedNext;
+    const key = address(of.schema.collectionId, of.shard);
+    this.shards.set(key, this.#compose(state, wal, hybrid));
   }
 
   /** Forgets the shards of a dropped collection; their files go with the coordinator's sweep. */

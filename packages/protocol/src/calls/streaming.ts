@@ -119,23 +119,22 @@ export const countShard = defineCall<
   { readonly at: Timestamp; readonly count: number }
 >('streaming.shard.count');
 
-/** Takes a new schema into the shard's log; the same version twice is one append. */
-export const alterShard = defineCall<
-  ShardAddress & { readonly schema: CollectionSchema },
-  { readonly timestamp: Timestamp }
->('streaming.shard.alter');
+/** Who answers for a channel: a former owner may not know yet that it is one. */
+export interface ChannelTerm {
+  readonly pchannel: string;
+  readonly term: number;
+}
 
 /**
- * Opens the shards of a new collection; those that are open stay as they are. Says who did it: a
- * former owner may not know yet that it is one, and the next one not of the collection.
+ * Opens the shards of a collection that are not open, and takes a newer schema into the logs of
+ * those that are. The same version again changes nothing.
  */
-export const openShards = defineCall<
-  { readonly schema: CollectionSchema },
-  { readonly pchannel: string; readonly term: number }
->('streaming.shard.open');
+export const openShards = defineCall<{ readonly schema: CollectionSchema }, ChannelTerm>(
+  'streaming.shard.open',
+);
 
 /** Forgets the shards of a dropped collection. */
-export const dropShards = defineCall<{ readonly collectionId: number }, Record<string, never>>(
+export const dropShards = defineCall<{ readonly collectionId: number }, ChannelTerm>(
   'streaming.shard.drop',
 );
 

@@ -167,9 +167,9 @@ export class Admission {
   }
 
   /** Takes a new schema into the log, behind everything admitted before; seals what grows. */
-  alter(schema: CollectionSchema): Promise<Timestamp> {
+  alter(schema: CollectionSchema): Promise<void> {
     return this.#exclusive(async () => {
-      if (schema.version <= this.#state.schema.version) return this.#wal.serviceTs;
+      if (schema.version <= this.#state.schema.version) return;
       await this.#wal.room();
       await this.#hybrid.ready();
       const { collectionId, shard } = this.#state;
@@ -177,9 +177,7 @@ export class Admission {
       const body = new TextEncoder().encode(JSON.stringify(schema));
       const draft = controlDraft({ ...header, schemaVersion: schema.version }, body);
       this.#segmentId = 0;
-      const { timestamp, done } = this.#wal.submit([draft]);
-      await done;
-      return timestamp;
+      await this.#wal.submit([draft]).done;
     });
   }
 
