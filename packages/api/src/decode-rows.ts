@@ -214,6 +214,14 @@ function bytesReader(column: BytesColumn, json: boolean): (row: number) => unkno
   return json ? (row) => toBase64(bytesAt(row)) : bytesAt;
 }
 
+/** How to read the keys of a column, as the key's field has them in rows. */
+export function keyReader(
+  column: NumberColumn | BytesColumn,
+  field: Field,
+): (row: number) => unknown {
+  return scalarReader(column, field, false);
+}
+
 /** Keys as the key's field has them in rows. */
 export function decodeKeys(
   column: NumberColumn | BytesColumn,

@@ -36,7 +36,7 @@ export type {
   WriteResult,
 } from './database.ts';
 export type { DecodeOptions, OutputRow } from './decode-rows.ts';
-export { decodeKeys, decodeRows } from './decode-rows.ts';
+export { decodeKeys, decodeRows, keyReader } from './decode-rows.ts';
 export { checkDefinition, checkField, checkName, checkTtl } from './definition.ts';
 export { encodeKeys } from './encode-keys.ts';
 export type { EncodeOptions, InputRow } from './encode-rows.ts';

@@ -1,4 +1,4 @@
-import type { CollectionSchema, VectorColumn } from '@elanus/core';
+import type { CollectionSchema, Field, VectorColumn } from '@elanus/core';
 import {
   ElanusError,
   LIMITS,
@@ -119,27 +119,25 @@ function packedVectors(
 }
 
 /** The vector field a search means. @throws unknown_field, invalid_argument */
-export function searchField(
-  schema: CollectionSchema,
-  name: string | undefined,
-): CollectionSchema['fields'][number] {
-  const fields = vectorFields(schema);
-  const field = name === undefined ? fields[0] : fields.find((one) => one.name === name);
-  const names = (): string => fields.map((one) => one.name).join(', ');
-  if (field === undefined) {
-    throw new ElanusError('unknown_field', {
-      field: name ?? 'vector',
-      hint:
-        fields.length === 0 ? 'The collection has no vector field.' : `Vector fields: ${names()}.`,
-    });
+export function searchField(schema: CollectionSchema, name: string | undefined): Field {
+  let found: Field | undefined;
+  let others = 0;
+  for (const field of schema.fields) {
+    if (field.type !== 'vector' || (name !== undefined && field.name !== name)) continue;
+    if (found === undefined) found = field;
+    else others++;
   }
-  if (name === undefined && fields.length > 1) {
-    throw new ElanusError('invalid_argument', {
-      argument: 'field',
-      hint: `Name one of the vector fields: ${names()}.`,
-    });
+  if (found !== undefined && others === 0) return found;
+  const names = vectorFields(schema).map((one) => one.name);
+  if (found !== undefined) {
+    const hint = `Name one of the vector fields: ${names.join(', ')}.`;
+    throw new ElanusError('invalid_argument', { argument: 'field', hint });
   }
-  return field;
+  const hint =
+    names.length === 0
+      ? 'The collection has no vector field.'
+      : `Vector fields: ${names.join(', ')}.`;
+  throw new ElanusError('unknown_field', { field: name ?? 'vector', hint });
 }
 
 /** A JSON delete as the database's request. @throws empty_delete, invalid_argument */

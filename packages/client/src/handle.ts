@@ -8,14 +8,16 @@ import type {
   ScanResult,
   SearchRequest,
   SearchResult,
+  WireFilter,
   WriteRequest,
   WriteResult,
 } from '@elanus/api';
-import { decodeKeys, decodeRows, encodeKeys, fieldColumn, searchField } from '@elanus/api';
+import { decodeKeys, decodeRows, encodeKeys, fieldColumn, keyReader } from '@elanus/api';
+import { searchField } from '@elanus/api';
 import type { Awaitable, CollectionSchema, Column, ColumnBatch, Consistency } from '@elanus/core';
 import type { FieldId, IndexChoice } from '@elanus/core';
 import { ElanusError, LIMITS, assert, isElanusError, isVectorColumn } from '@elanus/core';
-import { columnOf, primaryField, storedFields } from '@elanus/core';
+import { columnOf, primaryField, sameValue, storedFields } from '@elanus/core';
 import type { Collection, Scan } from './collection.ts';
 import { compact, type CompactOptions } from './compact.ts';
 import { wireFilter } from './filters.ts';
@@ -53,6 +55,8 @@ interface Handle {
   schema: CollectionSchema;
   /** The schema as rows are written. */
   written: CollectionSchema;
+  /** The filter of the search before, as it was sent. */
+  filter: WireFilter | undefined;
 }
 
 const LIMIT_DEFAULT = 10;
@@ -76,6 +80,7 @@ export function createHandle(
     shown,
     schema: schemaToRead(schema, shown),
     written: schemaToWrite(schema, shown),
+    filter: undefined,
   };
   const typed = {
     name: schema.name,
@@ -434,24 +439,35 @@ async function count(handle: Handle, options: Options): Promise<number> {
   return result.count;
 }
 
+/** Written out: short searches come so often that each object on their way shows. */
 function searchRequest(handle: Handle, options: Options): SearchRequest {
-  const { consistency, sessionTimestamp } = readPoint(handle, options);
-  const { select, omit } = projection(options);
+  const { context, schema } = handle;
+  const select = options['select'] as readonly string[] | undefined;
+  const omit = options['omit'] as readonly string[] | undefined;
   return {
-    consistency,
-    sessionTimestamp,
-    select,
-    omit,
+    consistency: (options['consistency'] as Consistency | undefined) ?? context.consistency,
+    sessionTimestamp: context.session.seen(schema.collectionId),
+    select: select && [...select],
+    omit: omit && [...omit],
     collection: handle.name,
     field: options['field'] as string | undefined,
     queries: queries(handle, options),
     limit: (options['limit'] as number | undefined) ?? LIMIT_DEFAULT,
     offset: (options['offset'] as number | undefined) ?? 0,
-    filter: wireFilter(options['filter']),
+    filter: searchFilter(handle, options['filter']),
     within: options['within'] as SearchRequest['within'],
     recall: options['recall'] as number | undefined,
     params: options['params'] as SearchRequest['params'],
   };
+}
+
+/** Most searches have the filter of the one before: then it is that, not a copy. */
+function searchFilter(handle: Handle, filter: unknown): WireFilter | undefined {
+  if (filter === undefined) return undefined;
+  const { filter: last } = handle;
+  if (last?.kind === 'object' && sameValue(last.value, filter)) return last;
+  handle.filter = wireFilter(filter);
+  return handle.filter;
 }
 
 function queries(handle: Handle, options: Options): SearchRequest['queries'] {
@@ -470,14 +486,27 @@ function queries(handle: Handle, options: Options): SearchRequest['queries'] {
   return { kind: 'vectors', column };
 }
 
-async function search(handle: Handle, options: Options): Promise<unknown> {
-  const request = searchRequest(handle, options);
-  const { database } = handle.context;
-  const answer = begin(handle, options, (call) => database.search(request, call));
-  // Waiting is a step of its own even for what is there.
-  const result = answer instanceof Promise ? await answer : answer;
+/** Mostly the answer is there at once: then the promise is all that is made for it. */
+function search(handle: Handle, options: Options): Promise<unknown> {
+  try {
+    const request = searchRequest(handle, options);
+    const { database } = handle.context;
+    const answer = begin(handle, options, (call) => database.search(request, call));
+    if (answer instanceof Promise) return answer.then((later) => found(handle, later, options));
+    return Promise.resolve(found(handle, answer, options));
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function found(handle: Handle, result: SearchResult, options: Options): Awaitable<unknown> {
   note(handle, result.timestamp);
-  if (result.schemaVersion !== handle.schema.version) await refresh(handle, options);
+  if (result.schemaVersion === handle.schema.version) return hitLists(handle, result, options);
+  return refresh(handle, options).then(() => hitLists(handle, result, options));
+}
+
+/** The hits of one vector, or a list of them for each. */
+function hitLists(handle: Handle, result: SearchResult, options: Options): unknown {
   const hits = hitsOf(handle, result, options);
   if (options['vector'] !== undefined) return hits;
   const lists: OutputRow[][] = [];
@@ -490,11 +519,10 @@ async function search(handle: Handle, options: Options): Promise<unknown> {
 function hitsOf(handle: Handle, result: SearchResult, options: Options): OutputRow[] {
   const { columns, rowCount } = result.rows;
   const field = primaryField(handle.schema);
-  const keys = decodeKeys(columnOf(result.rows, field.id) as KeyColumn, field, false);
+  const { name } = field;
+  const keyAt = keyReader(columnOf(result.rows, field.id) as KeyColumn, field);
   const rows: OutputRow[] = [];
-  for (let i = 0; i < rowCount; i++) {
-    rows.push({ [field.name]: keys[i], score: result.scores[i] });
-  }
+  for (let i = 0; i < rowCount; i++) rows.push({ [name]: keyAt(i), score: result.scores[i] });
   if (columns.size === 1) return rows;
   const { select, omit } = projection(options);
   return decodeRows(result.rows, handle.schema, { select, omit, rows });

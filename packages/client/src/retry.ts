@@ -52,18 +52,25 @@ export function withRetries<T>(
   if (signal?.aborted === true) throw new ElanusError('cancelled', {}, { cause: signal.reason });
   if (wholeMs <= 0) throw new ElanusError('deadline_exceeded', { timeoutMs });
   // What is answered in this turn needs no deadline, and no look at the clock.
-  const until = (): Sending<T> => {
-    return { platform, signal, writes, deadline: platform.nowMs() + wholeMs, send };
-  };
   let first: Awaitable<T>;
   try {
     first = send({ signal, timeoutMs: wholeMs });
   } catch (error) {
-    return sendAgain(error, until());
+    return sendAgain(error, sendingOf(platform, { signal, writes, wholeMs, send }));
   }
   if (!(first instanceof Promise)) return first;
-  const sending = until();
+  return retried(first, sendingOf(platform, { signal, writes, wholeMs, send }));
+}
+
+function retried<T>(first: Promise<T>, sending: Sending<T>): Promise<T> {
   return first.catch((error: unknown) => sendAgain(error, sending));
+}
+
+function sendingOf<T>(
+  platform: Platform,
+  { wholeMs, ...sending }: Omit<Sending<T>, 'platform' | 'deadline'> & { readonly wholeMs: number },
+): Sending<T> {
+  return { ...sending, platform, deadline: platform.nowMs() + wholeMs };
 }
 
 interface Sending<T> {

@@ -3,7 +3,13 @@
  * the turn of the call.
  */
 import type { SearchResult } from '@elanus/api';
-import { compactHits, type CollectionSchema, type VectorColumn } from '@elanus/core';
+import {
+  compactHits,
+  type CollectionSchema,
+  type Column,
+  type FieldId,
+  type VectorColumn,
+} from '@elanus/core';
 import type { ReadDemand } from '@elanus/protocol';
 import { checkQueries, type KeptPlan } from './search-plan.ts';
 
@@ -27,7 +33,7 @@ export function askAgain(kept: KeptPlan, asked: AskedAgain): SearchResult | unde
   }
   // Hits as they stand belong to whoever found them.
   const { counts, scores, keys: values } = compactHits(hits);
-  const columns = new Map([[plan.keyField, { kind: 'int64' as const, values }]]);
+  const columns = new Map<FieldId, Column>().set(plan.keyField, { kind: 'int64', values });
   const rows = { rowCount: values.length, columns };
   return { schemaVersion: schema.version, counts, scores, rows, timestamp: standing.at };
 }

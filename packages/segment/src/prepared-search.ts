@@ -5,7 +5,7 @@
 import { emptyHits, mergeHits, type Hits, type VectorColumn } from '@elanus/core';
 import type { Kernels } from '@elanus/kernels';
 import { scanQueries } from './scan.ts';
-import { searchInto, type SearchTask } from './search.ts';
+import { searchInto, type ReadyTask, type SearchTask } from './search.ts';
 
 /** Hits of one search; more are asked for in the usual way. */
 const HITS_MAX = 1_000;
@@ -13,7 +13,8 @@ const HITS_MAX = 1_000;
 /** See the file's header. */
 export class PreparedSearch {
   readonly #kernels: Kernels;
-  readonly #task: SearchTask;
+  /** Its queries are those of the call. */
+  readonly #task: { -readonly [K in keyof ReadyTask]: ReadyTask[K] };
   readonly #queriesMax: number;
   #nq = 0;
   /** Of each segment, and of all together. */
@@ -27,7 +28,7 @@ export class PreparedSearch {
    */
   constructor(kernels: Kernels, task: SearchTask, queriesMax: number) {
     this.#kernels = kernels;
-    this.#task = { ...task, silent: true };
+    this.#task = { ...task, ready: scanQueries(task.queries), silent: true };
     this.#queriesMax = Math.min(queriesMax, Math.floor(HITS_MAX / task.limit));
   }
 
@@ -35,7 +36,10 @@ export class PreparedSearch {
   search(queries: VectorColumn, nq: number): Hits | undefined {
     if (nq > this.#queriesMax) return undefined;
     if (nq !== this.#nq) this.#makeRoom(nq);
-    const task = { ...this.#task, queries, nq, ready: scanQueries(queries) };
+    const task = this.#task;
+    task.queries = queries;
+    task.nq = nq;
+    task.ready = scanQueries(queries);
     const { reads, metric } = task;
     let found: Hits[] | undefined;
     let first: Hits | undefined;

@@ -101,14 +101,19 @@ const SPARE_ENTRIES_MAX = 4_096;
 
 function emptyTopK(nq: number, limit: number): TopK {
   if (spare?.nq === nq && spare.limit === limit) {
-    spare.counts.fill(0);
-    spare.tied.fill(0);
+    for (let q = 0; q < nq; q++) spare.counts[q] = 0;
+    forgetTies(spare);
     spare.sorted = false;
     return spare;
   }
   const top = createTopK(nq, limit);
   if (nq * limit <= SPARE_ENTRIES_MAX) spare = top;
   return top;
+}
+
+/** Written out: to call `fill` takes longer than to clear a few. */
+function forgetTies({ nq, tied }: TopK): void {
+  for (let q = 0; q < nq; q++) tied[q] = 0;
 }
 
 function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): SegmentResult {
@@ -136,7 +141,7 @@ function searchSegment(kernels: Kernels, task: ReadyTask, read: SegmentRead): Se
   sortTopK(top, task.metric);
   const found = recallOf(work, { kind: index.kind, dropRatio });
   // A walk has not seen every row: looking for equals at the border would scan them all.
-  if (found !== 1 && work.plan !== 'codes') top.tied.fill(0);
+  if (found !== 1 && work.plan !== 'codes') forgetTies(top);
   if (task.silent === true) return { top, allowed: count, plan: undefined };
   const { plan: strategy, exactScores, codeScores } = work;
   const { visibleRows: rows } = read;
@@ -326,29 +331,23 @@ function putTextKeys(keys: string[], { from, to }: Span, { view, field, rows }: 
   }
 }
 
-/** Numbers are copied as such, without a bigint for each on the heap. */
 function putNumberKeys(
   keys: BigInt64Array,
   { from, to }: Span,
   { view, field, rows }: KeysOf,
 ): void {
   let [first, end] = [0, 0];
-  const into = halvesOf(keys);
-  let halves = into;
+  let values = keys;
   for (let at = from; at < to; at++) {
     const row = rows[at] ?? 0;
     if (row < first || row >= end) {
       const chunk = chunkOf(view, row);
       [first, end] = [chunk.rowBase, chunk.rowBase + chunk.rowCount];
-      halves = halvesOf((keyColumn(chunk, field) as { readonly values: BigInt64Array }).values);
+      values = (keyColumn(chunk, field) as { readonly values: BigInt64Array }).values;
     }
-    into[2 * at] = halves[2 * (row - first)] ?? 0;
-    into[2 * at + 1] = halves[2 * (row - first) + 1] ?? 0;
+    // From array to array: no bigint is made on the heap.
+    keys[at] = values[row - first] ?? 0n;
   }
-}
-
-function halvesOf(keys: BigInt64Array): Int32Array {
-  return new Int32Array(keys.buffer, keys.byteOffset, keys.length * 2);
 }
 
 interface Entry {
