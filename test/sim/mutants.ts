@@ -2,7 +2,7 @@
 import type { RegisterHooksOptions } from 'node:module';
 
 /** A text that must stand in its file once, and what takes its place. */
-interface Edit {
+export interface Edit {
   readonly file: string;
   readonly from: string;
   readonly to: string;
@@ -33,6 +33,25 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       from: 'const fenced = this.#fence === undefined ? compare : [...compare, this.#fence];',
       to: 'const fenced = compare;',
     },
+  },
+  m02: {
+    what: 'a build is taken over beside flushes, and its inputs are not compared',
+    file: 'packages/streaming-node/src/shard/adopt.ts',
+    from: 'await this.#context.flusher.exclusive(async () => {',
+    to: 'await (async (work: () => Promise<void>) => work())(async () => {',
+    also: {
+      file: 'packages/coordinator/src/segments.ts',
+      from: 'compare.push(unchanged(held));\n      if (held.key',
+      to: 'if (held.key',
+    },
+  },
+  m03: {
+    what: 'an owner does not say that it begins',
+    file: 'packages/streaming-node/src/streaming-node.ts',
+    from: "const outcome = await stream.append({ subject: 'term', parts: [bytes] });",
+    to:
+      'const last = (await stream.span()).lastSeq;\n    const outcome = last > 0 ? ' +
+      "{ kind: 'ok' as const, seq: last } : await stream.append({ subject: 'term', parts: [bytes] });",
   },
   m04: {
     what: 'an append expects the last record of its subject, not of the log',
@@ -89,17 +108,42 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: 'const from = next === undefined ? behind :',
     to: 'const from = behind !== undefined ? behind :',
   },
+  m12: {
+    what: 'deletes that come while a merge moves their rows are lost',
+    file: 'packages/streaming-node/src/shard/apply.ts',
+    from: 'if (moving !== undefined && location.segmentId === moving.outputId) {',
+    to: 'if (moving === undefined && location.segmentId === -1) {',
+  },
   m13: {
     what: 'a merge forgets deletes',
     file: 'packages/streaming-node/src/shard/adopt.ts',
     from: 'deletes.load(all.rows, all.timestamps);',
     to: 'deletes.load(all.rows.subarray(0, 0), all.timestamps.subarray(0, 0));',
   },
+  m14: {
+    what: 'deletes that come while a flushed segment is loaded are lost',
+    file: 'packages/streaming-node/src/shard/flush.ts',
+    from: 'await this.load(record, segment.deletes, segment.deletes.countAt(commit.at));',
+    to:
+      'const { rows, timestamps } = segment.deletes.snapshot();\n      ' +
+      'const early = new (segment.deletes.constructor as new () => OpenSegment["deletes"])();\n      ' +
+      'early.load(rows.slice(), timestamps.slice());\n      ' +
+      'await this.load(record, early, early.countAt(commit.at));',
+  },
   m15: {
     what: 'the row an upsert replaces is gone one instant late',
     file: 'packages/streaming-node/src/shard/apply.ts',
     from: 'hide(state, { segmentId, row }, header.timestamp);',
     to: 'hide(state, { segmentId, row }, header.timestamp + 1n);',
+  },
+  m16: {
+    what: 'what grew is not dropped when it is flushed',
+    file: 'packages/streaming-node/src/shard/flush.ts',
+    from: "const flushed = { state: 'flushed' as const,",
+    to:
+      'const grown = state.segments.get(segmentId);\n    ' +
+      "if (grown?.state === 'sealed') state.segments.set(segmentId + 1e9, grown);\n    " +
+      "const flushed = { state: 'flushed' as const,",
   },
   m17: {
     what: 'garbage is what is old, named or not',
@@ -188,19 +232,26 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   m34: {
     what: 'a collection that could not be opened stays so (fault-at-n sees it)',
     file: 'packages/coordinator/src/catalog.ts',
-    from: 'if (!this.#unopened.has(schema.collectionId)) return schema;\n',
-    to: 'if (!this.#unopened.delete(schema.collectionId)) return schema;\n',
+    from: 'if ((this.#open.get(collectionId) ?? 0) >= version) return schema;\n',
+    to:
+      'if ((this.#open.get(collectionId) ?? 0) >= version) return schema;\n' +
+      '    this.#open.set(collectionId, version);\n',
   },
 };
 
-/** Hooks that plant a bug. @throws Error for an id that is none, or a source that has changed */
-export function mutate(id: string): RegisterHooksOptions {
+/** What a bug changes. @throws Error for an id that is none */
+export function editsOf(id: string): readonly Edit[] {
   const mutant = MUTANTS[id];
   if (mutant === undefined) {
     const known = Object.keys(MUTANTS).join(', ');
     throw new Error(`no mutant ${id}; there are ${known}`);
   }
-  const edits = mutant.also === undefined ? [mutant] : [mutant, mutant.also];
+  return mutant.also === undefined ? [mutant] : [mutant, mutant.also];
+}
+
+/** Hooks that plant a bug. @throws Error for an id that is none, or a source that has changed */
+export function mutate(id: string): RegisterHooksOptions {
+  const edits = editsOf(id);
   return {
     load: (url, context, next) => {
       const loaded = next(url, context);

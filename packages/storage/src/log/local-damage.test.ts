@@ -3,7 +3,7 @@
  * failing disk loses nothing that was acknowledged. Method: a memory file system with faults and
  * flipped bytes.
  */
-import type { Fs, LogStream } from '@elanus/core';
+import { ElanusError, type Fs, type LogStream } from '@elanus/core';
 import { describe, expect, test } from 'vitest';
 import { fill, kinds, pattern, put, read, span, texts, utf8 } from '../conformance/log-kit.ts';
 import { seededRng } from '../testing/seeded-rng.ts';
@@ -217,6 +217,45 @@ describe('failing disk', () => {
     fs.setFault(undefined);
     expect(await append(stream, 'a', 4)).toEqual({ kind: 'ok', seq: 5 });
     expect((await read(await open(fs, 200))).length).toBe(5);
+  });
+
+  test.each([false, true])('a file is made, and told as failed; it stays: %s', async (stays) => {
+    const fs = memoryFs();
+    let down = false;
+    const flaky: Fs = {
+      root: fs.root,
+      open: async (path, mode) => {
+        const handle = await fs.open(path, mode);
+        if (!down || mode !== 'create') return handle;
+        await handle.close();
+        throw new ElanusError('io_error', { path });
+      },
+      remove: async (path) => {
+        if (down && stays) throw new ElanusError('io_error', { path });
+        await fs.remove(path);
+      },
+      stat: (path) => fs.stat(path),
+      list: (path) => fs.list(path),
+      mkdir: (path) => fs.mkdir(path),
+      rename: (from, to) => fs.rename(from, to),
+      syncFolder: (path) => fs.syncFolder(path),
+      freeBytes: () => fs.freeBytes(),
+    };
+    const stream = await open(flaky, 500);
+    await fill(stream, 4);
+    down = true;
+    // All are needed no more: the next ones go to a new file.
+    await expect(stream.truncate(5)).rejects.toMatchObject({ code: 'io_error' });
+    down = false;
+    // Were it still there, what comes next would stand behind it.
+    const kind = stays ? 'unknown' : 'ok';
+    for (let n = 0; n < 9; n++) {
+      expect((await stream.append({ subject: 'v0', parts: [pattern(50, n)] })).kind).toBe(kind);
+    }
+    await stream.truncate(13).catch(() => undefined);
+    await stream.close();
+    const { lastSeq } = await (await open(fs, 500)).span();
+    expect(lastSeq).toBe(stays ? 4 : 13);
   });
 
   test('a failed sync ends the log: later appends are unknown, none is tried again', async () => {

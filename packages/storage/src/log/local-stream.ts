@@ -50,6 +50,8 @@ export class LocalStream {
   #wake: (() => void) | undefined;
   readonly #memory = new Chunks();
   #failure: unknown;
+  /** The failure stays until the log is opened again. */
+  #isStuck = false;
   #pumping = false;
   #marked: boolean;
   /** The tail of the queue of file work: one thing at a time. */
@@ -224,7 +226,7 @@ export class LocalStream {
       else await new Promise<void>((wake) => (this.#wake = wake));
     }
     try {
-      if (this.#failure === cause) {
+      if (this.#failure === cause && !this.#isStuck) {
         await this.#handle.truncate(this.#active.end);
         if (this.#options.durability === 'power') await this.#handle.sync();
         this.#accepted = this.#stored;
@@ -248,7 +250,7 @@ export class LocalStream {
   async #roll(): Promise<void> {
     const old = this.#handle;
     const stored = this.#stored;
-    const made = await createSegment(this.#options, { firstSeq: stored + 1, synced: this.#synced });
+    const made = await this.#create({ firstSeq: stored + 1, synced: this.#synced });
     this.#segments.push(made.segment);
     this.#handle = made.handle;
     if (this.#options.durability === 'power') {
@@ -267,6 +269,23 @@ export class LocalStream {
         return close();
       },
     );
+  }
+
+  /** Makes the next file. One that failed is removed, else nothing may follow. @throws io_error */
+  async #create(start: SegmentStart): Promise<NewSegment> {
+    try {
+      return await createSegment(this.#options, start);
+    } catch (error) {
+      const { fs, folder } = this.#options;
+      try {
+        await fs.remove(segmentPath(folder, start.firstSeq));
+      } catch {
+        // Records of the file before would come to stand behind its name.
+        this.#isStuck = true;
+        this.#failure = error;
+      }
+      throw error;
+    }
   }
 
   span(): LogSpan {
@@ -348,10 +367,21 @@ async function syncFile(fs: Fs, path: string): Promise<void> {
   }
 }
 
+interface SegmentStart {
+  readonly firstSeq: number;
+  readonly synced: number;
+}
+
+interface NewSegment {
+  readonly segment: Segment;
+  readonly handle: FileHandle;
+}
+
+/** Makes a file; when it fails, it may be there. */
 async function createSegment(
   options: LocalStreamOptions,
-  start: { readonly firstSeq: number; readonly synced: number },
-): Promise<{ readonly segment: Segment; readonly handle: FileHandle }> {
+  start: SegmentStart,
+): Promise<NewSegment> {
   const { fs, folder, durability } = options;
   const { firstSeq, synced } = start;
   const path = segmentPath(folder, firstSeq);
@@ -364,7 +394,6 @@ async function createSegment(
     }
   } catch (error) {
     await handle.close();
-    await fs.remove(path);
     throw error;
   }
   const end = SEGMENT_HEADER_BYTES;
