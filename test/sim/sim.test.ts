@@ -64,6 +64,20 @@ const COMMON_TAKE_OVER = [
 /** Seeds of take-over in this suite. */
 const TAKE_OVERS = 20;
 
+/** Of roles in processes of their own, so. */
+const COMMON_ROLES = [
+  'led again after: freeze',
+  'led again after: cut',
+  'led again after: part',
+  'two led at once',
+  'deposed owner found out',
+  'client went on elsewhere',
+  'append of a deposed owner refused',
+  'ownership refused',
+  'retry executed by a later process',
+];
+const ROLES = 20;
+
 /** Runs seeds; gives what was printed. */
 function sim(
   ...flags: readonly string[]
@@ -99,10 +113,19 @@ test(`${TAKE_OVERS} seeds of take-over are clean`, TEST, async () => {
   expect(COMMON_TAKE_OVER.filter((name) => missed.includes(name))).toEqual([]);
 });
 
+test(`${ROLES} seeds of roles in processes of their own are clean`, TEST, async () => {
+  const { code, out } = await sim('--scenario', 'roles', '--seed', '1', '--seeds', String(ROLES));
+  expect(out).toMatch(new RegExp(`^${ROLES} seeds, .* 0 violations$`, 'm'));
+  expect(code).toBe(0);
+  const missed = /^not reached: (.*)$/m.exec(out)?.[1]?.split(', ') ?? [];
+  expect(COMMON_ROLES.filter((name) => missed.includes(name))).toEqual([]);
+});
+
 test('a seed run twice gives one trace', TEST, async () => {
   for (const [scenario, seeds] of [
     ['embedded', 4],
     ['take-over', 2],
+    ['roles', 2],
   ] as const) {
     const which = ['--scenario', scenario, '--seed', '1001', '--seeds', String(seeds)];
     const { code, out } = await sim(...which, '--twice');

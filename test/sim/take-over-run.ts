@@ -1,8 +1,9 @@
 /**
- * One seed of several processes over one log, metadata and object store. One of them leads and owns
- * the channel; it is killed, frozen for longer than its lease, cut off, or asked to hand over, and
- * another takes the channel from it while what the first had sent is still on its way. Clients talk
- * to whichever process they know, and go on at another when it refuses.
+ * One seed of several processes over one log, metadata and object store, which run all roles or one
+ * each. One leads in a role, as coordinator or owner of the channel; it is killed, frozen for longer
+ * than its lease, cut off, or asked to hand over, and another takes its place while what the first
+ * had sent is still on its way. Clients talk to whichever process they know, and go on at another
+ * when it refuses.
  */
 import { connect } from '../../packages/client/src/index.ts';
 import type { StandByState } from '../../packages/elanus/src/stand-by.ts';
@@ -24,6 +25,8 @@ import { takeOverPlanOf, type TakeOverPlan, type Trouble } from './take-over-pla
 import { TakeOverSightings } from './take-over-sightings.ts';
 
 const HEALED_MS = 60_000;
+/** What is late when all is healed is there by then. */
+const SETTLED_MS = 5_000;
 /** A process takes about so long to take over. */
 const OPENING_MS = 200;
 /** What is late arrives so long after another has begun to take over, at most. */
@@ -119,6 +122,8 @@ class Run {
         seat.node.process?.thaw();
         seat.release();
       }
+      // What was on its way to an owner arrives, and what it does is no news to who looks.
+      await this.#loop.sleep(SETTLED_MS, 'settled');
       const lane = await this.#lane(clients, this.#loop.nowMs + HEALED_MS);
       if (lane === undefined) this.#say({ invariant: 'L1 healed', what: 'no rows' });
       else last = await lastLook(this.#context(lane), this.#rng, HEALED_MS);

@@ -53,7 +53,7 @@ export class SimCluster {
 
   /** From here on nothing fails by itself. */
   heal(): void {
-    if (this.network !== undefined) this.network.calm = true;
+    this.network?.heal();
     for (const node of this.nodes) node.heal();
   }
 

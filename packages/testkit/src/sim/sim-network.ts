@@ -49,8 +49,7 @@ export class SimNetwork {
   readonly #latencyMs: number;
   readonly #listeners = new Map<string, Listener[]>();
   readonly #cuts = new Map<SimProcess, Cut>();
-  /** From here on nothing fails by itself. */
-  calm = false;
+  #calm = false;
   /** Faults that happened. */
   injected = 0;
 
@@ -98,9 +97,17 @@ export class SimNetwork {
     this.#cuts.set(process, cut);
     return () => {
       if (this.#cuts.get(process) === cut) this.#cuts.delete(process);
-      const isKept = this.calm || this.#rng.chance(0.5);
+      const isKept = this.#calm || this.#rng.chance(0.5);
       for (const go of cut.held.splice(0)) if (isKept) go();
     };
+  }
+
+  /** From here on nothing fails by itself, and nobody is cut off. */
+  heal(): void {
+    this.#calm = true;
+    const cuts = [...this.#cuts.values()];
+    this.#cuts.clear();
+    for (const { held } of cuts) for (const go of held.splice(0)) go();
   }
 
   /** The broker has a message. */
@@ -136,7 +143,7 @@ export class SimNetwork {
   }
 
   #strikes(share: number): boolean {
-    if (this.calm || !this.#rng.chance(share)) return false;
+    if (this.#calm || !this.#rng.chance(share)) return false;
     this.injected++;
     return true;
   }
