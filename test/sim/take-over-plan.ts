@@ -16,8 +16,8 @@ export interface TakeOverPlan extends Plan {
 
 /**
  * What can happen to a process that leads, or waits. `late`: what it sends arrives when another
- * takes over; `rob`: the metadata forget that it leads, and nobody tells it; `part`: it does not hear
- * the other processes, they do not hear it, or both.
+ * takes over; `rob`: the metadata forget that it leads, and nobody tells it; `part`: it does not
+ * hear the other processes, they do not hear it, or both.
  */
 export type Trouble =
   | 'kill'

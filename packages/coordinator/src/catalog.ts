@@ -33,7 +33,8 @@ export class Catalog {
   readonly #bus: Bus;
   readonly #wallMs: () => number;
   /**
-   * Versions of schemas that the nodes are known to have. Of others whoever asks has it tried again.
+   * Versions of schemas that the nodes are known to have. Of others whoever asks has it tried
+   * again.
    */
   readonly #open = new Map<number, number>();
 

@@ -99,7 +99,7 @@ describe('the catalog', () => {
     expect(asked).toEqual([1, 1, 1]);
   });
 
-  test('a coordinator that did not make a collection has it opened, by its owner of now', async () => {
+  test('a coordinator that did not make a collection has it opened by its owner', async () => {
     await catalog.create('docs', definition);
     const { term } = await segments.own('p0', 'a');
     const asked: number[] = [];

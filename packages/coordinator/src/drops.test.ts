@@ -1,5 +1,6 @@
 // Goal: whoever owns a channel learns of what was dropped, whichever coordinator and owner there
-// are by then, and what nobody was told of is not forgotten. Method: a clock that is set on by hand.
+// are by then, and what nobody was told of is not forgotten. Method: a clock that is set on by
+// hand.
 import { collectionId, ElanusError, type Clock } from '@elanus/core';
 import { dropShards, metaKeys, serveCall } from '@elanus/protocol';
 import { memoryWorld, type OpenWorld } from '@elanus/runtime';

@@ -33,8 +33,9 @@ export interface StandByServiceOptions extends ServiceOptions {
   readonly onChange?: ((what: StandByState, why?: unknown) => void) | undefined;
 }
 
-/** Keys of the leases that who leads holds. */
+/** Key of the lease of who coordinates. */
 export const COORDINATOR_KEY = 'elanus/service/coordinator';
+/** Key of the lease of who owns the channel. */
 export const CHANNEL_KEY = `elanus/service/channel/${PCHANNEL}`;
 
 /** Subjects that a streaming node and its query node have for themselves. */

@@ -1,7 +1,8 @@
 /**
  * One of several processes that can play a role which one plays at a time.
  *
- *     wait for leadership -> start -> serve -> lost, or it has stopped -> stop, resign -> wait again
+ *     wait for leadership -> start -> serve -> lost, or it has stopped
+ *       -> stop, resign -> wait again
  */
 import { isElanusError } from '@elanus/core';
 import { lead, type Leadership, type World } from '@elanus/runtime';

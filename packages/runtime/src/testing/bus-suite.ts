@@ -27,7 +27,7 @@ export function describeBus(name: string, open: () => BusEnds): void {
 }
 
 function describeAnswers(open: () => BusEnds): void {
-  test('a request reaches its handler and the reply comes back, with every kind of body', async () => {
+  test('a request reaches its handler, its reply comes back, with all their bodies', async () => {
     const { asking, serving } = open();
     const header = { a: 1n, b: -0, c: Infinity, d: ['~', null, { e: 'Ünï' }], f: Number.NaN };
     const bodies = [
