@@ -1,9 +1,9 @@
 /**
  * One seed of several processes over one log, metadata and object store, which run all roles or one
- * each. One leads in a role, as coordinator or owner of the channel; it is killed, frozen for longer
- * than its lease, cut off, or asked to hand over, and another takes its place while what the first
- * had sent is still on its way. Clients talk to whichever process they know, and go on at another
- * when it refuses.
+ * each. One leads in a role, as coordinator or owner of the channel; it is killed, frozen for
+ * longer than its lease, cut off, or asked to hand over, and another takes its place while what the
+ * first had sent is still on its way. Clients talk to whichever process they know, and go on at
+ * another when it refuses.
  */
 import { connect } from '../../packages/client/src/index.ts';
 import type { StandByState } from '../../packages/elanus/src/stand-by.ts';
