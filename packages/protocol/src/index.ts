@@ -68,6 +68,6 @@ export type { BuildJob } from './calls/worker.ts';
 export { runBuild } from './calls/worker.ts';
 export type { RowsHead } from './rows.ts';
 export { packRows, unpackRows } from './rows.ts';
-export type { StandingSearch } from './standing.ts';
+export type { AskedAgain, StandingSearch } from './standing.ts';
 export type { VectorsHead } from './vectors.ts';
 export { packVectors, unpackVectors } from './vectors.ts';

@@ -97,7 +97,7 @@ export class Access {
     if (known !== undefined) return known;
     // One asks for all that come meanwhile; each gives up when it likes.
     const resolving = this.#resolving.get(name) ?? this.#ask(name, this.clock.monoMs());
-    return (await this.#patiently(resolving, call)).schema;
+    return (await this.patiently(resolving, call)).schema;
   }
 
   #ask(name: string, atMs: number): Promise<CachedSchema> {
@@ -112,8 +112,8 @@ export class Access {
     return asked;
   }
 
-  /** What others asked for too, for as long as this caller waits. */
-  #patiently<T>(shared: Promise<T>, call: ApiCall | undefined): Promise<T> {
+  /** What goes on whether this caller waits or not, for as long as it does. */
+  patiently<T>(shared: Promise<T>, call: ApiCall | undefined): Promise<T> {
     const { signal, timeoutMs = TIMEOUT_MS } = call ?? {};
     return new Promise((resolve, reject) => {
       const giveUp = (): void => reject(new ElanusError('cancelled', {}));

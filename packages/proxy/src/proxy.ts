@@ -84,7 +84,7 @@ export function createProxy(options: ProxyOptions): Database {
     write: (request, call) => write(call, (left) => writes.write(request, left)),
     delete: (request, call) => write(call, (left) => writes.delete(request, left)),
     search: (request, call) => {
-      const found = call?.signal?.aborted === true ? undefined : reads.atOnce(request);
+      const found = call?.signal?.aborted === true ? undefined : reads.atOnce(request, call);
       return found ?? begin(call, (left) => reads.search(request, left));
     },
     query: (request, call) => read(call, (left) => reads.query(request, left)),

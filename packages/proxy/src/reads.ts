@@ -95,27 +95,35 @@ export class Reads {
     this.#access = access;
   }
 
-  /** Nearest rows, where nothing has to be waited for and this turn has time; else undefined. */
-  atOnce(request: SearchRequest): SearchResult | undefined {
-    const now = this.#access.clock.monoMs();
-    return this.#access.reads.mayBegin(now) ? this.#again(request, now) : undefined;
+  /** Nearest rows, where the search before stands and this turn has time; else undefined. */
+  atOnce(request: SearchRequest, call: Call | undefined): Awaitable<SearchResult> | undefined {
+    const { clock, reads } = this.#access;
+    const now = clock.monoMs();
+    if (!reads.mayBegin(now)) return undefined;
+    const again = this.#again(request, call, now);
+    return again instanceof Promise ? reads.counted(() => again) : again;
   }
 
   /** Nearest rows. */
   search(request: SearchRequest, call: Call | undefined): Awaitable<SearchResult> {
-    const again = this.#again(request, this.#access.clock.monoMs());
+    const again = this.#again(request, call, this.#access.clock.monoMs());
     return again ?? andThen(this.#search(request, call, false), ({ result }) => result);
   }
 
   /** Nearest rows, where the search before asked alike and still stands. */
-  #again(request: SearchRequest, now: number): SearchResult | undefined {
+  #again(
+    request: SearchRequest,
+    call: Call | undefined,
+    now: number,
+  ): Awaitable<SearchResult> | undefined {
     const { queries, collection } = request;
     if (queries.kind !== 'vectors' || queries.column.kind !== 'vector') return undefined;
     const schema = this.#access.freshSchema(collection, now);
     const kept = schema && this.#plans.known(request, schema);
     if (schema === undefined || kept?.standing === undefined) return undefined;
     const demand = this.#access.demand(request);
-    return askAgain(kept, { schema, queries: queries.column, demand });
+    const found = askAgain(kept, { schema, queries: queries.column, demand, call });
+    return found instanceof Promise ? this.#access.patiently(found, call) : found;
   }
 
   /** Runs the search and tells how it went. */

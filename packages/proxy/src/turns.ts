@@ -58,19 +58,17 @@ export class Turns {
    */
   run<T>(call: Call | undefined, run: (call: Call | undefined) => Awaitable<T>): Awaitable<T> {
     const entered = this.#enter(call);
-    if (entered === undefined) return this.#go(call, run);
-    return entered.then((left) => this.#go(left, run));
+    if (entered === undefined) return this.counted(() => run(call));
+    return entered.then((left) => this.counted(() => run(left)));
   }
 
-  #go<T>(call: Call | undefined, run: (call: Call | undefined) => Awaitable<T>): Awaitable<T> {
+  /** Counts a call as under way, until it has ended. */
+  counted<T>(run: () => Awaitable<T>): Awaitable<T> {
     this.#underWay++;
-    return andFinally(
-      () => run(call),
-      () => {
-        this.#underWay--;
-        if (this.#line.size > 0) this.#isOpen(this.#clock.monoMs());
-      },
-    );
+    return andFinally(run, () => {
+      this.#underWay--;
+      if (this.#line.size > 0) this.#isOpen(this.#clock.monoMs());
+    });
   }
 
   /**

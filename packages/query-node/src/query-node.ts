@@ -228,19 +228,20 @@ class SegmentHost {
         effort,
         silent: !header.explain,
       };
+      const { changes } = this.#held;
       const searched = this.#runner.search(task, caller);
       return andThen(searched, (found) => {
         const answer = packSearch(found, { kept, pruned, want });
-        const standing = header.repeats ? this.#standing(task) : undefined;
+        const standing = header.repeats ? this.#standing(task, changes) : undefined;
         return standing === undefined ? answer : { ...answer, standing };
       });
     });
   }
 
-  /** The search as it may be asked again; undefined where it is not short. */
-  #standing(task: SearchTask): StandingSegments | undefined {
+  /** The search as it may be asked again. */
+  #standing(task: SearchTask, changes: number): StandingSegments | undefined {
     const prepared = this.#runner.prepare(task);
-    return prepared && new StandingSegments(this.#held, prepared);
+    return prepared && new StandingSegments(this.#held, changes, prepared);
   }
 
   #serveSelect(): () => void {

@@ -14,6 +14,8 @@ const queries: VectorColumn = {
   dim: 1,
   values: Float32Array.of(1),
 };
+const demand = { guarantee: 0n, at: undefined };
+const asked = { queries, nq: 1, demand, caller: undefined };
 
 const changes: Readonly<Record<string, (held: HeldSegments) => void>> = {
   loaded: (held) => held.set(2, loaded),
@@ -25,9 +27,9 @@ const changes: Readonly<Record<string, (held: HeldSegments) => void>> = {
 test.each(Object.keys(changes))('a search stands until a segment is %s', (name) => {
   const held = new HeldSegments();
   held.set(1, loaded);
-  const standing = new StandingSegments(held, prepared);
-  expect(standing.again(queries, 1)).toBe(hits);
+  const standing = new StandingSegments(held, held.changes, prepared);
+  expect(standing.again(asked)).toBe(hits);
   expect(held.get(1)).toBe(loaded);
   changes[name]?.(held);
-  expect(standing.again(queries, 1)).toBeUndefined();
+  expect(standing.again(asked)).toBeUndefined();
 });

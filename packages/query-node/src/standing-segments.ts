@@ -1,5 +1,5 @@
-import type { Hits, VectorColumn } from '@elanus/core';
-import type { StandingSearch } from '@elanus/protocol';
+import type { Awaitable, Hits } from '@elanus/core';
+import type { AskedAgain, StandingSearch } from '@elanus/protocol';
 import type { PreparedSearch } from '@elanus/segment';
 import type { HeldSegments } from './held-segments.ts';
 
@@ -11,14 +11,15 @@ export class StandingSegments implements StandingSearch {
   readonly #changes: number;
   readonly #search: PreparedSearch;
 
-  constructor(held: HeldSegments, search: PreparedSearch) {
+  /** `changes`: of the segments when the search looked at them. */
+  constructor(held: HeldSegments, changes: number, search: PreparedSearch) {
     this.#held = held;
-    this.#changes = held.changes;
+    this.#changes = changes;
     this.#search = search;
   }
 
-  again(queries: VectorColumn, nq: number): Hits | undefined {
+  again({ queries, nq, caller }: AskedAgain): Awaitable<Hits> | undefined {
     if (this.#held.changes !== this.#changes) return undefined;
-    return this.#search.search(queries, nq);
+    return this.#search.search(queries, nq) ?? this.#search.searchOnThread(queries, nq, caller);
   }
 }

@@ -1,8 +1,8 @@
 /**
- * A short search that is asked again and again with other vectors: what is the same each time was
- * worked out once, and hits are written over those of the time before.
+ * A search that is asked again and again with other vectors: what is the same each time was worked
+ * out once, and the hits of short ones are written over those of the time before.
  */
-import { emptyHits, mergeHits, type Hits, type VectorColumn } from '@elanus/core';
+import { emptyHits, mergeHits, type BusCaller, type Hits, type VectorColumn } from '@elanus/core';
 import type { Kernels } from '@elanus/kernels';
 import { scanQueries } from './scan.ts';
 import { searchInto, type ReadyTask, type SearchTask } from './search.ts';
@@ -10,26 +10,39 @@ import { searchInto, type ReadyTask, type SearchTask } from './search.ts';
 /** Hits of one search; more are asked for in the usual way. */
 const HITS_MAX = 1_000;
 
+/** Where a search is made. */
+export interface PreparedOn {
+  readonly kernels: Kernels;
+  /** So many queries fit in a turn. */
+  readonly queriesMax: number;
+  /** More are searched for there. */
+  readonly onThread: (task: SearchTask, caller: BusCaller | undefined) => Promise<Hits>;
+}
+
 /** See the file's header. */
 export class PreparedSearch {
   readonly #kernels: Kernels;
   /** Its queries are those of the call. */
   readonly #task: { -readonly [K in keyof ReadyTask]: ReadyTask[K] };
   readonly #queriesMax: number;
+  readonly #onThread: PreparedOn['onThread'];
   #nq = 0;
   /** Of each segment, and of all together. */
   #parts: readonly Hits[] = [];
   #none: Hits | undefined;
   #merged: Hits | undefined;
 
-  /**
-   * `task`: vectors that are not sparse, keys that are numbers, and filters whose results are
-   * known; `queriesMax` of them fit in this turn.
-   */
-  constructor(kernels: Kernels, task: SearchTask, queriesMax: number) {
+  /** `task`: vectors that are not sparse, keys that are numbers, filters whose results are known. */
+  constructor(task: SearchTask, { kernels, queriesMax, onThread }: PreparedOn) {
     this.#kernels = kernels;
     this.#task = { ...task, ready: scanQueries(task.queries), silent: true };
     this.#queriesMax = Math.min(queriesMax, Math.floor(HITS_MAX / task.limit));
+    this.#onThread = onThread;
+  }
+
+  /** The best rows, by a thread. */
+  searchOnThread(queries: VectorColumn, nq: number, caller: BusCaller | undefined): Promise<Hits> {
+    return this.#onThread({ ...this.#task, queries, nq }, caller);
   }
 
   /** The best rows, to be read before the next call; undefined: too long for this turn. */

@@ -2,7 +2,8 @@
  * Where a read runs: short ones on the caller's thread, when nothing waits, because waking a thread
  * costs more than they do; the others on the search pools.
  */
-import { hitsOfBytes, type Awaitable, type Bitset, type BusCaller, type Pool } from '@elanus/core';
+import { hitsOfBytes, type Awaitable, type Bitset, type BusCaller } from '@elanus/core';
+import type { Hits, Pool } from '@elanus/core';
 import { isLookup, type CheckedFilter } from '@elanus/expr';
 import type { ScalarColumn, ScalarIndex } from '@elanus/index';
 import { loadKernels, type KernelChoice, type Kernels } from '@elanus/kernels';
@@ -79,14 +80,17 @@ export class ReadRunner {
   }
 
   /**
-   * A search made ready to be asked again with other vectors; undefined where that is not done in
-   * this turn, or differs by the vectors.
+   * A search made ready to be asked again with other vectors; undefined where too much of it differs
+   * by the vectors.
    */
   prepare(task: SearchTask): PreparedSearch | undefined {
     if (task.keyKind !== 'int64' || task.queries.kind !== 'vector') return undefined;
     if (filteredRows(task) > 0) return undefined;
-    const queriesMax = Math.floor((INLINE_WORK_MAX / searchCost(task)) * task.nq);
-    return queriesMax > 0 ? new PreparedSearch(this.kernels, task, queriesMax) : undefined;
+    return new PreparedSearch(task, {
+      kernels: this.kernels,
+      queriesMax: Math.floor((INLINE_WORK_MAX / searchCost(task)) * task.nq),
+      onThread: (asked, caller) => this.#searchOnThread(asked, caller).then(hitsOfSearched),
+    });
   }
 
   /** A segment was released: threads need not keep it any more. */
@@ -176,6 +180,8 @@ export class ReadRunner {
     return pool;
   }
 }
+
+const hitsOfSearched = ({ output }: Searched): Hits => output.hits;
 
 /** Queries in arrays of their own: a thread gets the whole buffer that an array lies in. */
 function ownQueries(queries: Queries): Queries {

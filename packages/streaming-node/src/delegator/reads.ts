@@ -152,40 +152,45 @@ export class ShardReads {
   #search(search: ShardSearch, caller: BusCaller): Awaitable<ShardHits> {
     return this.#pinned(search.demand, (snapshot, waitMs) => {
       if (search.explain) return this.#explained(snapshot, waitMs, { search, caller });
+      const basis = search.repeats ? new SnapshotBasis(this.#context.state) : undefined;
       const found = this.#searchAll(snapshot, search, caller);
-      if (found instanceof Promise) {
-        return found.then((later) => this.#answer(snapshot, { search, found: later }));
-      }
-      const answer = this.#answer(snapshot, { search, found });
-      const standing = this.#standing(snapshot, search, found);
-      return standing === undefined ? answer : andThen(answer, (hits) => ({ ...hits, standing }));
+      return andThen(found, (all) => this.#answer(snapshot, search, { found: all, basis }));
     });
   }
 
   #answer(
     snapshot: Snapshot,
-    { search, found }: { readonly search: ShardSearch; readonly found: Found },
+    search: ShardSearch,
+    { found, basis }: { readonly found: Found; readonly basis: SnapshotBasis | undefined },
   ): Awaitable<ShardHits> {
     const hits = mergeHits(found.parts, search.metric);
-    const columns = this.#columnsOf(snapshot, hits, { search, found });
-    if (columns instanceof Promise) return columns.then((later) => hitsAt(snapshot, hits, later));
-    return hitsAt(snapshot, hits, columns);
+    const standing = basis && this.#standing(snapshot, search, { ...found, basis });
+    const { at } = snapshot;
+    return andThen(this.#columnsOf(snapshot, hits, { search, found }), (columns) => {
+      return { at, hits, columns, explain: undefined, standing };
+    });
   }
 
-  /** The search as it may be asked again: found in the turn that its snapshot was taken in. */
+  /** The search as it may be asked again, for as long as the basis of its snapshot holds. */
   #standing(
     { at, growing: reads, refs }: Snapshot,
     search: ShardSearch,
-    { sealed, growing }: Found,
+    { sealed, growing, basis }: Found & { readonly basis: SnapshotBasis },
   ): StandingSearch | undefined {
-    const { state, wal } = this.#context;
-    if (!search.repeats || state.schema.ttl !== undefined) return undefined;
-    if (!this.#wantsKeys(search)) return undefined;
+    const { state, wal, distribution } = this.#context;
+    if (state.schema.ttl !== undefined || !this.#wantsKeys(search)) return undefined;
     if (refs.length > 0 && sealed === undefined) return undefined;
     if ((reads.length > 0 || refs.length === 0) && growing === undefined) return undefined;
-    const mayBegin = (): boolean => !this.#over && this.#batches.isFree;
-    const on = { at, metric: search.metric, wal, basis: new SnapshotBasis(state), mayBegin };
-    return new StandingShardSearch({ ...on, growing, sealed });
+    return new StandingShardSearch({
+      at,
+      metric: search.metric,
+      wal,
+      basis,
+      growing,
+      sealed,
+      mayBegin: () => !this.#over && this.#batches.isFree,
+      hold: (running) => this.#batches.counted(() => distribution.read(() => running)),
+    });
   }
 
   /** The same with a look at the clock between its steps. */
@@ -570,10 +575,6 @@ interface Found {
   /** What stands of the search, over rows that grow and over sealed ones. */
   readonly growing?: PreparedSearch | undefined;
   readonly sealed?: StandingSearch | undefined;
-}
-
-function hitsAt({ at }: Snapshot, hits: Hits, columns: ColumnBatch): ShardHits {
-  return { at, hits, columns, explain: undefined };
 }
 
 function keyBatch(field: FieldId, values: BigInt64Array): ColumnBatch {

@@ -63,14 +63,14 @@ export class SearchBatches {
 
   /** Answers one search; at once when it needs no thread. @throws what it throws; cancelled */
   search(search: ShardSearch, caller: BusCaller): Awaitable<ShardHits> {
-    if (this.isFree) {
-      this.#running++;
-      return andFinally(
-        () => this.#run(search, caller),
-        () => this.#ended(),
-      );
-    }
+    if (this.isFree) return this.counted(() => this.#run(search, caller));
     return this.#wait(search, caller.signal);
+  }
+
+  /** Counts something as a search that runs, until it ends. */
+  counted<T>(run: () => Awaitable<T>): Awaitable<T> {
+    this.#running++;
+    return andFinally(run, () => this.#ended());
   }
 
   /** Whether a search would begin at once. */

@@ -1,4 +1,10 @@
-import { emptyHits, type CollectionSchema, type Hits, type VectorColumn } from '@elanus/core';
+import {
+  emptyHits,
+  type Awaitable,
+  type CollectionSchema,
+  type Hits,
+  type VectorColumn,
+} from '@elanus/core';
 import type { ReadDemand, StandingSearch } from '@elanus/protocol';
 import type { PreparedSearch } from '@elanus/segment';
 import { beforeEach, expect, test } from 'vitest';
@@ -30,12 +36,14 @@ const segment = (segmentId: number) => ({ segmentId, state: 'growing' }) as Shar
 let wal: { serviceTs: bigint; isShared: boolean };
 let state: { schema: CollectionSchema; segments: Map<number, ShardSegment> };
 let free: boolean;
+let held: number;
 let growing: Hits | undefined;
 let sealed: Hits | undefined;
 
 beforeEach(() => {
   wal = { serviceTs: 7n, isShared: false };
   state = { schema: {} as CollectionSchema, segments: new Map([[1, segment(1)]]) };
+  held = 0;
   [free, growing, sealed] = [true, hitsOf([1, 4]), hitsOf([2, 3])];
 });
 
@@ -46,6 +54,10 @@ function standing(more: Partial<StandsOn> = {}): StandingShardSearch {
     wal: wal as Wal,
     basis: new SnapshotBasis(state as ShardState),
     mayBegin: () => free,
+    hold: (running) => {
+      held++;
+      return running;
+    },
     growing: { search: () => growing } as unknown as PreparedSearch,
     sealed: { at: 0n, again: () => sealed } as StandingSearch,
     ...more,
@@ -53,13 +65,30 @@ function standing(more: Partial<StandsOn> = {}): StandingShardSearch {
 }
 
 const ANY: ReadDemand = { guarantee: 0n, at: undefined };
-const keysOf = (hits: Hits | undefined) =>
-  hits && [...(hits.keys as BigInt64Array).subarray(0, hits.counts[0])];
+const ask = (search: StandingShardSearch, demand = ANY): Awaitable<Hits> | undefined =>
+  search.again({ queries, nq: 1, demand, caller: undefined });
+const keysOf = (hits: Awaitable<Hits> | undefined) => {
+  const { keys, counts } = hits as Hits;
+  return [...(keys as BigInt64Array).subarray(0, counts[0])];
+};
 
 test('hits of growing and of sealed rows are merged, whichever there are', () => {
-  expect(keysOf(standing().again(queries, 1, ANY))).toEqual([1n, 2n]);
-  expect(keysOf(standing({ growing: undefined }).again(queries, 1, ANY))).toEqual([2n, 3n]);
-  expect(keysOf(standing({ sealed: undefined }).again(queries, 1, ANY))).toEqual([1n, 4n]);
+  expect(keysOf(ask(standing()))).toEqual([1n, 2n]);
+  expect(keysOf(ask(standing({ growing: undefined })))).toEqual([2n, 3n]);
+  expect(keysOf(ask(standing({ sealed: undefined })))).toEqual([1n, 4n]);
+});
+
+test('what a thread finds is held until it is there, and merged with what was found here', async () => {
+  const onThread = (found: Hits) => ({ at: 0n, again: () => Promise.resolve(found) });
+  const search = standing({ sealed: onThread(hitsOf([2, 3])) });
+  const answer = ask(search);
+  // The next search is under way before this one is answered.
+  growing?.scores.fill(9);
+  expect(answer).toBeInstanceOf(Promise);
+  expect(keysOf(await answer)).toEqual([1n, 2n]);
+  const alone = standing({ growing: undefined, sealed: onThread(hitsOf([2, 3])) });
+  expect(keysOf(await ask(alone))).toEqual([2n, 3n]);
+  expect(held).toBe(2);
 });
 
 const changes: Readonly<Record<string, () => void>> = {
@@ -92,17 +121,17 @@ const changes: Readonly<Record<string, () => void>> = {
 
 test.each(Object.keys(changes))('none when %s', (name) => {
   const search = standing();
-  expect(search.again(queries, 1, ANY)).toBeDefined();
+  expect(ask(search)).toBeDefined();
   changes[name]?.();
-  expect(search.again(queries, 1, ANY)).toBeUndefined();
+  expect(ask(search)).toBeUndefined();
 });
 
 test('what a read demands is there, or it does not stand', () => {
   const search = standing();
-  expect(search.again(queries, 1, { ...ANY, guarantee: 7n })).toBeDefined();
-  expect(search.again(queries, 1, { ...ANY, guarantee: 8n })).toBeUndefined();
-  expect(search.again(queries, 1, { ...ANY, at: 7n })).toBeUndefined();
-  expect(search.again(queries, 1, { ...ANY, strong: true })).toBeDefined();
+  expect(ask(search, { ...ANY, guarantee: 7n })).toBeDefined();
+  expect(ask(search, { ...ANY, guarantee: 8n })).toBeUndefined();
+  expect(ask(search, { ...ANY, at: 7n })).toBeUndefined();
+  expect(ask(search, { ...ANY, strong: true })).toBeDefined();
   wal.isShared = true;
-  expect(search.again(queries, 1, { ...ANY, strong: true })).toBeUndefined();
+  expect(ask(search, { ...ANY, strong: true })).toBeUndefined();
 });

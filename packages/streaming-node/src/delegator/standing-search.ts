@@ -1,12 +1,13 @@
 import {
   emptyHits,
   mergeHits,
+  ownHits,
+  type Awaitable,
   type Hits,
   type Metric,
   type Timestamp,
-  type VectorColumn,
 } from '@elanus/core';
-import type { ReadDemand, StandingSearch } from '@elanus/protocol';
+import type { AskedAgain, ReadDemand, StandingSearch } from '@elanus/protocol';
 import type { PreparedSearch } from '@elanus/segment';
 import type { Wal } from '../wal/wal.ts';
 import type { SnapshotBasis } from './snapshot.ts';
@@ -19,6 +20,8 @@ export interface StandsOn {
   readonly basis: SnapshotBasis;
   /** Whether a search may begin now. */
   readonly mayBegin: () => boolean;
+  /** Keeps what a thread searches, and counts it among those that run, until it has ended. */
+  readonly hold: (running: Promise<Hits>) => Awaitable<Hits>;
   /** Over rows that grow. */
   readonly growing: PreparedSearch | undefined;
   /** Over sealed ones. */
@@ -32,23 +35,33 @@ export interface StandsOn {
 export class StandingShardSearch implements StandingSearch {
   readonly at: Timestamp;
   readonly #on: StandsOn;
-  #merged: Hits | undefined;
+  /** Where hits of both are merged. */
+  #room: Hits | undefined;
 
   constructor(on: StandsOn) {
     this.at = on.at;
     this.#on = on;
   }
 
-  again(queries: VectorColumn, nq: number, demand: ReadDemand): Hits | undefined {
-    const { growing, sealed, metric } = this.#on;
-    if (!this.#holds(demand)) return undefined;
-    const there = sealed?.again(queries, nq, demand);
-    if (growing === undefined) return there;
-    if (sealed !== undefined && there === undefined) return undefined;
-    const here = growing.search(queries, nq);
-    if (there === undefined || here === undefined) return here;
-    if (this.#merged?.nq !== nq) this.#merged = emptyHits(nq, here.limit, 'int64');
-    return mergeHits([here, there], metric, this.#merged);
+  again(asked: AskedAgain): Awaitable<Hits> | undefined {
+    const { growing, sealed, hold } = this.#on;
+    if (!this.#holds(asked.demand)) return undefined;
+    const { queries, nq } = asked;
+    const here = growing?.search(queries, nq);
+    if (growing !== undefined && here === undefined) return undefined;
+    if (sealed === undefined) return here;
+    const there = sealed.again(asked);
+    if (there === undefined || here === undefined) {
+      return there instanceof Promise ? hold(there) : there;
+    }
+    const { metric } = this.#on;
+    if (there instanceof Promise) {
+      // The next search writes over what this one found here.
+      const own = ownHits(here);
+      return hold(there.then((later) => mergeHits([own, later], metric)));
+    }
+    if (this.#room?.nq !== nq) this.#room = emptyHits(nq, here.limit, 'int64');
+    return mergeHits([here, there], metric, this.#room);
   }
 
   /** Whether a read with this demand would take the same snapshot, and take it now. */
