@@ -51,7 +51,9 @@ function hitsIn(
   };
 }
 
-/** Hits with numbers for keys, query after query without room between them, in arrays of their own. */
+/**
+ * Hits with numbers for keys, query after query without room between them, in arrays of their own.
+ */
 export interface CompactHits {
   /** [nq] */
   readonly counts: Uint32Array;

@@ -1,7 +1,8 @@
 /**
- * Goal: a search that stands (protocol/standing.ts) answers as one that is asked by the bus, whatever
- * happened in between. Method: two searches for the same rows, one of which can never stand since it
- * asks for a field; random operations by seed between them; calls of the bus are counted.
+ * Goal: a search that stands (protocol/standing.ts) answers as one that is asked by the bus,
+ * whatever happened in between. Method: two searches for the same rows, one of which can never
+ * stand since it asks for a field; random operations by seed between them; calls of the bus are
+ * counted.
  */
 import { collection, connect, expr, t, type Collection, type Db } from '@elanus/client';
 import type { Bus } from '@elanus/core';
@@ -153,7 +154,7 @@ test('what is refused of a new search is refused of one that stands', async () =
   ).rejects.toMatchObject({ code: 'unknown_field' });
 });
 
-test('a collection that was dropped answers no more, nor does a database that is closed', async () => {
+test('neither a dropped collection answers nor a closed database', async () => {
   await rows.insert(Array.from({ length: 20 }, (_, id) => row(id)));
   await standing();
   await db.drop('rows');

@@ -32,7 +32,9 @@ export class PreparedSearch {
   #none: Hits | undefined;
   #merged: Hits | undefined;
 
-  /** `task`: vectors that are not sparse, keys that are numbers, filters whose results are known. */
+  /**
+   * `task`: vectors that are not sparse, keys that are numbers, filters whose results are known.
+   */
   constructor(task: SearchTask, { kernels, queriesMax, onThread }: PreparedOn) {
     this.#kernels = kernels;
     this.#task = { ...task, ready: scanQueries(task.queries), silent: true };

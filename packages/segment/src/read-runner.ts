@@ -80,8 +80,8 @@ export class ReadRunner {
   }
 
   /**
-   * A search made ready to be asked again with other vectors; undefined where too much of it differs
-   * by the vectors.
+   * A search made ready to be asked again with other vectors; undefined where too much of it
+   * differs by the vectors.
    */
   prepare(task: SearchTask): PreparedSearch | undefined {
     if (task.keyKind !== 'int64' || task.queries.kind !== 'vector') return undefined;

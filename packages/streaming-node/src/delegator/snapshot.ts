@@ -1,6 +1,6 @@
 /**
- * What one read sees of a shard, taken in one synchronous step: instant, segments and deletes belong
- * together.
+ * What one read sees of a shard, taken in one synchronous step: instant, segments and deletes
+ * belong together.
  */
 import { expiredBefore, type Bitset, type CollectionSchema, type Timestamp } from '@elanus/core';
 import type { SegmentRef } from '@elanus/protocol';
@@ -47,7 +47,9 @@ export function takeSnapshot(state: ShardState, hidden: HiddenRows, at: Timestam
   return { at, growing, refs, deletes };
 }
 
-/** What snapshots are taken of: rows and deletes that come have later instants than those before. */
+/**
+ * What snapshots are taken of: rows and deletes that come have later instants than those before.
+ */
 export class SnapshotBasis {
   readonly #state: ShardState;
   readonly #schema: CollectionSchema;

@@ -78,7 +78,7 @@ test('hits of growing and of sealed rows are merged, whichever there are', () =>
   expect(keysOf(ask(standing({ sealed: undefined })))).toEqual([1n, 4n]);
 });
 
-test('what a thread finds is held until it is there, and merged with what was found here', async () => {
+test('what a thread finds is held until it is there, then merged', async () => {
   const onThread = (found: Hits) => ({ at: 0n, again: () => Promise.resolve(found) });
   const search = standing({ sealed: onThread(hitsOf([2, 3])) });
   const answer = ask(search);
