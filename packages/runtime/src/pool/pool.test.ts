@@ -58,6 +58,14 @@ describe.each([
     }
   });
 
+  test('bytes come in memory of their own', async () => {
+    const one = open();
+    for (let n = 0; n < 3; n++) {
+      const body = Uint8Array.of(1, 2, 3, 4).subarray(2);
+      expect(await one.run({ entry, name: 'firstOfBuffer', input: undefined, body })).toBe(3);
+    }
+  });
+
   test('bytes of any number, and errors of tasks that have some', async () => {
     const one = open();
     const input = { add: 1 };

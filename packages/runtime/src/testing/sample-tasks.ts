@@ -16,6 +16,10 @@ export const addToBytes = (
   return input.add === 0 ? undefined : body.map((byte) => byte + input.add);
 };
 
+/** Its bytes are the beginning of their buffer. */
+export const firstOfBuffer = (_: unknown, { buffer }: Uint8Array): number | undefined =>
+  new Uint8Array(buffer)[0];
+
 /** Ends its thread when it comes to a 0. */
 export const dieAtZero = (_: unknown, body: Uint8Array): Uint8Array => {
   if (body[0] === 0) process.exit(1);
