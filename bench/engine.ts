@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { loadKernels, type Kernels, type TopK } from '../packages/kernels/src/index.ts';
 import { machine, note, type Bench, type Figure } from './bench.ts';
 import { databaseFigures, truthOf } from './engine/databases.ts';
+import { buildFigures } from './engine/builds.ts';
 import { built, indexFigures, type Built } from './engine/indexes.ts';
 import { kindFigures } from './engine/kinds.ts';
 import { lifeFigures } from './engine/life.ts';
@@ -21,6 +22,7 @@ function wanted(): readonly DataName[] {
 
 /** What is measured, by `ELANUS_BENCH_PARTS`; `overhead` needs no set of data. */
 const PARTS = [
+  'builds',
   'indexes',
   'kinds',
   'native',
@@ -70,6 +72,10 @@ async function setFigures(
   const figures: Figure[] = [];
   const ofAnIndex = OF_AN_INDEX.filter((part) => parts.includes(part));
   const databases = parts.includes('databases');
+  if (parts.includes('builds')) {
+    note(`${name}: builds`);
+    figures.push(...(await buildFigures(kernels, loadData({ kernels, name, rows }))));
+  }
   if (ofAnIndex.length > 0 || databases) {
     note(`${name}: rows and truth`);
     const data = loadData({ kernels, name, rows });

@@ -13,11 +13,13 @@ struct Faiss {
 
   void read() { graph.reset(dynamic_cast<faiss::IndexHNSW*>(faiss::read_index(given.file))); }
   void save() { faiss::write_index(graph.get(), given.file); }
-  void build() {
-    const auto metric = given.isL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT;
-    graph = std::make_unique<faiss::IndexHNSWFlat>((int)given.dim, 16, metric);
-    graph->hnsw.efConstruction = 200;
-    graph->add((faiss::Index::idx_t)given.rowCount(), given.rows.data());
+  void add(size_t from, size_t to) {
+    if (from == 0) {
+      const auto metric = given.isL2 ? faiss::METRIC_L2 : faiss::METRIC_INNER_PRODUCT;
+      graph = std::make_unique<faiss::IndexHNSWFlat>((int)given.dim, 16, metric);
+      graph->hnsw.efConstruction = 200;
+    }
+    graph->add((faiss::Index::idx_t)(to - from), given.rows.data() + from * given.dim);
   }
   std::vector<size_t> search(size_t ef) {
     graph->hnsw.efSearch = (int)ef;

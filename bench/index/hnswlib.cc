@@ -19,9 +19,9 @@ struct Hnswlib {
   }
   void read() { graph = std::make_unique<Graph>(space.get(), given.file); }
   void save() { graph->saveIndex(given.file); }
-  void build() {
-    graph = std::make_unique<Graph>(space.get(), given.rowCount(), 16, 200);
-    for (size_t i = 0; i < given.rowCount(); i++) graph->addPoint(&given.rows[i * given.dim], i);
+  void add(size_t from, size_t to) {
+    if (from == 0) graph = std::make_unique<Graph>(space.get(), given.rowCount(), 16, 200);
+    for (size_t i = from; i < to; i++) graph->addPoint(&given.rows[i * given.dim], i);
   }
   std::vector<size_t> search(size_t ef) {
     graph->setEf(ef);

@@ -18,6 +18,8 @@ export interface Peer {
   readonly name: string;
   /** Milliseconds; 0 when the index was read from a file instead. */
   build(): Promise<number>;
+  /** Compiled ones: milliseconds for so many more rows, of an index that is not kept. */
+  add?(rows: number): Promise<number>;
   /** One pass, a query at a time: milliseconds and the ten rows of each query. */
   search(ef: number): Promise<{ readonly ms: number; readonly rows: ArrayLike<number> }>;
   close(): void;
@@ -74,6 +76,7 @@ function compiled(
   return {
     name: engine.name,
     build: async () => (await ask('build'))[0] ?? 0,
+    add: async (rows) => (await ask(`add ${rows}`))[0] ?? 0,
     search: async (ef) => {
       const [ms = 0, ...rows] = await ask(`search ${ef}`);
       return { ms, rows };

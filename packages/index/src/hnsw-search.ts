@@ -12,7 +12,7 @@ import type { GraphMode, GraphView, GraphWalk, SearchGraph } from '@elanus/kerne
 import { recallAimed } from './recall-curve.ts';
 import type { FilteredCurve, RecallCurve, Width, WidthMemo } from './recall-curve.ts';
 import { allowedRows } from './flat.ts';
-import { alone, candidatesFor, cutsBestSide, scanSteps, SHARE_MAX } from './sq8-search.ts';
+import { alone, candidatesFor, cutsBestSide, scanSteps } from './sq8-search.ts';
 import type { ScanSource } from './sq8-search.ts';
 import type { NumberSearch, SearchWork } from './vector-index.ts';
 
@@ -61,6 +61,8 @@ const RANGE_CAPACITY = 8192;
 const NO_GRID = { low: 0, step: 1 } as const;
 /** Candidates that a scan keeps in order as they come; more are kept in a heap. */
 const SCANNED_MAX = 512;
+/** Candidates that are more of the scanned rows than this tell nothing. */
+const SCANNED_SHARE_MAX = 3 / 4;
 const UNLIMITED = 0xffffffff;
 /** What walks are called; scans depend on whether codes chose. */
 const PLAN_NAMES = {
@@ -252,8 +254,8 @@ function planScan(source: HnswSource, graph: GraphView, asked: WalkAsked): WalkP
   const byCodes = source.coded !== undefined && source.metric !== 'ip';
   if (!filtered || !byCodes || asked.bounded) return undefined;
   const wanted = Math.max(limit, asked.candidates ?? candidatesFor(source, limit));
-  // Candidates that are most of the rows tell nothing: then all are scored.
-  const candidates = wanted > rows * SHARE_MAX ? rows + 1 : wanted;
+  // Of few rows all are scored.
+  const candidates = wanted > rows * SCANNED_SHARE_MAX ? rows + 1 : wanted;
   if (candidates > SCANNED_MAX) return undefined;
   const room = { ef: candidates, capacity: candidates, candidates };
   const how = { mode: 'scan', distancesMax: UNLIMITED, leastShare: 0 } as const;

@@ -43,7 +43,7 @@ export interface Sq8Source extends FlatSource {
 /** Codes that lie outside the grid by more than this many steps in all make a query exact. */
 export const OVERSHOOT_MAX = 32;
 /** Candidates are worth it when they are at most this share of the rows. */
-export const SHARE_MAX = 1 / 4;
+const SHARE_MAX = 1 / 4;
 /**
  * What rows that a filter leaves cost, in nanoseconds: a row and each byte of it, its exact score
  * or its codes; and to begin with codes (the query on the grid, a second heap, a second call).
