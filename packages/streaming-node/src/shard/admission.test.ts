@@ -6,6 +6,7 @@ import {
   fieldId,
   timestampFromMs,
   ElanusError,
+  makeIdempotencyKey,
   sliceColumn,
   type Clock,
   type CollectionSchema,
@@ -180,4 +181,33 @@ test('it does not matter how the keys of a write were cut', () => {
       expect(hashKeys(sliceColumn(column, at, 3), head)).toBe(whole);
     }
   }
+});
+
+test('a key that was forgotten while the calendar was ahead is refused when it is not', () => {
+  const nowMs = 1_900_000_000_000;
+  const keyAt = (ms: number) => makeIdempotencyKey(ms, new Uint8Array(16));
+  const at = (ms: number) => ({ count: 1, timestamp: timestampFromMs(ms), payloadHash: 1 });
+  const window = new IdempotencyWindow();
+  window.remember(keyAt(nowMs), at(nowMs));
+  // Made by a client whose calendar is ahead, which says nothing of others.
+  window.remember(keyAt(nowMs + 3_600_000), at(nowMs + 1));
+  expect(window.forgottenMs).toBe(0);
+  window.remember(keyAt(nowMs + 1_200_000), at(nowMs + 1_200_000));
+  expect([window.size, window.forgottenMs]).toEqual([1, nowMs + 1]);
+  // Also when it is opened again.
+  const again = new IdempotencyWindow();
+  const bytes = encodeRecovery(window, timestampFromMs(nowMs + 1_200_000));
+  decodeRecovery(bytes ?? new Uint8Array(0), again);
+  expect([again.size, again.forgottenMs]).toEqual([1, nowMs + 1]);
+});
+
+test('what may have been forgotten is not executed again', async () => {
+  const { admission, state } = await openShard();
+  const madeMs = systemClock.wallMs();
+  const write1 = write('upsert', makeIdempotencyKey(madeMs, new Uint8Array(16)), [1n]);
+  state.idempotency.forget(madeMs);
+  const refused = { code: 'idempotency_expired' };
+  await expect(admission.write(write1, signal)).rejects.toMatchObject(refused);
+  const write2 = write('upsert', makeIdempotencyKey(madeMs + 1, new Uint8Array(16)), [1n]);
+  expect(await admission.write(write2, signal)).toMatchObject({ count: 1 });
 });

@@ -287,7 +287,8 @@ export class Admission {
   #checkAge(idempotencyKey: string): void {
     const madeMs = idempotencyKeyMs(idempotencyKey);
     if (madeMs === undefined) return;
-    if (madeMs >= this.#clock.wallMs() - LIMITS.idempotencyWindowMs) return;
+    const isKnown = madeMs > this.#state.idempotency.forgottenMs;
+    if (isKnown && madeMs >= this.#clock.wallMs() - LIMITS.idempotencyWindowMs) return;
     throw new ElanusError('idempotency_expired', { idempotencyKey });
   }
 

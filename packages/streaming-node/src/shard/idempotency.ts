@@ -1,4 +1,11 @@
-import { LIMITS, timestampFromMs, timestampMs, type Column, type Timestamp } from '@elanus/core';
+import {
+  idempotencyKeyMs,
+  LIMITS,
+  timestampFromMs,
+  timestampMs,
+  type Column,
+  type Timestamp,
+} from '@elanus/core';
 import { crc32 } from '@elanus/kernels/checksum';
 
 /** What a remembered write answered. */
@@ -53,6 +60,7 @@ export function hashKeys(keys: Column, before = 0): number {
  */
 export class IdempotencyWindow {
   readonly #writes = new Map<string, RememberedWrite>();
+  #forgottenMs = 0;
 
   get size(): number {
     return this.#writes.size;
@@ -60,6 +68,19 @@ export class IdempotencyWindow {
 
   get(key: string): RememberedWrite | undefined {
     return this.#writes.get(key);
+  }
+
+  /**
+   * Keys that were made by then may have been forgotten, whatever the calendar says now: it was
+   * ahead, the window went on, and then it was set back.
+   */
+  get forgottenMs(): number {
+    return this.#forgottenMs;
+  }
+
+  /** Keys that were made by then are forgotten. */
+  forget(madeMs: number): void {
+    this.#forgottenMs = Math.max(this.#forgottenMs, madeMs);
   }
 
   /** Remembers a write, in timestamp order, and forgets what has left the window. */
@@ -70,6 +91,9 @@ export class IdempotencyWindow {
       const over = this.#writes.size > LIMITS.idempotencyKeysMax;
       if (!over && timestamp >= oldest) break;
       this.#writes.delete(old);
+      // Whose calendar is ahead does not speak for others.
+      const madeMs = Math.min(idempotencyKeyMs(old) ?? 0, timestampMs(timestamp));
+      if (timestamp < oldest) this.forget(madeMs);
     }
   }
 

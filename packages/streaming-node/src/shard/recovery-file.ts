@@ -2,7 +2,15 @@
  * The recovery snapshot of a vchannel: the idempotency keys at its checkpoint. With flushed
  * segments and delta logs it is everything the log below the checkpoint meant.
  */
-import { decodeColumns, encodeColumns, fieldId, type Column, type Timestamp } from '@elanus/core';
+import {
+  decodeColumns,
+  encodeColumns,
+  fieldId,
+  timestampFromMs,
+  timestampMs,
+  type Column,
+  type Timestamp,
+} from '@elanus/core';
 import type { IdempotencyWindow, RememberedWrite, WrittenRows } from './idempotency.ts';
 
 const KEY = fieldId(1);
@@ -11,10 +19,14 @@ const TIMESTAMP = fieldId(3);
 const HASH = fieldId(4);
 /** Of files of this release: a schema's version and a hash of keys, in one number. */
 const ROWS = fieldId(5);
+/** Stands for a key: its timestamp says until when keys were made that are forgotten. */
+const FORGOTTEN = '';
 
 /** Packs the keys remembered at or before `at`; undefined when there are none. */
 export function encodeRecovery(window: IdempotencyWindow, at: Timestamp): Uint8Array | undefined {
   const entries = [...window.entries()].filter(([, write]) => write.timestamp <= at);
+  const { forgottenMs } = window;
+  if (forgottenMs > 0) entries.unshift([FORGOTTEN, forgotten(forgottenMs)]);
   if (entries.length === 0) return undefined;
   const encoder = new TextEncoder();
   const keys = entries.map(([key]) => encoder.encode(key));
@@ -43,6 +55,10 @@ export function encodeRecovery(window: IdempotencyWindow, at: Timestamp): Uint8A
   return encodeColumns({ rowCount: entries.length, columns });
 }
 
+function forgotten(madeMs: number): RememberedWrite {
+  return { count: 0, timestamp: timestampFromMs(madeMs), payloadHash: 0 };
+}
+
 /** 0: not known. Versions begin with 1. */
 function packed(rows: WrittenRows | undefined): bigint {
   return rows === undefined ? 0n : (BigInt(rows.schemaVersion) << 32n) | BigInt(rows.keysHash);
@@ -67,6 +83,10 @@ export function decodeRecovery(bytes: Uint8Array, window: IdempotencyWindow): vo
   const rows = numbers(ROWS);
   for (let i = 0; i < batch.rowCount; i++) {
     const key = decoder.decode(keys.data.subarray(keys.offsets[i], keys.offsets[i + 1]));
+    if (key === FORGOTTEN) {
+      window.forget(timestampMs(timestamps[i] ?? 0n));
+      continue;
+    }
     window.remember(key, {
       count: Number(counts[i] ?? 0n),
       timestamp: timestamps[i] ?? 0n,
