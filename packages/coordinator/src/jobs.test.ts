@@ -37,6 +37,8 @@ let now = 0;
 let timers: { readonly atMs: number; readonly fire: () => void }[] = [];
 let flushed: SegmentRecord[] = [];
 let built: number[][] = [];
+/** Fields of the rows that builds moved. */
+let fieldsBuilt: string[][] = [];
 let idleMs = 0;
 let unflushedSegments = 0;
 let held: Promise<void> | undefined;
@@ -88,6 +90,7 @@ beforeEach(async () => {
   held = undefined;
   timers = [];
   built = [];
+  fieldsBuilt = [];
   serveCall(world.bus, flushShard, () => ({ header: { segments: 0 } }));
   serveCall(world.bus, describeShards, () => {
     const segments = flushed.map(({ rowCount: rows, bytes }) => ({ rows, bytes }));
@@ -101,6 +104,7 @@ beforeEach(async () => {
     await held;
     signal.throwIfAborted();
     built.push(ids);
+    fieldsBuilt.push(header.fields.map(({ name }) => name));
     const [first] = header.inputs;
     const bytes = header.inputs.reduce((sum, input) => sum + input.bytes, 0);
     const moved = { segmentId: header.outputId, bytes, foldableAt: undefined, delta: undefined };
@@ -119,7 +123,7 @@ beforeEach(async () => {
 });
 
 function startJobs(): Jobs {
-  const collections = () => Promise.resolve([schema]);
+  const collections = () => Promise.resolve([{ ...schema }]);
   return new Jobs({
     meta: new MetaAccess(world.meta),
     catalog: { collections } as never,
@@ -479,4 +483,23 @@ test('neighbours become one segment while nobody writes, and only then', async (
   jobs.kick();
   await pass(5_000);
   expect(built).toEqual([]);
+});
+
+test('rows are merged by the schema of now, not by that of when the loop looked first', async () => {
+  const run = (ids: readonly number[]) => ids.map((id) => ({ ...record(id, MB), indexed: true }));
+  flushed = run([1, 2, 3, 4]);
+  let release = (): void => undefined;
+  held = new Promise((resolve) => (release = resolve));
+  jobs.kick();
+  await pass(0);
+  // While a merge runs a field is added, and rows that have it are flushed.
+  const added = { id: fieldId(150), name: 'later', type: 'int64', nullable: true } as const;
+  const before = schema.fields;
+  Object.assign(schema, { fields: [...before, added] });
+  flushed = [...flushed, ...run([5, 6, 7, 8])];
+  release();
+  await pass(0);
+  Object.assign(schema, { fields: before });
+  expect(fieldsBuilt.length).toBeGreaterThan(1);
+  expect(fieldsBuilt.at(-1)).toEqual(['id', 'later']);
 });

@@ -122,13 +122,13 @@ export class Jobs {
 
   constructor(context: JobsContext) {
     this.#context = context;
-    const { bus, clock, meta, catalog } = context;
+    const { bus, clock, meta } = context;
     this.compactions = new Compactions({
       bus,
       clock,
       meta,
       schema: async (id) => {
-        const found = (await catalog.collections()).find(({ collectionId }) => collectionId === id);
+        const found = await this.#schema(id);
         if (found !== undefined) return found;
         throw new ElanusError('collection_dropped', { name: `collection ${id}` });
       },
@@ -251,17 +251,21 @@ export class Jobs {
     for (const [key, failing] of this.#failing) if (which(failing)) this.#failing.delete(key);
   }
 
-  async #shard(target: Target): Promise<void> {
-    const { schema, shard, goal } = target;
-    const { collectionId } = schema;
-    const choices = new Map(
-      vectorFields(schema).map((field) => [field.id, indexBuildKey(field.index)] as const),
-    );
+  async #shard(known: Target): Promise<void> {
+    const { shard, goal } = known;
+    const { collectionId } = known.schema;
     let bytesMax: number = LIMITS.segmentBytesMax;
     let compacting = goal;
     while (!this.#ended.signal.aborted) {
       const all = await this.#context.segments.flushed(collectionId);
       const segments = all.filter((segment) => segment.shard === shard);
+      // Read behind the segments: no field of theirs is missing in it.
+      const schema = await this.#schema(collectionId);
+      if (schema === undefined) return;
+      const target = { ...known, schema };
+      const choices = new Map(
+        vectorFields(schema).map((field) => [field.id, indexBuildKey(field.index)] as const),
+      );
       const goesBy = this.#goesBy(schema, compacting?.horizon);
       const asked = compacting && planCompaction(segments, { bytesMax, ...compacting, ...goesBy });
       if (compacting !== undefined && asked === undefined) {
@@ -281,6 +285,12 @@ export class Jobs {
         bytesMax = moved > 0 ? Math.floor(moved / 2) : NOTHING_MOVES;
       }
     }
+  }
+
+  /** The schema as it is now; undefined: the collection was dropped. */
+  async #schema(id: number): Promise<CollectionSchema | undefined> {
+    const all = await this.#context.catalog.collections();
+    return all.find(({ collectionId }) => collectionId === id);
   }
 
   /** What a compaction that is asked for now has to reach. */
