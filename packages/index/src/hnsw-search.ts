@@ -389,7 +389,7 @@ function sumOf({ asked, plan }: Walking): Sum {
 function workOf(source: HnswSource, { plan, asked }: Walking, sum: Sum): SearchWork {
   const { walk, width } = plan;
   const scan = source.coded === undefined ? 'exact' : 'codes';
-  const name = PLAN_NAMES[walk.mode] ?? (walk.candidates > sum.codeScores ? 'exact' : 'codes');
+  const name = PLAN_NAMES[walk.mode] ?? (sum.exactScores < sum.codeScores ? 'codes' : 'exact');
   return {
     plan: sum.fallbacks > 0 ? (sum.fallbacks === asked.top.nq ? scan : 'mixed') : name,
     ef: width?.ef,

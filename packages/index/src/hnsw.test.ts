@@ -292,6 +292,30 @@ test('a large data set of few dimensions is walked by itself, without being aske
   expect(filtered.plan).not.toMatch(/graph/);
 });
 
+describe.each(['l2', 'cosine'] as const)('rows that a strict filter leaves, %s', (metric) => {
+  const world = clustered(loadKernels(), { rows: 6000, dim: 32 });
+  const index = open({ ...world, metric });
+  const exact = flatIndex({ ...world, metric });
+
+  test.each([
+    ['all are scored', 30, 'exact'],
+    ['codes choose', 120, 'codes'],
+  ] as const)('%s, once each', (_, rows, plan) => {
+    const allowed = someOf(6000, (row) => row % Math.floor(6000 / rows) === 7);
+    const { queries } = world;
+    const top = createTopK(50, 10);
+    const work = index.search({ queries, allowed, top, recall: 0.95 });
+    expect(work).toMatchObject({ plan, ef: undefined, fallbacks: 0 });
+    expect(work.codeScores).toBe(50 * rows);
+    if (plan === 'exact') expect(work.exactScores).toBe(50 * rows);
+    else expect(work.exactScores).toBeLessThan((50 * rows) / 2);
+    sortTopK(top, metric);
+    const truth = topOf(exact, { queries, allowed }, 10);
+    expect(recall(top, truth)).toBeGreaterThanOrEqual(plan === 'exact' ? 1 : 0.99);
+    if (plan === 'exact') expect([...top.tied]).toEqual([...truth.tied]);
+  });
+});
+
 test('inner products under filters: what walks cannot reach is scanned', () => {
   const world = clustered(loadKernels(), { rows: 30_000, dim: 64 });
   const index = open({ ...world, metric: 'ip', params: { M: 8, efConstruction: 60 } });
