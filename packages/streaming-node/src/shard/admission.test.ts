@@ -154,16 +154,23 @@ test('by another schema the same keys are the same write; other keys are not', a
   const first = await admission.write(write('upsert', 'a', [1n, 2n]), signal);
   const field = { id: fieldId(101), name: 'extra', type: 'int64', nullable: true } as const;
   await admission.alter({ ...schema, version: 2, fields: [...schema.fields, field] });
-  const again = (keys: readonly bigint[], schemaVersion: number) => {
+  const again = (keys: readonly bigint[], extra = 1n) => {
     const values = BigInt64Array.from(keys);
-    const column = { kind: 'int64', values } as const;
-    const columns = new Map([KEY, field.id].map((id) => [id, column] as const));
+    const other = { kind: 'int64', values: values.map((key) => key + extra) } as const;
+    const columns = new Map([
+      [KEY, { kind: 'int64', values } as const],
+      [field.id, other],
+    ]);
     const parts = [[encodeColumns({ rowCount: keys.length, columns })]];
-    return admission.write({ ...write('upsert', 'a', keys), parts, schemaVersion }, signal);
+    return admission.write({ ...write('upsert', 'a', keys), parts, schemaVersion: 2 }, signal);
   };
-  expect(await again([1n, 2n], 2)).toEqual({ ...first, replayed: true });
-  await expect(again([1n, 3n], 2)).rejects.toMatchObject({ code: 'idempotency_mismatch' });
-  await expect(again([1n, 2n], 1)).rejects.toMatchObject({ code: 'idempotency_mismatch' });
+  expect(await again([1n, 2n])).toEqual({ ...first, replayed: true });
+  await expect(again([1n, 3n])).rejects.toMatchObject({ code: 'idempotency_mismatch' });
+  // With the same fields other values are another write.
+  const mismatch = { code: 'idempotency_mismatch' };
+  await expect(admission.write(write('upsert', 'a', [2n, 1n]), signal)).rejects.toMatchObject(
+    mismatch,
+  );
   // So it is after a restart that finds the window in a snapshot.
   const window = new IdempotencyWindow();
   decodeRecovery(encodeRecovery(state.idempotency, first.timestamp) ?? new Uint8Array(0), window);

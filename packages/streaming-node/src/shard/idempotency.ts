@@ -4,6 +4,7 @@ import {
   timestampFromMs,
   timestampMs,
   type Column,
+  type ColumnBatch,
   type Timestamp,
 } from '@elanus/core';
 import { crc32 } from '@elanus/kernels/checksum';
@@ -19,7 +20,8 @@ export interface RememberedWrite {
 
 /** Which rows a write was about, whatever the schema says that rows have besides. */
 export interface WrittenRows {
-  readonly schemaVersion: number;
+  /** Of the fields that they came with; 31 bits, never 0. */
+  readonly fieldsHash: number;
   /** Of their keys, in order. */
   readonly keysHash: number;
 }
@@ -40,8 +42,14 @@ export function isSameWrite(
 ): boolean {
   if (known.payloadHash === payloadHash) return true;
   const before = known.rows;
-  if (before === undefined || before.schemaVersion === rows.schemaVersion) return false;
+  if (before === undefined || before.fieldsHash === rows.fieldsHash) return false;
   return before.keysHash === rows.keysHash;
+}
+
+/** The hash of the fields of rows. */
+export function hashFields({ columns }: ColumnBatch): number {
+  const ids = Uint32Array.from(columns.keys());
+  return crc32(new Uint8Array(ids.buffer)) >>> 1 || 1;
 }
 
 /** The hash of keys behind others of the same write: it does not matter how they were cut. */

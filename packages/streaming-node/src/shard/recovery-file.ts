@@ -17,7 +17,7 @@ const KEY = fieldId(1);
 const COUNT = fieldId(2);
 const TIMESTAMP = fieldId(3);
 const HASH = fieldId(4);
-/** Of files of this release: a schema's version and a hash of keys, in one number. */
+/** Of files of this release: a hash of fields and one of keys, in one number. */
 const ROWS = fieldId(5);
 /** Stands for a key: its timestamp says until when keys were made that are forgotten. */
 const FORGOTTEN = '';
@@ -59,14 +59,14 @@ function forgotten(madeMs: number): RememberedWrite {
   return { count: 0, timestamp: timestampFromMs(madeMs), payloadHash: 0 };
 }
 
-/** 0: not known. Versions begin with 1. */
+/** 0: not known. */
 function packed(rows: WrittenRows | undefined): bigint {
-  return rows === undefined ? 0n : (BigInt(rows.schemaVersion) << 32n) | BigInt(rows.keysHash);
+  return rows === undefined ? 0n : (BigInt(rows.fieldsHash) << 32n) | BigInt(rows.keysHash);
 }
 
 function unpacked(rows: bigint): Pick<RememberedWrite, 'rows'> {
   if (rows === 0n) return {};
-  return { rows: { schemaVersion: Number(rows >> 32n), keysHash: Number(rows & 0xffff_ffffn) } };
+  return { rows: { fieldsHash: Number(rows >> 32n), keysHash: Number(rows & 0xffff_ffffn) } };
 }
 
 /** Fills a window from a snapshot. */
