@@ -51,7 +51,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: "const outcome = await stream.append({ subject: 'term', parts: [bytes] });",
     to:
       'const last = (await stream.span()).lastSeq;\n    const outcome = last > 0 ? ' +
-      "{ kind: 'ok' as const, seq: last } : await stream.append({ subject: 'term', parts: [bytes] });",
+      "{ kind: 'ok' as const, seq: last } : " +
+      "await stream.append({ subject: 'term', parts: [bytes] });",
   },
   m04: {
     what: 'an append expects the last record of its subject, not of the log',
@@ -75,8 +76,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
   m06: {
     what: 'idempotency keys are forgotten',
     file: 'packages/streaming-node/src/shard/apply.ts',
-    from: "if (header.idempotencyKey !== '') remember(state, { header, batch, count: done.count });",
-    to: 'if (header.part < 0) remember(state, { header, batch, count: done.count });',
+    from: 'remember(state, { header, batch, count: done.count });',
+    to: 'void batch;',
   },
   m07: {
     what: 'recovery begins at the last record',
@@ -126,7 +127,8 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: 'await this.load(record, segment.deletes, segment.deletes.countAt(commit.at));',
     to:
       'const { rows, timestamps } = segment.deletes.snapshot();\n      ' +
-      'const early = new (segment.deletes.constructor as new () => OpenSegment["deletes"])();\n      ' +
+      'const early = new (segment.deletes.constructor as ' +
+      'new () => OpenSegment["deletes"])();\n      ' +
       'early.load(rows.slice(), timestamps.slice());\n      ' +
       'await this.load(record, early, early.countAt(commit.at));',
   },

@@ -1,5 +1,6 @@
 /** What a seed does to its machine and its clients. */
 import { NO_FAULTS, SeededRng, type MachineFaults } from '../../packages/testkit/src/index.ts';
+import { switchesOf, type Switched } from './rare-paths.ts';
 
 /** See the file's header. Every number is one that a shrinker may lower. */
 export interface Plan {
@@ -21,6 +22,8 @@ export interface Plan {
   /** A compaction is asked for about so often; 0: never. */
   readonly compactEveryMs: number;
   readonly logFileBytes: number;
+  /** Constants of the product that are something else. */
+  readonly switches: Switched;
   /** How often a write that was answered is sent again. */
   readonly repeatShare: number;
   /** What clients do, by weight. */
@@ -87,6 +90,7 @@ export function planOf(seed: number): Plan {
       search: 0.5,
     },
     repeatShare: some(0.6, 0.3),
+    switches: switchesOf(new SeededRng(seed, 5)),
     compactEveryMs: rng.chance(0.3) ? 5_000 + rng.below(30_000) : 0,
   };
 }
@@ -121,6 +125,10 @@ export function smallerPlans(plan: Plan): readonly { readonly without: string; p
   if (plan.repeatShare > 0) cut('repeats', { repeatShare: 0 });
   if (plan.dropEveryMs > 0) cut('drops', { dropEveryMs: 0 });
   if (plan.stopsEveryMs < plan.chaosMs) cut('stops', { stopsEveryMs: plan.chaosMs * 4 });
+  for (const id of Object.keys(plan.switches)) {
+    const { [id]: _, ...switches } = plan.switches;
+    cut(id, { switches });
+  }
   if (plan.flushEveryMs < plan.chaosMs) cut('flushes', { flushEveryMs: plan.chaosMs * 4 });
   if (plan.keys > 2) cut('half of the keys', { keys: plan.keys >> 1 });
   if (plan.shards > 1) cut('a shard', { shards: 1 });

@@ -1,5 +1,6 @@
 /** Runs seeds one after the other, until one is bad; tells what came of them. */
 import type { SeedResult } from './embedded-run.ts';
+import { pathsTaken, SWITCHES } from './rare-paths.ts';
 import type { Rare } from './rare.ts';
 import { violating } from './real-time.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
@@ -23,11 +24,14 @@ export interface SeedChoice {
 
 /** A sweep of so many seeds reaches every rare situation. */
 const SWEEP = 1_000;
+/** Of the seeds of a sweep that come by a switch. */
+const SWITCHED_SHARE = 0.05;
 
 class Sweep {
   readonly #choice: SeedChoice;
   readonly #scenario: Scenario;
   readonly #reached = new Map<Rare, number>();
+  readonly #taken = new Map<string, number>();
   readonly #sum = { seeds: 0, events: 0, virtualMs: 0, injected: 0, starts: 0 };
   #acknowledged = 0;
   #reads = 0;
@@ -55,6 +59,7 @@ class Sweep {
   async #seed(seed: number): Promise<void> {
     const plan = this.#choice.plan ?? this.#scenario.planOf(seed);
     const result = await violating(() => this.#scenario.run(seed, plan));
+    for (const id of pathsTaken()) this.#taken.set(id, (this.#taken.get(id) ?? 0) + 1);
     this.#add(result);
     const [worst] = result.violations;
     for (const { invariant, what } of result.violations.slice(0, 5)) {
@@ -103,6 +108,13 @@ class Sweep {
     }
     console.log(`rare situations reached: ${names.length - missed.length} of ${names.length}`);
     if (missed.length > 0) console.log(`not reached: ${missed.join(', ')}`);
+    const often = [...SWITCHES.keys()].filter((id) => {
+      return (this.#taken.get(id) ?? 0) >= this.#sum.seeds * SWITCHED_SHARE;
+    });
+    console.log(`switches in 5 % of the seeds: ${often.length} of ${SWITCHES.size}`);
+    if (this.#choice.rare) {
+      for (const id of SWITCHES.keys()) console.log(`${this.#taken.get(id) ?? 0} seeds: ${id}`);
+    }
     const isSweep = this.#sum.seeds >= SWEEP && this.#choice.mutant === undefined;
     if (isSweep) this.#bad += missed.length;
   }

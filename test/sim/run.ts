@@ -12,6 +12,7 @@
 import { registerHooks } from 'node:module';
 import { parseArgs } from 'node:util';
 import { mutate } from './mutants.ts';
+import { plantSwitches } from './rare-paths.ts';
 
 const { values } = parseArgs({
   options: {
@@ -33,6 +34,7 @@ const { values } = parseArgs({
 
 const { mutant, twice, rare, scenario, plan, minutes } = values;
 if (mutant !== undefined) registerHooks(mutate(mutant));
+registerHooks(plantSwitches());
 const { warmThreads } = await import('./warm-threads.ts');
 await warmThreads();
 

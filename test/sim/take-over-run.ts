@@ -227,7 +227,9 @@ class Run {
       const ends = servers.map((server) => seat.node.stick(server));
       return () => ends.forEach((end) => end());
     };
-    const part = (way: Way): void => this.#loop.after(forMs, 'met again', seat.node.part(way));
+    const part = (way: Way): void => {
+      this.#loop.after(forMs, 'met again', seat.node.part(way));
+    };
     if (what === 'freeze') seat.node.freeze(forMs);
     else if (what === 'rob') this.#rob();
     else if (what === 'late') seat.release = stick(['log', 'meta']);
