@@ -485,7 +485,7 @@ test('neighbours become one segment while nobody writes, and only then', async (
   expect(built).toEqual([]);
 });
 
-test('rows are merged by the schema of now, not by that of when the loop looked first', async () => {
+test('rows are merged by the schema of now, not by that of when the loop began', async () => {
   const run = (ids: readonly number[]) => ids.map((id) => ({ ...record(id, MB), indexed: true }));
   flushed = run([1, 2, 3, 4]);
   let release = (): void => undefined;
