@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 // Bumped whenever an argument or a result changes; src/native.ts and src/wasm.ts ask for it.
-constexpr uint32_t ELANUS_KERNELS_ABI = 7;
+constexpr uint32_t ELANUS_KERNELS_ABI = 8;
 
 enum Metric { METRIC_L2 = 0, METRIC_IP = 1, METRIC_COSINE = 2 };
 enum BitMetric { METRIC_HAMMING = 0, METRIC_JACCARD = 1, METRIC_TANIMOTO = 2 };

@@ -50,7 +50,7 @@ export interface NativeAddon extends GraphAddon, RabitqAddon {
 }
 
 /** The version of the addon's arguments that this file speaks (native/kernels.h). */
-const ABI = 7;
+const ABI = 8;
 const METRIC_CODE = { l2: 0, ip: 1, cosine: 2 } as const;
 const BIT_METRIC_CODE = { hamming: 0, jaccard: 1, tanimoto: 2 } as const;
 const WORDS_PER_CALL = 1 << 20;

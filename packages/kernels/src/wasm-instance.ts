@@ -13,7 +13,7 @@ import { readWasm } from './wasm-file.ts';
  */
 
 /** Version of the argument records (native/kernels.h). */
-const ABI = 7;
+const ABI = 8;
 const LOCKS_WORD = 256;
 const SLOTS = 16;
 const SLOTS_START = 4096;
