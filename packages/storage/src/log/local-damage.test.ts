@@ -258,6 +258,17 @@ describe('failing disk', () => {
     expect(lastSeq).toBe(stays ? 4 : 13);
   });
 
+  test('a file that could not be removed is removed before those behind it', async () => {
+    const fs = memoryFs();
+    const stream = await open(fs, 200);
+    for (let n = 0; n < 12; n++) await put(stream, 'rec');
+    fs.setFault(({ kind }) => (kind === 'remove' ? 'io_error' : undefined));
+    await expect(stream.truncate(6)).rejects.toMatchObject({ code: 'io_error' });
+    fs.setFault(undefined);
+    await stream.truncate(10);
+    expect((await (await open(fs, 200)).span()).lastSeq).toBe(12);
+  });
+
   test('a failed sync ends the log: later appends are unknown, none is tried again', async () => {
     const fs = memoryFs();
     const stream = await open(fs);

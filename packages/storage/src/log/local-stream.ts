@@ -304,7 +304,13 @@ export class LocalStream {
         const first = this.#segments[0];
         if (first === undefined || this.#segments.length === 1 || first.lastSeq >= belowSeq) return;
         this.#segments.shift();
-        await this.#options.fs.remove(first.path);
+        try {
+          await this.#options.fs.remove(first.path);
+        } catch (error) {
+          // It stays in the way: were one behind it removed next time, that would be a hole.
+          this.#segments.unshift(first);
+          throw error;
+        }
         await this.#options.fs.syncFolder(this.#options.folder);
       }
     });
