@@ -68,6 +68,7 @@ const searchOf = (id: number, more: Partial<ShardSearch> = {}): ShardSearch => (
   fields: [],
   withTimestamp: false,
   explain: false,
+  repeats: false,
   ...more,
 });
 
