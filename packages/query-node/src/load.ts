@@ -157,8 +157,6 @@ async function loadVectors(
     throw new ElanusError('file_corrupt', { path: name, why: 'row count differs' });
   }
   const memory = kernels.allocate(Math.max(header.dataBytes, 4));
-  // Searches read a few of them anywhere.
-  kernels.preferLargePages(memory);
   await readVectors(objects, { name, header, target: bytesOf(memory, header.dataBytes) });
   const inverseNorms = expect.cosine ? await loadNorms(context, header, memory) : undefined;
   return openVectors(header, memory, { path: name, inverseNorms });
