@@ -29,7 +29,7 @@ import { keyIn, type RowLocation } from '@elanus/segment';
 import type { HybridClock } from '../wal/hybrid-clock.ts';
 import type { IdLease } from '../wal/id-lease.ts';
 import { controlDraft, type Draft, type Wal } from '../wal/wal.ts';
-import { hashFields, hashKeys, isSameWrite, type NamedWrite } from './idempotency.ts';
+import { hashFields, hashKeys, hashKind, isSameWrite, type NamedWrite } from './idempotency.ts';
 import { ProjectedKeys } from './projected-keys.ts';
 import type { ShardState } from './state.ts';
 
@@ -262,7 +262,8 @@ export class Admission {
 
   /** What tells a write from another one with the same key. */
   #named(write: ShardWrite, parts: readonly Part[]): NamedWrite {
-    const keysHash = this.#keyColumns(parts).reduce((hash, keys) => hashKeys(keys, hash), 0);
+    const kind = hashKind(write.kind);
+    const keysHash = this.#keyColumns(parts).reduce((hash, keys) => hashKeys(keys, hash), kind);
     const fieldsHash = hashFields(parts[0]?.batch ?? { rowCount: 0, columns: new Map() });
     return { payloadHash: payloadHash(write, parts), rows: { fieldsHash, keysHash } };
   }

@@ -22,7 +22,7 @@ import {
 import type { MessageHeader } from '@elanus/protocol';
 import { completeBatch, keyIn } from '@elanus/segment';
 import type { LogRecord } from '../wal/wal.ts';
-import { hashFields, hashKeys } from './idempotency.ts';
+import { hashFields, hashKeys, hashKind } from './idempotency.ts';
 import type { OpenSegment, ShardState } from './state.ts';
 
 /** What a record did, for whoever wrote it. */
@@ -169,8 +169,8 @@ function remember(
   const known = state.idempotency.get(idempotencyKey);
   const before = known?.timestamp === timestamp ? known : undefined;
   const keys = batch.columns.get(state.keyField.id);
-  const sofar = before?.rows?.keysHash;
-  const keysHash = keys === undefined ? 0 : hashKeys(keys, sofar);
+  const sofar = before?.rows?.keysHash ?? hashKind(header.kind);
+  const keysHash = keys === undefined ? sofar : hashKeys(keys, sofar);
   const count = (before?.count ?? 0) + done.count;
   const rows = { fieldsHash: hashFields(batch), keysHash };
   state.idempotency.remember(idempotencyKey, { count, timestamp, payloadHash, rows });

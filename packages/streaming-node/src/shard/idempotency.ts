@@ -22,7 +22,7 @@ export interface RememberedWrite {
 export interface WrittenRows {
   /** Of the fields that they came with; 31 bits, never 0. */
   readonly fieldsHash: number;
-  /** Of their keys, in order. */
+  /** Of what is done with them, and of their keys, in order. */
   readonly keysHash: number;
 }
 
@@ -52,8 +52,15 @@ export function hashFields({ columns }: ColumnBatch): number {
   return crc32(new Uint8Array(ids.buffer)) >>> 1 || 1;
 }
 
+const encoder = new TextEncoder();
+
+/** Where the hash of the keys of a write begins: to delete rows is not to write them. */
+export function hashKind(kind: string): number {
+  return crc32(encoder.encode(kind));
+}
+
 /** The hash of keys behind others of the same write: it does not matter how they were cut. */
-export function hashKeys(keys: Column, before = 0): number {
+export function hashKeys(keys: Column, before: number): number {
   if (keys.kind !== 'varchar') {
     const { buffer, byteOffset, byteLength } = (keys as { readonly values: BigInt64Array }).values;
     return crc32(new Uint8Array(buffer, byteOffset, byteLength), before);
