@@ -53,6 +53,20 @@ export function tenRows() {
   }));
 }
 
+export type Docs = Awaited<ReturnType<typeof openDocs>>;
+const openDocs = (db: Db) => db.collection(docsOf('x'));
+
+/** What a case of the suite works with. */
+export interface ClientCase {
+  db(): Db;
+  subject(): ClientSubject;
+  /** A new collection with the ten rows in it. */
+  filled(): Promise<Docs>;
+}
+
+/** The keys of rows, as numbers. */
+export const ids = (rows: readonly { id: bigint }[]): number[] => rows.map((row) => Number(row.id));
+
 /** The code of the failure a promise ends in, or `none`. */
 export async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {

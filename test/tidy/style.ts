@@ -98,9 +98,7 @@ const NO_NAMES = /^(utils?|helpers?|common|managers?|base|types?|interfaces?|mis
 export function pathNames({ path }: Text): Finding[] {
   const parts = path.split('/');
   const words = parts.map((part) => part.split('.')[0] ?? '');
-  // Tests of types: there the word is the thing.
-  const typesTest = /^test\/.*types/.test(path);
-  const empty = words.find((word) => NO_NAMES.test(word) && !(typesTest && word === 'types'));
+  const empty = words.find((word) => NO_NAMES.test(word));
   if (empty !== undefined) {
     return [{ path, line: 1, what: `\`${empty}\` says nothing: name what it holds` }];
   }

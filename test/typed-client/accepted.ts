@@ -2,8 +2,8 @@ import type { Db, Insert, Row, SparseVector } from '../../packages/client/src/in
 import { collection, expr, t } from '../../packages/client/src/index.ts';
 
 /**
- * What has to compile, and what must not: checked by `tsc -p test/types`. Each `@ts-expect-error`
- * fails the check when the line below it starts to compile.
+ * What has to compile, and what must not: checked by `tsc -p test/typed-client`. Each
+ * `@ts-expect-error` fails the check when the line below it starts to compile.
  */
 declare const db: Db;
 
