@@ -19,6 +19,7 @@ export const bench: Bench = {
       const peaks = inChild<{ readonly reserved: number; readonly resident: number }>(
         'compaction-child.ts',
         args,
+        ['--expose-gc'],
       );
       return Promise.resolve([
         { what: 'budget', measured: BUDGET_BYTES / MIB, unit: 'MiB' },

@@ -1,13 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { elanus } from 'elanus';
 import { median, note, type Bench } from './bench.ts';
 import { inChild } from './child.ts';
 import { installPackage } from './installed.ts';
-import { Digits, DIM, RAW_BYTES, indexed, readTrain, ROWS } from './digits.ts';
+import { Digits, DIM, RAW_BYTES, indexed, queryDigits, readTrain, ROWS } from './digits.ts';
 
 const RUNS = 7;
+const QUERIES = 51;
 const MB = 1e6;
 
 interface Opened {
@@ -50,10 +51,14 @@ export const bench: Bench = {
       if (entry === undefined)
         note('not packed: run scripts/pack-elanus.mjs to measure what ships');
       else process.env['ELANUS_BENCH_ENTRY'] = entry;
-      inChild('reopen-child.ts', [join(folder, 'data')]);
-      const runs = Array.from({ length: RUNS }, () =>
-        inChild<Opened>('reopen-child.ts', [join(folder, 'data'), '1000']),
-      );
+      const queries = join(folder, 'queries.f32');
+      writeFileSync(queries, Buffer.concat(queryDigits(QUERIES).map((q) => Buffer.from(q.buffer))));
+      const open = (settleMs: number): Opened => {
+        const args = [join(folder, 'data'), queries, String(DIM), String(settleMs)];
+        return inChild<Opened>('reopen-child.mjs', args);
+      };
+      open(0);
+      const runs = Array.from({ length: RUNS }, () => open(1000));
       const of = (pick: (run: Opened) => number): number => median(runs.map(pick));
       const atMost = (1.6 * RAW_BYTES) / MB + 120;
       return [

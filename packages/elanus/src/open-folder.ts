@@ -40,19 +40,18 @@ export async function openFolder(folder: string, options: FolderOptions): Promis
 }
 
 async function startFolder(path: string, options: FolderOptions): Promise<Database> {
-  let warming: Promise<void> | undefined;
-  const world = await localWorld(path, {
-    durability: options.durability,
-    onPools: ({ search }) => {
-      if (hasObjects(path)) warming = warm(options.kernels, search);
-    },
-  });
+  const stored = hasObjects(path);
+  const world = await localWorld(path, { durability: options.durability });
   const database = await startEmbedded({ ...options, world });
-  await warming;
+  // Closing waits for it, as for every task of a pool.
+  if (stored) void warm(options.kernels, world.pools.search);
   return database;
 }
 
-/** Reads over what is there will need a thread: it starts while all the rest is opened. */
+/**
+ * Long reads over what is there will need a thread. It takes a tenth of a second of processor time,
+ * so it starts when all is open: short reads, and the opening, need none.
+ */
 async function warm(kernels: KernelChoice, pools: WorldPools['search']): Promise<void> {
   try {
     await warmReads(kernels, pools);

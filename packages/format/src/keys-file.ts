@@ -64,8 +64,11 @@ export function decodeKeys(bytes: Uint8Array, path: string, rowCount: number): K
     throw new ElanusError('file_corrupt', { path, why: 'not a keys file of this segment' });
   }
   const order = new Uint32Array(rows.values as Int32Array);
-  for (const row of order) {
-    if (row >= rowCount) throw new ElanusError('file_corrupt', { path, why: 'a key of no row' });
+  // By index: an iterator takes longer than all the rest of a cold start's checks.
+  let last = 0;
+  for (let i = 0; i < order.length; i++) last = Math.max(last, order[i] ?? 0);
+  if (rowCount > 0 && last >= rowCount) {
+    throw new ElanusError('file_corrupt', { path, why: 'a key of no row' });
   }
   return { keys, rows: order };
 }

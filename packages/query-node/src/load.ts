@@ -23,7 +23,7 @@ import {
   type VectorFileHeader,
 } from '@elanus/format';
 import type { SegmentStats } from '@elanus/expr';
-import { allocateIndex, loadIndexKinds, type IndexHandle, type IndexImage } from '@elanus/index';
+import { loadIndexKinds, type IndexHandle, type IndexImage } from '@elanus/index';
 import { bytesOf, rowsPerCall, type Kernels, type RowMemory } from '@elanus/kernels';
 import type { SegmentRecord } from '@elanus/protocol';
 import { filterStats } from './prune.ts';
@@ -180,7 +180,7 @@ async function loadNorms(
 
 async function readIndex(context: LoadContext, index: ManifestIndex): Promise<IndexImage> {
   const { name: path, size: bytes } = index.file;
-  const memory = allocateIndex(context.kernels, bytes);
+  const memory = context.kernels.allocate(bytes);
   await context.objects.readInto(path, 0, bytesOf(memory, bytes));
   return { memory, bytes, path };
 }

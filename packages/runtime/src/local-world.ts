@@ -15,14 +15,12 @@ import { Ends } from './ends.ts';
 import { systemProc } from './proc/system.ts';
 import { systemRng } from './rng/system.ts';
 import { closePools, openPools, type ThreadOptions } from './world-pools.ts';
-import type { OpenWorld, WorldPools } from './world.ts';
+import type { OpenWorld } from './world.ts';
 
 /** A world on a folder. */
 export interface LocalWorldOptions extends ThreadOptions {
   /** What acknowledged data survives. Default `power`. */
   readonly durability?: Durability;
-  /** Called once threads can be had, before the metadata is opened: time to warm them. */
-  readonly onPools?: (pools: WorldPools) => void;
 }
 
 /**
@@ -44,13 +42,16 @@ export async function localWorld(
     const fs = nodeFs(folder);
     const pools = openPools(options, clock);
     ends.add(() => closePools(pools));
-    options.onPools?.(pools);
-    const expected = await holdsData(fs);
+    // Where something was written a missing `meta.db` is damage, not a beginning.
+    const expected = (await holdsFiles(fs, 'log')) || (await holdsFiles(fs, 'objects'));
     const path = join(folder, 'meta.db');
-    const meta = await localMetaStore({ path, clock, durability, expected });
+    const opening = localMetaStore({ path, clock, durability, expected });
+    // What all the rest waits for is that thread: meanwhile what needs no metadata is done.
+    const prepared = fileObjectStore({ fs, durability });
+    ends.add(() => prepared.then((objects) => objects.close()).catch(() => undefined));
+    const meta = await opening;
     ends.add(() => meta.close());
-    const objects = await fileObjectStore({ fs, durability });
-    ends.add(() => objects.close());
+    const objects = await prepared;
     const logs = localLogStore({ fs, durability });
     ends.add(() => logs.close());
     await fs.syncFolder('');
@@ -74,11 +75,8 @@ export async function localWorld(
   }
 }
 
-/** Whether something was written here: then a missing `meta.db` is damage, not a beginning. */
-async function holdsData(fs: Fs): Promise<boolean> {
-  for (const folder of ['log', 'objects']) {
-    if ((await fs.stat(folder)) === undefined) continue;
-    if ((await fs.list(folder)).some((name) => !name.startsWith('.'))) return true;
-  }
-  return false;
+/** Whether something was written to a folder of the world. */
+async function holdsFiles(fs: Fs, folder: string): Promise<boolean> {
+  if ((await fs.stat(folder)) === undefined) return false;
+  return (await fs.list(folder)).some((name) => !name.startsWith('.'));
 }

@@ -34,17 +34,24 @@ const LOAD_SPREAD = 0.3;
 /** A key reduced to words: [w0, w1] for int64, [w0..w3] for strings. */
 type KeyWords = Uint32Array;
 
-class Part {
-  capacity = PART_CAPACITY_MIN;
-  count = 0;
-  words: Uint32Array;
-  segments: Uint32Array;
-  rows: Uint32Array;
+/** Words of a cell behind those of its key: the segment (0: the cell is free) and the row. */
+const LOCATION_WORDS = 2;
 
-  constructor(width: number) {
-    this.words = new Uint32Array(PART_CAPACITY_MIN * width);
-    this.segments = new Uint32Array(PART_CAPACITY_MIN);
-    this.rows = new Uint32Array(PART_CAPACITY_MIN);
+/** Cells side by side, each the words of a key and of where it points. */
+class Part {
+  count = 0;
+  /** A power of two. */
+  readonly capacity: number;
+  readonly load: number;
+  /** With more keys than this it grows. */
+  readonly room: number;
+  readonly cells: Uint32Array;
+
+  constructor(width: number, capacity: number, load: number) {
+    this.capacity = capacity;
+    this.load = load;
+    this.room = Math.floor(capacity * load);
+    this.cells = new Uint32Array(capacity * (width + LOCATION_WORDS));
   }
 }
 
@@ -66,7 +73,9 @@ export class KeyTable {
     this.#salt = salt >>> 0;
     this.#key = new Uint32Array(this.#width);
     this.#shift = Math.clz32(parts) + 1;
-    this.#parts = Array.from({ length: parts }, () => new Part(this.#width));
+    this.#parts = Array.from({ length: parts }, (_, index) => {
+      return new Part(this.#width, PART_CAPACITY_MIN, LOAD_MIN + (LOAD_SPREAD * index) / parts);
+    });
   }
 
   /** Keys in the table. */
@@ -76,39 +85,38 @@ export class KeyTable {
 
   /** Bytes held. */
   get bytes(): number {
-    let cells = 0;
-    for (const part of this.#parts) cells += part.capacity;
-    return cells * (this.#width * 4 + 8);
+    let bytes = 0;
+    for (const part of this.#parts) bytes += part.cells.byteLength;
+    return bytes;
   }
 
   get(key: bigint | string): RowLocation | undefined {
-    const { part, cell } = this.#find(key);
-    const segmentId = part.segments[cell] ?? 0;
-    return segmentId === 0 ? undefined : { segmentId, row: part.rows[cell] ?? 0 };
+    const { part, at } = this.#find(key);
+    const segmentId = this.#segmentAt(part, at);
+    return segmentId === 0 ? undefined : { segmentId, row: this.#rowAt(part, at) };
   }
 
   has(key: bigint | string): boolean {
-    const { part, cell } = this.#find(key);
-    return part.segments[cell] !== 0;
+    const { part, at } = this.#find(key);
+    return this.#segmentAt(part, at) !== 0;
   }
 
   /** Points `key` at a row; returns where it pointed before. */
   set(key: bigint | string, location: RowLocation): RowLocation | undefined {
     assert(location.segmentId > 0 && location.segmentId < 2 ** 32, 'segment ids fit 32 bits');
-    const { part, cell, index } = this.#find(key);
-    const before = part.segments[cell] ?? 0;
-    const row = part.rows[cell] ?? 0;
-    part.segments[cell] = location.segmentId;
-    part.rows[cell] = location.row;
+    const { part, at, index } = this.#find(key);
+    const before = this.#segmentAt(part, at);
+    const row = this.#rowAt(part, at);
+    this.#point(part, at, location);
     if (before !== 0) return { segmentId: before, row };
-    this.#added(part, cell, index);
+    this.#added(part, at, index);
     return undefined;
   }
 
   /**
    * Points int64 keys at rows of one segment, as `set` would one by one; `rows[i]` is the row of
-   * `keys[i]`, and rows in `hidden` are left out. Several times cheaper: 0.1 us
-   * a key at most, once there is room.
+   * `keys[i]`, and rows in `hidden` are left out. Several times cheaper, before V8 has compiled it
+   * too: one loop that calls nothing but what is short.
    */
   setMany(
     keys: BigInt64Array,
@@ -119,13 +127,31 @@ export class KeyTable {
     assert(this.#width === 2 && keys.length === rows.length, 'an int64 key for each row');
     assert(segmentId > 0 && segmentId < 2 ** 32, 'segment ids fit 32 bits');
     const words = new Uint32Array(keys.buffer, keys.byteOffset, keys.length * 2);
-    const key = this.#key;
+    const salt = this.#salt;
+    const shift = this.#shift;
     for (let i = 0; i < rows.length; i++) {
       const row = rows[i] ?? 0;
       if (hidden !== undefined && hasBit(hidden, row)) continue;
-      key[0] = words[i * 2] ?? 0;
-      key[1] = words[i * 2 + 1] ?? 0;
-      this.#put(this.#hashWords(key, 0), segmentId, row);
+      const low = words[i * 2] ?? 0;
+      const high = words[i * 2 + 1] ?? 0;
+      const hash = hashWords(salt, low, high);
+      const part = this.#partOf(hash);
+      const { cells } = part;
+      const mask = part.capacity - 1;
+      let cell = hash & mask;
+      let at = cell * 4;
+      while (cells[at + 2] !== 0 && (cells[at] !== low || cells[at + 1] !== high)) {
+        cell = (cell + 1) & mask;
+        at = cell * 4;
+      }
+      const isNew = cells[at + 2] === 0;
+      cells[at + 2] = segmentId;
+      cells[at + 3] = row;
+      if (!isNew) continue;
+      cells[at] = low;
+      cells[at + 1] = high;
+      this.#count++;
+      if (++part.count > part.room) this.#grow(hash >>> shift);
     }
   }
 
@@ -135,8 +161,8 @@ export class KeyTable {
     for (let i = span.from; i < span.to; i++) {
       const hash = load(i);
       const part = this.#partOf(hash);
-      const cell = this.#probe(part, hash);
-      visit(i, part.segments[cell] ?? 0, part.rows[cell] ?? 0);
+      const at = this.#probe(part, hash);
+      visit(i, this.#segmentAt(part, at), this.#rowAt(part, at));
     }
   }
 
@@ -146,21 +172,20 @@ export class KeyTable {
    */
   point(
     span: KeySpan,
-    at: RowLocation & { readonly step: 0 | 1 },
+    to: RowLocation & { readonly step: 0 | 1 },
     replaced: KeyVisitor | undefined,
   ): void {
-    const { segmentId, row, step } = at;
+    const { segmentId, row, step } = to;
     assert(segmentId > 0 && segmentId < 2 ** 32, 'segment ids fit 32 bits');
     const load = this.#loader(span.keys);
     for (let i = span.from; i < span.to; i++) {
       const hash = load(i);
       const part = this.#partOf(hash);
-      const cell = this.#probe(part, hash);
-      const before = part.segments[cell] ?? 0;
-      const rowBefore = part.rows[cell] ?? 0;
-      part.segments[cell] = segmentId;
-      part.rows[cell] = row + (i - span.from) * step;
-      if (before === 0) this.#added(part, cell, hash >>> this.#shift);
+      const at = this.#probe(part, hash);
+      const before = this.#segmentAt(part, at);
+      const rowBefore = this.#rowAt(part, at);
+      this.#point(part, at, { segmentId, row: row + (i - span.from) * step });
+      if (before === 0) this.#added(part, at, hash >>> this.#shift);
       else replaced?.(i, before, rowBefore);
     }
   }
@@ -171,9 +196,9 @@ export class KeyTable {
     for (let i = span.from; i < span.to; i++) {
       const hash = load(i);
       const part = this.#partOf(hash);
-      const cell = this.#probe(part, hash);
-      if (part.segments[cell] !== segmentId) continue;
-      this.#close(part, cell);
+      const at = this.#probe(part, hash);
+      if (this.#segmentAt(part, at) !== segmentId) continue;
+      this.#close(part, at);
       part.count--;
       this.#count--;
     }
@@ -189,7 +214,7 @@ export class KeyTable {
     return (index) => {
       key[0] = words[index * 2] ?? 0;
       key[1] = words[index * 2 + 1] ?? 0;
-      return this.#hashWords(key, 0);
+      return hashWords(this.#salt, key[0] ?? 0, key[1] ?? 0);
     };
   }
 
@@ -199,69 +224,70 @@ export class KeyTable {
     return part;
   }
 
-  /** Makes room for so many more keys ahead of time: parts that grow take it at once. */
+  /** Makes room for so many more keys ahead of time; in a table with keys, as its parts grow. */
   reserve(count: number): void {
     const each = (this.#count + count) / this.#parts.length;
+    if (this.#reserved * LOAD_MIN >= each) return;
     while (this.#reserved * LOAD_MIN < each) this.#reserved *= 2;
+    if (this.#count > 0) return;
+    for (const [i, { load }] of this.#parts.entries()) {
+      this.#parts[i] = new Part(this.#width, this.#reserved, load);
+    }
   }
 
-  /** Points the key in `#key` at a row. */
-  #put(hash: number, segmentId: number, row: number): void {
-    const part = this.#partOf(hash);
-    const cell = this.#probe(part, hash);
-    const isNew = part.segments[cell] === 0;
-    part.segments[cell] = segmentId;
-    part.rows[cell] = row;
-    if (isNew) this.#added(part, cell, hash >>> this.#shift);
+  #segmentAt(part: Part, at: number): number {
+    return part.cells[at + this.#width] ?? 0;
+  }
+
+  #rowAt(part: Part, at: number): number {
+    return part.cells[at + this.#width + 1] ?? 0;
+  }
+
+  #point(part: Part, at: number, { segmentId, row }: RowLocation): void {
+    part.cells[at + this.#width] = segmentId;
+    part.cells[at + this.#width + 1] = row;
   }
 
   /** Counts the key in `#key`, which has just taken a free cell. */
-  #added(part: Part, cell: number, index: number): void {
-    const { words } = part;
+  #added(part: Part, at: number, index: number): void {
     const width = this.#width;
-    for (let w = 0; w < width; w++) words[cell * width + w] = this.#key[w] ?? 0;
-    part.count++;
+    for (let w = 0; w < width; w++) part.cells[at + w] = this.#key[w] ?? 0;
     this.#count++;
-    if (part.count > part.capacity * (LOAD_MIN + (LOAD_SPREAD * index) / this.#parts.length))
-      this.#grow(index);
+    if (++part.count > part.room) this.#grow(index);
   }
 
   /** Forgets `key`; returns where it pointed. */
   delete(key: bigint | string): RowLocation | undefined {
-    const { part, cell } = this.#find(key);
-    const segmentId = part.segments[cell] ?? 0;
+    const { part, at } = this.#find(key);
+    const segmentId = this.#segmentAt(part, at);
     if (segmentId === 0) return undefined;
-    const location = { segmentId, row: part.rows[cell] ?? 0 };
-    this.#close(part, cell);
+    const location = { segmentId, row: this.#rowAt(part, at) };
+    this.#close(part, at);
     part.count--;
     this.#count--;
     return location;
   }
 
-  #find(key: bigint | string): { part: Part; cell: number; index: number } {
+  #find(key: bigint | string): { part: Part; at: number; index: number } {
     const hash = this.#hash(key);
     const part = this.#partOf(hash);
-    return { part, cell: this.#probe(part, hash), index: hash >>> this.#shift };
+    return { part, at: this.#probe(part, hash), index: hash >>> this.#shift };
   }
 
-  /** The key's cell, or the free one it would take. `#key` holds the key's words. */
-  #probe(part: Part, hash: number): number {
-    const mask = part.capacity - 1;
+  /** Where the key's cell begins, or the free one that it would take. `#key` holds its words. */
+  #probe({ cells, capacity }: Part, hash: number): number {
+    const mask = capacity - 1;
     const width = this.#width;
+    const stride = width + LOCATION_WORDS;
     let cell = hash & mask;
-    while (part.segments[cell] !== 0) {
-      const at = cell * width;
+    for (;;) {
+      const at = cell * stride;
+      if (cells[at + width] === 0) return at;
       let same = true;
-      for (let w = 0; w < width; w++) {
-        if (part.words[at + w] !== this.#key[w]) {
-          same = false;
-          break;
-        }
-      }
-      if (same) return cell;
+      for (let w = 0; same && w < width; w++) same = cells[at + w] === this.#key[w];
+      if (same) return at;
       cell = (cell + 1) & mask;
     }
-    return cell;
   }
 
   /** Fills `#key` and returns a 32-bit hash of it. */
@@ -274,65 +300,57 @@ export class KeyTable {
       assert(this.#width === 4, 'keys of one kind');
       hash128(key, this.#salt, this.#key);
     }
-    return this.#hashWords(this.#key, 0);
-  }
-
-  #hashWords(words: Uint32Array, at: number): number {
-    let h = this.#salt ^ (words[at] ?? 0);
-    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
-    h ^= words[at + 1] ?? 0;
-    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
-    h = Math.imul(h ^ (h >>> 16), 0x27d4eb2f);
-    return (h ^ (h >>> 15)) >>> 0;
+    return hashWords(this.#salt, this.#key[0] ?? 0, this.#key[1] ?? 0);
   }
 
   #grow(index: number): void {
     const old = this.#parts[index];
     assert(old !== undefined, 'a part for each hash');
-    const part = new Part(this.#width);
-    part.capacity = Math.max(old.capacity * 2, this.#reserved);
+    const capacity = Math.max(old.capacity * 2, this.#reserved);
+    const part = new Part(this.#width, capacity, old.load);
     part.count = old.count;
-    part.words = new Uint32Array(part.capacity * this.#width);
-    part.segments = new Uint32Array(part.capacity);
-    part.rows = new Uint32Array(part.capacity);
-    const mask = part.capacity - 1;
-    for (let cell = 0; cell < old.capacity; cell++) {
-      if (old.segments[cell] === 0) continue;
-      let to = this.#hashWords(old.words, cell * this.#width) & mask;
-      while (part.segments[to] !== 0) to = (to + 1) & mask;
-      moveCell({ part: old, cell }, { part, cell: to }, this.#width);
+    const stride = this.#width + LOCATION_WORDS;
+    const end = capacity * stride;
+    for (let from = 0; from < old.cells.length; from += stride) {
+      if (this.#segmentAt(old, from) === 0) continue;
+      let to = this.#homeOf(part, old.cells, from);
+      while (this.#segmentAt(part, to) !== 0) to = to + stride === end ? 0 : to + stride;
+      for (let w = 0; w < stride; w++) part.cells[to + w] = old.cells[from + w] ?? 0;
     }
     this.#parts[index] = part;
   }
 
+  /** Where the cell begins that the key at `at` of some cells has in a part when all is free. */
+  #homeOf(part: Part, cells: Uint32Array, at: number): number {
+    const hash = hashWords(this.#salt, cells[at] ?? 0, cells[at + 1] ?? 0);
+    return (hash & (part.capacity - 1)) * (this.#width + LOCATION_WORDS);
+  }
+
   /** Empties a cell and moves back those behind it that would no longer be found. */
   #close(part: Part, free: number): void {
-    const mask = part.capacity - 1;
+    const { cells } = part;
+    const stride = this.#width + LOCATION_WORDS;
+    const next = (at: number): number => (at + stride === cells.length ? 0 : at + stride);
+    const behind = (at: number, from: number): number =>
+      at >= from ? at - from : at - from + cells.length;
     let hole = free;
-    let cell = (free + 1) & mask;
-    while (part.segments[cell] !== 0) {
-      const home = this.#hashWords(part.words, cell * this.#width) & mask;
-      if (((cell - home) & mask) >= ((cell - hole) & mask)) {
-        moveCell({ part, cell }, { part, cell: hole }, this.#width);
-        hole = cell;
-      }
-      cell = (cell + 1) & mask;
+    for (let at = next(free); this.#segmentAt(part, at) !== 0; at = next(at)) {
+      if (behind(at, this.#homeOf(part, cells, at)) < behind(at, hole)) continue;
+      cells.copyWithin(hole, at, at + stride);
+      hole = at;
     }
-    part.segments[hole] = 0;
+    cells[hole + this.#width] = 0;
   }
 }
 
-interface Cell {
-  readonly part: Part;
-  readonly cell: number;
-}
-
-function moveCell(from: Cell, to: Cell, width: number): void {
-  for (let w = 0; w < width; w++) {
-    to.part.words[to.cell * width + w] = from.part.words[from.cell * width + w] ?? 0;
-  }
-  to.part.segments[to.cell] = from.part.segments[from.cell] ?? 0;
-  to.part.rows[to.cell] = from.part.rows[from.cell] ?? 0;
+/** A 32-bit hash of two words. Source: murmur3's finalizer, keyed. */
+function hashWords(salt: number, low: number, high: number): number {
+  let h = salt ^ low;
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+  h ^= high;
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+  h = Math.imul(h ^ (h >>> 16), 0x27d4eb2f);
+  return (h ^ (h >>> 15)) >>> 0;
 }
 
 /**

@@ -22,6 +22,9 @@ const TMP = '.tmp';
 /** Bytes written or checked in one turn of the event loop. */
 const CHUNK_BYTES = 512 * 1024;
 
+/** Files of a folder looked at together. */
+const STATS_AT_ONCE = 64;
+
 class FileObjectStore implements ObjectStore {
   readonly #fs: Fs;
   readonly #folder: string;
@@ -200,16 +203,20 @@ class FileObjectStore implements ObjectStore {
 
   /** A folder sorts as if its name ended in `/`: then the walk is in order of whole names. */
   async *#walk(folder: string, prefix: string): AsyncGenerator<ObjectListing> {
-    const found: { readonly name: string; readonly size: number; readonly modifiedMs: number }[] =
-      [];
-    for (const entry of await listFolder(this.#fs, this.#path(folder))) {
-      const name = folder + entry;
-      if (name === TMP || !(name.startsWith(prefix) || prefix.startsWith(name))) continue;
-      const stat = await this.#fs.stat(this.#path(name));
-      if (stat === undefined) continue;
-      const { kind, size, modifiedMs } = stat;
-      if (kind === 'folder') found.push({ name: `${name}/`, size: 0, modifiedMs });
-      else found.push({ name, size: Math.max(0, size - FOOTER_BYTES), modifiedMs });
+    const entries = (await listFolder(this.#fs, this.#path(folder)))
+      .map((entry) => folder + entry)
+      .filter((name) => name !== TMP && (name.startsWith(prefix) || prefix.startsWith(name)));
+    const found: ObjectListing[] = [];
+    for (let at = 0; at < entries.length; at += STATS_AT_ONCE) {
+      const some = entries.slice(at, at + STATS_AT_ONCE);
+      const stats = await Promise.all(some.map((name) => this.#fs.stat(this.#path(name))));
+      for (const [i, name] of some.entries()) {
+        const stat = stats[i];
+        if (stat === undefined) continue;
+        const { kind, size, modifiedMs } = stat;
+        if (kind === 'folder') found.push({ name: `${name}/`, size: 0, modifiedMs });
+        else found.push({ name, size: Math.max(0, size - FOOTER_BYTES), modifiedMs });
+      }
     }
     for (const one of found.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (one.name.endsWith('/')) yield* this.#walk(one.name, prefix);

@@ -28,7 +28,7 @@ export interface RecoverContext {
   readonly salt: number;
 }
 
-const KEYS_PER_TURN = 8_192;
+const KEYS_PER_TURN = 4_096;
 /** Segments loaded at a time: reading waits for the disk, checking does not. */
 const LOADS_MAX = 4;
 
@@ -49,6 +49,7 @@ export async function recoverShard(
   if (checkpoint?.recovery !== undefined) {
     decodeRecovery(await context.objects.get(checkpoint.recovery), state.idempotency);
   }
+  state.keys.reserve(assignment.segments.reduce((rows, { rowCount }) => rows + rowCount, 0));
   const flushed = await eachOf(assignment.segments, (record) => {
     return recoverSegment(context, state, record);
   });
@@ -114,7 +115,6 @@ async function recoverKeys(
   const { keys, rows } = decodeKeys(await context.objects.get(name), name, rowCount);
   const deleted = deletes.bitset(2n ** 64n - 1n, rowCount);
   const hidden = expired === 0 ? deleted : withFirstRows(deleted, expired, rowCount);
-  state.keys.reserve(rowCount);
   for (let at = 0; at < rowCount; at += KEYS_PER_TURN) {
     if (at > 0) await context.clock.turn();
     const end = Math.min(at + KEYS_PER_TURN, rowCount);
