@@ -18,7 +18,6 @@ export type {
   IndexShape,
 } from './index-file.ts';
 export {
-  allocateIndex,
   INDEX_FILE_VERSION,
   indexLayout,
   readIndexHeader,

@@ -4,13 +4,10 @@
 // No state, so the addon loads in any number of threads.
 
 #include "addon-graph.h"
+#include "addon-pages.h"
 #include "addon-rabitq.h"
 #include <string.h>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#include <unistd.h>
-#endif
 
 #include "checksum.h"
 
@@ -287,42 +284,6 @@ napi_value jsAlignment(napi_env env, napi_callback_info info) {
   return a.ok ? number(env, (double)((uintptr_t)data % 64)) : nothing();
 }
 
-#if defined(__linux__)
-// Advice for the pages that lie wholly inside.
-void adviseOn(uint8_t* data, size_t length, size_t page, int advice) {
-  const size_t head = (page - (uintptr_t)data % page) % page;
-  if (length < head + page) return;
-  madvise(data + head, (length - head) / page * page, advice);
-}
-#endif
-
-// (bytes): asks for pages of 2 MB under what lies inside, so that reads in random order miss the
-// address cache less. Clearing such a page takes longer, so this is for memory that is walked, not
-// for memory that is filled bit by bit. Before the first write; later it changes nothing at once.
-napi_value jsUseLargePages(napi_env env, napi_callback_info info) {
-  Args a(env, info);
-  size_t n = 0;
-  uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
-  if (!a.ok) return nothing();
-#if defined(__linux__)
-  adviseOn(data, n, size_t{2} << 20, MADV_HUGEPAGE);
-#endif
-  return nothing();
-}
-
-// (bytes): gives the pages that lie wholly inside back to the system; they read as zero afterwards.
-// Shared memory is freed by garbage collection only, which does not see how large it is.
-napi_value jsDiscard(napi_env env, napi_callback_info info) {
-  Args a(env, info);
-  size_t n = 0;
-  uint8_t* data = a.bytes(0, &n, "bytes: expected a Uint8Array");
-  if (!a.ok) return nothing();
-#if defined(__linux__)
-  adviseOn(data, n, (size_t)sysconf(_SC_PAGESIZE), MADV_DONTNEED);
-#endif
-  return nothing();
-}
-
 // (bytes, seed): only where `hasCrc32` says so
 napi_value jsCrc32(napi_env env, napi_callback_info info) {
   Args a(env, info);
@@ -361,6 +322,7 @@ NAPI_MODULE_INIT() {
   define(env, exports, "popcount", jsPopcount);
   define(env, exports, "alignment", jsAlignment);
   define(env, exports, "useLargePages", jsUseLargePages);
+  define(env, exports, "gatherPages", jsGatherPages);
   define(env, exports, "discard", jsDiscard);
   define(env, exports, "crc32", jsCrc32);
   napi_value hasCrc32 = nullptr;

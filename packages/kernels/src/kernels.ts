@@ -178,6 +178,13 @@ export interface Kernels {
    */
   preferLargePages(memory: RowMemory): void;
   /**
+   * Moves what was written to such pages afterwards, on a thread of its own, while others go on
+   * reading it: what has to be filled soon is filled sooner on small ones. Resolves when all is
+   * moved, or stays where it is because the system has no such pages (Linux before 6.1, others), or
+   * after a few of them when `signal` fires: do so before `discard`, or they come back.
+   */
+  gatherPages(memory: RowMemory, signal?: AbortSignal): Promise<void>;
+  /**
    * Gives the pages of memory that nobody needs any more back to the system, at once: garbage
    * collection frees shared memory, but late, since it does not see its size. A late reader finds
    * zeroes, never a fault. Nothing where the platform has no such call.

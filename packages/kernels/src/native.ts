@@ -43,6 +43,7 @@ export interface NativeAddon extends GraphAddon, RabitqAddon {
   popcount(...args: readonly unknown[]): number;
   alignment(bytes: Uint8Array): number;
   useLargePages(bytes: Uint8Array): void;
+  gatherPages(bytes: Uint8Array): Promise<void>;
   discard(bytes: Uint8Array): void;
   /** Whether `crc32` may be called here. */
   readonly hasCrc32: boolean;
@@ -79,7 +80,7 @@ function findAddon(): NativeAddon | undefined {
   for (const place of placesOf(process)) {
     try {
       const addon = load(place) as NativeAddon;
-      if (addon.abi === ABI && typeof addon.crc32 === 'function') return addon;
+      if (addon.abi === ABI && typeof addon.gatherPages === 'function') return addon;
     } catch {
       // Not there, or not for this machine: the next place, and WebAssembly behind the last.
     }
@@ -282,6 +283,22 @@ function combine(
   });
 }
 
+const LARGE_PAGE_BYTES = 2 * 1024 * 1024;
+/** A few pages at a time: a process that ends waits for one call at most. */
+const GATHERED_BYTES = 4 * LARGE_PAGE_BYTES;
+
+async function gatherPages(
+  addon: NativeAddon,
+  memory: RowMemory,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const bytes = bytesOf(memory, memoryBytes(memory));
+  for (let at = 0; at < bytes.length && signal?.aborted !== true; at += GATHERED_BYTES) {
+    // A page that lies across the end of this part belongs to it.
+    await addon.gatherPages(bytes.subarray(at, at + GATHERED_BYTES + LARGE_PAGE_BYTES));
+  }
+}
+
 /** The kernels of one instruction set of the addon. */
 export function createNativeKernels(addon: NativeAddon, isa: KernelIsa): Kernels {
   const code = addon.isas.indexOf(isa);
@@ -291,6 +308,7 @@ export function createNativeKernels(addon: NativeAddon, isa: KernelIsa): Kernels
     native: true,
     allocate: (bytes) => allocate(addon, bytes),
     preferLargePages: (memory) => addon.useLargePages(bytesOf(memory, memoryBytes(memory))),
+    gatherPages: (memory, signal) => gatherPages(addon, memory, signal),
     discard: (memory) => addon.discard(bytesOf(memory, memoryBytes(memory))),
     scanRows: (args) => scanRows(addon, code, args),
     rerankRows: (args) => rerankRows(addon, code, args),

@@ -258,6 +258,7 @@ export function createWasmKernels(): Kernels {
       return { buffer: memory.buffer, memory, byteOffset: ROWS_START };
     },
     preferLargePages: () => undefined,
+    gatherPages: () => Promise.resolve(),
     // A WebAssembly memory keeps its pages until it is collected.
     discard: () => undefined,
     scanRows: (args) => scanRows(instances, args),

@@ -47,6 +47,7 @@ import {
 import { loadSegmentFiles, type LoadedSegment } from './load.ts';
 import { FilterResults } from './filter-results.ts';
 import { HeldSegments } from './held-segments.ts';
+import { PageGathering } from './page-gathering.ts';
 import { rulesOut } from './prune.ts';
 import { filterOf, readsOf } from './read-bodies.ts';
 import { ScalarIndexes } from './scalar-indexes.ts';
@@ -90,6 +91,7 @@ class SegmentHost {
   readonly #held = new HeldSegments();
   readonly #scalars: ScalarIndexes;
   readonly #filters: FilterResults;
+  readonly #pages: PageGathering;
   /** Loads of one segment run one after the other. */
   readonly #loading = new Map<number, Promise<LoadedSegment>>();
 
@@ -97,6 +99,7 @@ class SegmentHost {
     this.#world = options.world;
     this.#runner = new ReadRunner(options.kernels, options.pools, { kept: true });
     this.#resident = options.resident;
+    this.#pages = new PageGathering(this.#runner.kernels, options.world.clock);
     this.#scalars = new ScalarIndexes({
       bytesMax: options.scalarIndexBytes,
       build: (column) => this.#runner.indexScalar(column),
@@ -111,6 +114,7 @@ class SegmentHost {
   }
 
   clear(): void {
+    this.#pages.clear();
     this.#held.clear();
   }
 
@@ -159,6 +163,7 @@ class SegmentHost {
     this.#scalars.forget(segmentId);
     this.#filters.forget(segmentId);
     this.#runner.forget(segmentId);
+    this.#pages.forget(segmentId);
     for (const { file } of held?.manifest.vectors ?? []) this.#resident.drop(file.name);
     for (const { file } of held?.view.indexes.values() ?? []) {
       if (file !== undefined) this.#runner.kernels.discard(file.memory);
@@ -192,6 +197,7 @@ class SegmentHost {
         const loaded = await loadSegmentFiles(context, want, held);
         const scalars = this.#held.get(id)?.view.chunks[0]?.scalars;
         this.#held.set(id, loaded);
+        this.#pages.add(loaded);
         // Some may have come while it loaded.
         if (scalars !== undefined) this.#placeScalars(id, scalars);
         if (held === undefined) this.#hold(loaded);
