@@ -2,7 +2,7 @@
 import { isElanusError, makeIdempotencyKey } from '../../packages/core/src/index.ts';
 import type { EventLoop, SeededRng } from '../../packages/testkit/src/index.ts';
 import type { Violation } from './checker.ts';
-import type { History, Read, Write } from './history.ts';
+import type { ExtraField, History, Read, Write } from './history.ts';
 import { isTyped, nameOf } from './life.ts';
 import type { Act, Plan } from './plan.ts';
 import type { Sightings } from './rare.ts';
@@ -18,12 +18,10 @@ export interface OpenLife {
   readonly wallMs: () => number;
 }
 
-/** A field that was added. */
-export interface Extra {
-  readonly name: string;
-  readonly n: number;
-  readonly invokedMs: number;
+/** A field that was added, from when it was answered until it gets another name or goes. */
+export interface Extra extends ExtraField {
   endedMs: number;
+  goneMs: number;
 }
 
 /** What clients share. */
@@ -89,6 +87,15 @@ export class Client {
     return 'get';
   }
 
+  /** Added fields that are there for sure, as far as a handle knows of them. */
+  #known({ rows }: OpenLife): readonly Extra[] {
+    const { extras, loop } = this.#context;
+    return extras().filter(({ name, endedMs, goneMs }) => {
+      const isThere = endedMs < loop.nowMs && goneMs > loop.nowMs;
+      return isThere && rows.schema.fields.some((field) => field.name === name);
+    });
+  }
+
   #keys(most: number): number[] {
     const { keys } = this.#context.plan;
     const count = 1 + this.#rng.below(most);
@@ -96,9 +103,8 @@ export class Client {
   }
 
   async #write(life: OpenLife, kind: 'upsert' | 'insert' | 'delete'): Promise<void> {
-    const { history, loop, extras, plan } = this.#context;
-    const known = extras().filter(({ endedMs }) => endedMs < loop.nowMs);
-    const more = known.filter(() => this.#rng.chance(0.5)).map(({ name }) => name);
+    const { history, loop, plan } = this.#context;
+    const more = this.#known(life).filter(() => this.#rng.chance(0.5));
     const ids = this.#keys(8);
     const lane = this.#lane;
     const begun = { kind, ids, extras: more, invokedMs: loop.nowMs, life: life.number, lane };
@@ -181,7 +187,8 @@ export class Client {
     const { kind, ids, tag, extras } = write;
     const options = { idempotencyKey: key };
     if (kind === 'delete') return life.rows.delete({ ids: [...ids] }, options);
-    const batch = ids.map((id) => rowOf(tag, id, extras)) as never[];
+    const names = extras.map(({ name }) => name);
+    const batch = ids.map((id) => rowOf(tag, id, names)) as never[];
     return kind === 'insert' ? life.rows.insert(batch, options) : life.rows.upsert(batch, options);
   }
 
@@ -230,7 +237,7 @@ export class Client {
 
   /** A strong read of some keys. */
   async get(life: OpenLife, ids: readonly number[]): Promise<void> {
-    await this.#reading({ how: 'get', ids }, (select) =>
+    await this.#reading(life, { how: 'get', ids }, (select) =>
       life.rows.get([...ids], { ...STRONG, select }),
     );
   }
@@ -238,7 +245,7 @@ export class Client {
   /** A read that has to see what this client wrote and saw, and may miss what others did. */
   async #session(life: OpenLife): Promise<void> {
     const ids = this.#keys(20);
-    await this.#reading({ how: 'get', ids, session: this.#lane }, (select) => {
+    await this.#reading(life, { how: 'get', ids, session: this.#lane }, (select) => {
       return life.rows.get([...ids], { consistency: 'session', select });
     });
   }
@@ -252,7 +259,7 @@ export class Client {
     const { sightings } = this.#context;
     try {
       const consistency = { at };
-      const read = await this.#reading({ how: 'get', ids, at }, (select) => {
+      const read = await this.#reading(life, { how: 'get', ids, at }, (select) => {
         return life.rows.get([...ids], { consistency, select });
       });
       if (read === undefined) return;
@@ -277,7 +284,7 @@ export class Client {
 
   async #scan(life: OpenLife): Promise<void> {
     const pageRows = 5 + this.#rng.below(40);
-    await this.#reading({ how: 'scan', ids: this.#everyKey() }, async (select) => {
+    await this.#reading(life, { how: 'scan', ids: this.#everyKey() }, async (select) => {
       const rows: SimRow[] = [];
       let pages = 0;
       for await (const page of life.rows.scan({ ...STRONG, select, pageRows })) {
@@ -292,7 +299,7 @@ export class Client {
   async #search(life: OpenLife): Promise<void> {
     const vector = [this.#rng.below(100), this.#rng.below(100), this.#rng.below(7), 1];
     const limit = 1_000;
-    await this.#reading({ how: 'search', ids: this.#everyKey() }, async (select) => {
+    await this.#reading(life, { how: 'search', ids: this.#everyKey() }, async (select) => {
       const hits = await life.rows.search({ ...STRONG, select, vector, limit });
       const rows = hits as unknown as (SimRow & { readonly score: number })[];
       let last = 0;
@@ -327,6 +334,7 @@ export class Client {
 
   /** Reads, checks each row by itself, and notes which write each key shows. */
   async #reading(
+    life: OpenLife,
     {
       how,
       ids,
@@ -335,9 +343,9 @@ export class Client {
     }: Pick<Read, 'how'> & Partial<Pick<Read, 'at' | 'session'>> & { ids: readonly number[] },
     send: (select: never[]) => Promise<readonly unknown[]>,
   ): Promise<Read | undefined> {
-    const { loop, history, extras } = this.#context;
+    const { loop, history } = this.#context;
     const invokedMs = loop.nowMs;
-    const known = extras().filter(({ endedMs }) => endedMs < invokedMs);
+    const known = this.#known(life);
     try {
       const rows = await send(allFields(known.map(({ name }) => name)));
       const found = new Map<number, number | undefined>(ids.map((id) => [id, undefined]));
@@ -361,7 +369,8 @@ export class Client {
     const write = this.#context.history.of(row.tag);
     let right = isWhole(row);
     for (const { name, n } of known) {
-      const want = write?.extras.includes(name) === true ? row.tag : extraDefault(n);
+      const isNamed = write?.extras.some((extra) => extra.n === n) === true;
+      const want = isNamed ? row.tag : extraDefault(n);
       right &&= row[name] === want;
       if (want !== row.tag) this.#context.sightings.see('field added');
     }

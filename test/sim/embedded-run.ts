@@ -7,13 +7,14 @@ import { flushShard, invoke } from '../../packages/protocol/src/index.ts';
 import { EventLoop, SeededRng, SimMachine } from '../../packages/testkit/src/index.ts';
 import type { LoopEnd, PortCall } from '../../packages/testkit/src/index.ts';
 import { check, type Violation } from './checker.ts';
-import { Client, type ClientContext, type Extra, type OpenLife } from './clients.ts';
+import { Client, type ClientContext, type OpenLife } from './clients.ts';
 import { History } from './history.ts';
 import { isDamage, isTyped, nameOf, openLife, TIMEOUT_MS, type Life } from './life.ts';
+import { Operators } from './operators.ts';
 import { planOf, type Plan } from './plan.ts';
 import { Sightings, type Rare } from './rare.ts';
 import { lastLook } from './last-look.ts';
-import { addExtra, extraName, NAME, openRows } from './rows.ts';
+import { openRows } from './rows.ts';
 
 /** A healed database answers within so long. */
 const HEALED_MS = 40_000;
@@ -41,13 +42,11 @@ class Run {
   readonly #plan: Plan;
   readonly #history = new History();
   readonly #sightings = new Sightings();
+  readonly #operators: Operators<EmbeddedLife>;
   readonly #found: Violation[] = [];
   #life: Promise<EmbeddedLife> | undefined;
   #lives = 0;
   #ending = false;
-  #extras: Extra[] = [];
-  #extrasMade = 0;
-  #droppedMs = -Infinity;
 
   constructor(seed: number, plan: Plan) {
     this.#seed = seed;
@@ -62,6 +61,17 @@ class Run {
       answered: (call: PortCall, outcome: string) => this.#sightings.answered(call, outcome),
     };
     this.#machine = new SimMachine({ loop: this.#loop, seed, faults, hooks, logFileBytes });
+    this.#operators = new Operators({
+      ...this.#context(),
+      seed,
+      isEnding: () => this.#ending,
+      isLed: () => true,
+      lives: () => this.#lives,
+      // Clients of this life go on with what the collection is now.
+      reopened: (life, rows) => {
+        if (life.number === this.#lives) this.#life = Promise.resolve({ ...life, rows });
+      },
+    });
   }
 
   async result(): Promise<SeedResult> {
@@ -69,8 +79,7 @@ class Run {
     const end = await this.#loop.run(async () => {
       this.#start();
       const lanes = Array.from({ length: this.#plan.clients }, (_, i) => this.#client(i));
-      const operator = [this.#flusher(), this.#alters(), this.#drops(), this.#compacts()];
-      await Promise.all([...lanes, ...operator, this.#trouble()]);
+      await Promise.all([...lanes, this.#flusher(), ...this.#operators.run(), this.#trouble()]);
       this.#machine.heal();
       this.#stop(false);
       this.#start();
@@ -153,97 +162,23 @@ class Run {
     this.#ending = true;
   }
 
-  /** Does something now and then, until the end; what fails is noted. */
-  async #often(everyMs: number, what: string, work: (life: EmbeddedLife) => Promise<void>) {
-    if (everyMs === 0) return;
-    const rng = new SeededRng(this.#seed, 500 + what.length);
-    while (!this.#ending) {
-      await this.#loop.sleep(Math.min(everyMs * (0.5 + rng.share()), this.#plan.chaosMs), what);
-      if (this.#ending) return;
-      const patience = this.#loop.sleep(TIMEOUT_MS * 2, `${what} given up`);
-      const done = this.#opened().then((life) => (life === undefined ? undefined : work(life)));
-      const failed = (error: unknown): void => {
-        this.#loop.note(`${what}: ${nameOf(error)}`);
-        if (isTyped(error)) return;
-        this.#say({ invariant: 'L2 typed errors', what: `${what}: ${String(error)}` });
-      };
-      await Promise.race([done.catch(failed), patience]);
-    }
-  }
-
   #flusher(): Promise<void> {
-    return this.#often(this.#plan.flushEveryMs, 'flusher', async ({ world, rows }) => {
+    return this.#operators.often(this.#plan.flushEveryMs, 'flusher', async ({ world, rows }) => {
       const { collectionId } = rows.schema;
       const shard = this.#rng.below(this.#plan.shards);
       await invoke(world.bus, flushShard, { header: { collectionId, shard } });
     });
   }
 
-  #alters(): Promise<void> {
-    return this.#often(this.#plan.alterEveryMs, 'alter', async (life) => {
-      const n = ++this.#extrasMade;
-      const extra = { name: extraName(n), n, invokedMs: this.#loop.nowMs, endedMs: Infinity };
-      const list = this.#extras;
-      list.push(extra);
-      try {
-        await addExtra(life.db, n);
-      } catch (error) {
-        this.#sightings.see('alter not answered');
-        throw error;
-      }
-      extra.endedMs = this.#loop.nowMs;
-      await this.#reopenRows(life);
-    });
-  }
-
-  #compacts(): Promise<void> {
-    return this.#often(this.#plan.compactEveryMs, 'compaction', async ({ rows }) => {
-      const { after, before } = await rows.compact({ timeoutMs: TIMEOUT_MS });
-      const few = after.segments < before.segments;
-      this.#sightings.see(few ? 'compacted on request' : 'nothing to compact');
-    });
-  }
-
-  #drops(): Promise<void> {
-    return this.#often(this.#plan.dropEveryMs, 'drop', async (life) => {
-      const ids = Array.from({ length: this.#plan.keys }, (_, id) => id);
-      const invokedMs = this.#loop.nowMs;
-      const write = this.#history.begin({ kind: 'drop', ids, invokedMs, life: life.number });
-      this.#droppedMs = Infinity;
-      this.#extras = [];
-      try {
-        await life.db.drop(NAME);
-        if (write.outcome === 'pending') {
-          write.outcome = 'ok';
-          write.endedMs = this.#loop.nowMs;
-        }
-      } catch (error) {
-        if (write.outcome === 'pending') write.outcome = 'unknown';
-        this.#sightings.see('drop not answered');
-        throw error;
-      } finally {
-        this.#droppedMs = this.#loop.nowMs;
-      }
-      await this.#reopenRows(life);
-      this.#sightings.see('dropped and made again');
-    });
-  }
-
-  /** Clients of this life go on with what the collection is now. */
-  async #reopenRows(life: EmbeddedLife): Promise<void> {
-    const rows = await openRows(life.db, this.#plan.shards);
-    if (life.number === this.#lives) this.#life = Promise.resolve({ ...life, rows });
-  }
-
-  #context(): ClientContext {
+  #context(): ClientContext & { readonly opened: () => Promise<EmbeddedLife | undefined> } {
     return {
       plan: this.#plan,
       loop: this.#loop,
       history: this.#history,
       sightings: this.#sightings,
       opened: () => this.#opened(),
-      extras: () => this.#extras,
-      droppedMs: () => this.#droppedMs,
+      extras: () => this.#operators.extras,
+      droppedMs: () => this.#operators.droppedMs,
       say: (violation) => this.#say(violation),
     };
   }

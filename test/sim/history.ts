@@ -3,6 +3,12 @@
 /** How a change ended. `unknown`: all of it may have happened, or nothing. */
 export type Outcome = 'pending' | 'ok' | 'fail' | 'unknown';
 
+/** A field that was added, by the name it had then; `n` stays when it gets another. */
+export interface ExtraField {
+  readonly name: string;
+  readonly n: number;
+}
+
 /** A write. It stands for all its keys at once. */
 export interface Write {
   /**
@@ -13,7 +19,7 @@ export interface Write {
   readonly tag: number;
   readonly ids: readonly number[];
   /** Fields of its rows that were added to the schema before it began. */
-  readonly extras: readonly string[];
+  readonly extras: readonly ExtraField[];
   readonly invokedMs: number;
   /** Undefined while it is under way; of an unknown one, when its process died or gave up. */
   endedMs: number | undefined;

@@ -19,6 +19,8 @@ export interface Plan {
   /** A field is added, or the collection dropped and made again, about so often; 0: never. */
   readonly alterEveryMs: number;
   readonly dropEveryMs: number;
+  /** How often an alter takes a field away or gives it another name, where one was added. */
+  readonly renameShare: number;
   /** A compaction is asked for about so often; 0: never. */
   readonly compactEveryMs: number;
   readonly logFileBytes: number;
@@ -92,6 +94,7 @@ export function planOf(seed: number): Plan {
     repeatShare: some(0.6, 0.3),
     switches: switchesOf(new SeededRng(seed, 5)),
     compactEveryMs: rng.chance(0.3) ? 5_000 + rng.below(30_000) : 0,
+    renameShare: some(0.7, 0.6),
   };
 }
 
@@ -121,6 +124,7 @@ export function smallerPlans(plan: Plan): readonly { readonly without: string; p
   if (plan.powerShare > 0) cut('power losses', { powerShare: 0 });
   if (plan.againShare > 0) cut('stops while it starts', { againShare: 0 });
   if (plan.alterEveryMs > 0) cut('alters', { alterEveryMs: 0 });
+  if (plan.renameShare > 0) cut('fields renamed and dropped', { renameShare: 0 });
   if (plan.compactEveryMs > 0) cut('compactions', { compactEveryMs: 0 });
   if (plan.repeatShare > 0) cut('repeats', { repeatShare: 0 });
   if (plan.dropEveryMs > 0) cut('drops', { dropEveryMs: 0 });

@@ -68,6 +68,8 @@ export const RARE = {
   'scan of several pages': 'rows of one instant, in more than one call',
   'deleted by filter': 'rows were found and removed',
   'field added': 'rows of before have its default',
+  'field renamed': 'rows have under the new name what they had under the old one',
+  'field dropped': 'nobody is shown it any more',
   'alter not answered': 'the field may be there',
   'dropped and made again': 'nothing of before shows',
   'drop not answered': 'it may be gone',
@@ -108,6 +110,13 @@ export const TAKE_OVER_RARE = {
   'past read of what is no more': 'a row that was written over since',
   'scan of several pages': 'rows of one instant, in more than one call',
   'deleted by filter': 'rows were found and removed',
+  'field added': 'rows of before have its default',
+  'field renamed': 'rows have under the new name what they had under the old one',
+  'field dropped': 'nobody is shown it any more',
+  'alter not answered': 'the field may be there',
+  'alter while nobody leads': 'whoever leads next is asked again',
+  'alter answered under a later leader': 'another led by then',
+  'old definition refused': 'a client named a field that had gone, or has another name',
 } as const;
 
 /** Situations of roles in processes of their own: those of take-over, and these. */

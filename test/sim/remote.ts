@@ -104,8 +104,14 @@ export class Remote {
 
 const ELSEWHERE: ReadonlySet<string> = new Set(['moved', 'unavailable', 'deadline', 'not_ready']);
 
+/** Told what a client meets on its way. */
+export interface Roaming {
+  moved(): void;
+  refused(error: unknown): void;
+}
+
 /** A client's database: one machine, until that cannot answer; then the next one. */
-export function roaming(remotes: readonly Remote[], first: number, onMove: () => void): Database {
+export function roaming(remotes: readonly Remote[], first: number, told: Roaming): Database {
   let at = first;
   return databaseOf(async (name, asked) => {
     const to = at;
@@ -113,9 +119,10 @@ export function roaming(remotes: readonly Remote[], first: number, onMove: () =>
     try {
       return await (Reflect.get(database, name) as Method)(...asked);
     } catch (error) {
+      told.refused(error);
       if (isElanusError(error) && ELSEWHERE.has(error.kind) && at === to) {
         at = to + 1;
-        onMove();
+        told.moved();
       }
       throw error;
     }

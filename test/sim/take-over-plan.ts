@@ -33,6 +33,7 @@ export type Trouble =
 export function takeOverPlanOf(seed: number): TakeOverPlan {
   const base = planOf(seed);
   const rng = new SeededRng(seed, 4);
+  const ops = new SeededRng(seed, 6);
   const some = (share: number, most: number): number =>
     rng.chance(share) ? most * rng.share() : 0;
   return {
@@ -55,7 +56,7 @@ export function takeOverPlanOf(seed: number): TakeOverPlan {
     chaosMs: 60_000,
     stopsEveryMs: 1_000 + rng.below(8_000),
     flushEveryMs: 500 + rng.below(25_000),
-    alterEveryMs: 0,
+    alterEveryMs: ops.chance(0.5) ? 1_000 + ops.below(10_000) : 0,
     dropEveryMs: 0,
     acts: { ...base.acts, session: 1 + rng.below(3) },
     troubles: {

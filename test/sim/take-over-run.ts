@@ -5,7 +5,6 @@
  * first had sent is still on its way. Clients talk to whichever process they know, and go on at
  * another when it refuses.
  */
-import { connect } from '../../packages/client/src/index.ts';
 import type { StandByState } from '../../packages/elanus/src/stand-by.ts';
 import { flushShard, sendCall } from '../../packages/protocol/src/index.ts';
 import type { OpenWorld } from '../../packages/runtime/src/index.ts';
@@ -13,14 +12,15 @@ import { EventLoop, SeededRng, SimCluster } from '../../packages/testkit/src/ind
 import type { PortCall, Server, SimNode, Way } from '../../packages/testkit/src/index.ts';
 import { isLed, leaseKeysOf, play, type Player, type Role } from './cast.ts';
 import { check, type Violation } from './checker.ts';
-import { Client, type ClientContext, type OpenLife } from './clients.ts';
+import { Client, type ClientContext } from './clients.ts';
 import type { SeedResult } from './embedded-run.ts';
 import { History } from './history.ts';
+import { Lane } from './lane.ts';
 import { lastLook } from './last-look.ts';
-import { isDamage, isTyped, nameOf, TIMEOUT_MS } from './life.ts';
+import { isDamage, isTyped, nameOf } from './life.ts';
+import { Operators, type OperatorContext } from './operators.ts';
 import { Sightings } from './rare.ts';
-import { Remote, roaming, type Host } from './remote.ts';
-import { openRows, type Rows } from './rows.ts';
+import { Remote, type Host } from './remote.ts';
 import { takeOverPlanOf, type TakeOverPlan, type Trouble } from './take-over-plan.ts';
 import { TakeOverSightings } from './take-over-sightings.ts';
 
@@ -33,7 +33,6 @@ const OPENING_MS = 200;
 const LATE_MS = 800;
 /** ... or so long after the other's Term. */
 const SOON_MS = 60;
-const EPOCH_MS = Date.UTC(2030, 0, 1);
 
 /** A machine with the process that runs on it. */
 interface Seat {
@@ -61,7 +60,10 @@ class Run {
   readonly #sightings = new Sightings();
   readonly #rare: TakeOverSightings;
   readonly #found: Violation[] = [];
+  readonly #operators: Operators;
   #reigns = 0;
+  /** Of the collection, which its clients may know. */
+  #changes = 0;
   #ending = false;
 
   constructor(seed: number, plan: TakeOverPlan) {
@@ -88,6 +90,7 @@ class Run {
       }),
     });
     this.#seats = this.#cluster.nodes.map((node, i) => this.#seatOf(node, i));
+    this.#operators = new Operators(this.#context(this.#lane(plan.clients + 1)));
   }
 
   #seatOf(node: SimNode, i: number): Seat {
@@ -116,7 +119,7 @@ class Run {
     const end = await this.#loop.run(async () => {
       for (const seat of this.#seats) this.#start(seat);
       const lanes = Array.from({ length: clients }, (_, i) => this.#client(i));
-      await Promise.all([...lanes, this.#flusher(), this.#trouble()]);
+      await Promise.all([...lanes, this.#flusher(), ...this.#operators.run(), this.#trouble()]);
       this.#cluster.heal();
       for (const seat of this.#seats) {
         seat.node.process?.thaw();
@@ -124,9 +127,7 @@ class Run {
       }
       // What was on its way to an owner arrives, and what it does is no news to who looks.
       await this.#loop.sleep(SETTLED_MS, 'settled');
-      const lane = await this.#lane(clients, this.#loop.nowMs + HEALED_MS);
-      if (lane === undefined) this.#say({ invariant: 'L1 healed', what: 'no rows' });
-      else last = await lastLook(this.#context(lane), this.#rng, HEALED_MS);
+      last = await this.#look();
       await this.#rare.lookAtLog(this.#cluster.logs);
     });
     const { writes, reads } = this.#history;
@@ -291,60 +292,69 @@ class Run {
     }
   }
 
-  /** A client's way to the rows; undefined when there was none in time. */
-  async #lane(lane: number, untilMs: number): Promise<OpenLife | undefined> {
-    const rng = new SeededRng(this.#seed, 700 + lane);
+  /** The way of the n-th client to the rows. */
+  #lane(n: number): Lane {
     const answering = this.#seats.filter(({ role }) => role === 'all' || role === 'proxy');
-    const remotes = answering.map(({ remote }) => remote);
-    const database = roaming(remotes, rng.below(remotes.length), () => this.#rare.movedOn());
-    const wallMs = (): number => EPOCH_MS + Math.floor(this.#loop.nowMs);
-    const platform = {
-      random: (length: number) => rng.bytes(length),
-      nowMs: wallMs,
-      sleep: (ms: number): Promise<void> => this.#loop.sleep(ms, 'client waits'),
-    };
-    const db = connect(database, { platform, timeoutMs: TIMEOUT_MS });
-    let rows: Rows | undefined;
-    while (rows === undefined) {
-      try {
-        rows = await openRows(db, this.#plan.shards);
-      } catch (error) {
-        this.#loop.note(`no rows: ${nameOf(error)}`);
-        if (!isTyped(error)) this.#say({ invariant: 'L2 typed errors', what: String(error) });
-        if (this.#loop.nowMs > untilMs) return undefined;
-        await this.#loop.sleep(200, 'opened again');
-      }
-    }
-    return { rows, number: 0, startedMs: this.#loop.nowMs, wallMs };
+    return new Lane({
+      loop: this.#loop,
+      rng: new SeededRng(this.#seed, 700 + n),
+      remotes: answering.map(({ remote }) => remote),
+      shards: this.#plan.shards,
+      sightings: this.#sightings,
+      changes: () => this.#changes,
+      reigns: () => this.#reigns,
+      say: (violation) => this.#say(violation),
+    });
   }
 
-  #context(life: OpenLife): ClientContext {
+  #context(lane: Lane): OperatorContext & ClientContext {
     return {
+      seed: this.#seed,
       plan: this.#plan,
       loop: this.#loop,
       history: this.#history,
       sightings: this.#sightings,
-      opened: () => Promise.resolve({ ...life, number: this.#reigns }),
-      extras: () => [],
-      droppedMs: () => -Infinity,
+      opened: () => lane.opened(),
+      extras: () => this.#operators.extras,
+      droppedMs: () => this.#operators.droppedMs,
+      isEnding: () => this.#ending,
+      isLed: () => this.#seats.some(isCatalog),
+      lives: () => this.#reigns,
+      reopened: () => {
+        this.#changes++;
+      },
       say: (violation) => this.#say(violation),
     };
   }
 
-  async #client(lane: number): Promise<void> {
-    const rng = new SeededRng(this.#seed, 1_000 + lane);
-    const life = await this.#lane(lane, this.#plan.chaosMs);
-    if (life === undefined) return;
-    const client = new Client(this.#context(life), rng, lane);
+  async #client(n: number): Promise<void> {
+    const rng = new SeededRng(this.#seed, 1_000 + n);
+    const client = new Client(this.#context(this.#lane(n)), rng, n);
     while (!this.#ending) {
       await this.#loop.sleep(this.#plan.thinkMs * 2 * rng.share(), 'client');
       await client.act();
     }
   }
 
+  async #look(): Promise<ReadonlyMap<number, number | undefined>> {
+    const lane = this.#lane(this.#plan.clients);
+    const untilMs = this.#loop.nowMs + HEALED_MS;
+    while ((await lane.opened()) === undefined) {
+      if (this.#loop.nowMs <= untilMs) continue;
+      this.#say({ invariant: 'L1 healed', what: 'no rows' });
+      return new Map();
+    }
+    return lastLook(this.#context(lane), this.#rng, HEALED_MS);
+  }
+
   #say(violation: Violation): void {
     this.#found.push(violation);
   }
+}
+
+/** Whether a process answers for the catalog. */
+function isCatalog({ role, state }: Seat): boolean {
+  return (role === 'all' || role === 'coordinator') && state === 'leading';
 }
 
 /** Runs one seed from beginning to end; with a plan of its own, or another. */

@@ -37,10 +37,6 @@ export class TakeOverSightings {
       this.#sightings.see('write of a deposed owner unknown');
   }
 
-  movedOn(): void {
-    this.#sightings.see('client went on elsewhere');
-  }
-
   answered({ port, call, at }: PortCall, outcome: string): void {
     if (port === 'log' && call === 'append') {
       if (outcome === 'mismatch') this.#sightings.see('append of a deposed owner refused');
