@@ -2,7 +2,7 @@ import { assert } from '@elanus/core';
 
 import { createCrew, dismiss } from './crew.ts';
 import { linkSteps, listsOf } from './graph-build.ts';
-import { permuted } from './graph-order.ts';
+import { layeredRows, permuted } from './graph-order.ts';
 import type { LinkOrder } from './graph-order.ts';
 import { heldOutRows, isWorthGraph, measure } from './hnsw-build.ts';
 import type { GraphTask } from './hnsw-build.ts';
@@ -29,7 +29,7 @@ function writeAdoptedOrder(
   order: Uint32Array,
 ): LinkOrder {
   const nodes = levels.length;
-  const upper = graphCount(nodes, of.degree, 1);
+  const upper = graphCount(layeredRows(nodes), of.degree, 1);
   const heldOut = Math.min(heldOutRows(nodes), nodes - upper);
   const byLevel = Uint32Array.from(levels, (_, row) => row).sort(
     (a, b) => (levels[b] ?? 0) - (levels[a] ?? 0) || a - b,
@@ -72,8 +72,7 @@ export function* adoptSteps(
   assert(adopted.links.length === rowCount * width, 'links of each row');
   assert(adopted.levels.length === rowCount, 'a level of each row');
   if (!isWorthGraph(source)) return { ...graph, nodes: 0 };
-  const shape = { ...graph, nodes: rowCount };
-  const view = graphOf(file, { ...header, graph: shape }, source.column);
+  const view = graphOf(file, header, source.column);
   assert(view !== undefined, 'a graph of at least one row');
   const crew = createCrew(rowCount, graph.degree);
   const order = writeAdoptedOrder(adopted, { degree: graph.degree, seed }, crew.order);
@@ -88,10 +87,10 @@ export function* adoptSteps(
     yield;
     const first = Uint32Array.from({ length: rowCount }, (_, row) => row);
     const curve = yield* measure({ ...source, graph: view, first }, crew, order);
-    writeCurve(file, indexLayout({ ...header, graph: shape }).sections.curve.offset, curve);
+    writeCurve(file, indexLayout(header).sections.curve.offset, curve);
   } finally {
     dismiss(crew);
   }
   lists.set(adopted.links);
-  return shape;
+  return graph;
 }

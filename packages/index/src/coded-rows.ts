@@ -144,8 +144,9 @@ function truthSteps(
 ): ReturnType<typeof scanSteps> {
   const { stage, from, to } = piece;
   const { limit, candidatesOfTen } = readFacts(crew);
-  const first = stage.nodes - stage.count;
-  const queries = heldQueries(source, crew.order.subarray(first + from, first + to));
+  const { roundStart } = stage;
+  const held = crew.order.subarray(roundStart + from, roundStart + to);
+  const queries = heldQueries(source, held);
   const candidates = candidatesOfTen * TRUTH_WIDTH + 4 * limit;
   const top = truthOf(crew, limit, { from, to });
   return scanSteps(source, { queries, allowed: crew.known, candidates, top });

@@ -75,6 +75,14 @@ export function permuted(count: number, seed: number): (i: number) => number {
   };
 }
 
+/**
+ * Of how many of the linked rows upper layers are shares: 1 / M, 1 / M², ... of seven eighths. As
+ * many distances lead to as many neighbours as from 1 / M of all, and an eighth less is kept.
+ */
+export function layeredRows(linked: number): number {
+  return Math.ceil((linked * 7) / 8);
+}
+
 /** The order in which rows are linked. */
 export interface LinkOrder {
   /** Rows that the graph links. */
@@ -104,7 +112,7 @@ export function writeOrder(plan: OrderPlan, order: Uint32Array): LinkOrder {
   const rowCount = first.length;
   let nodes = 0;
   for (let row = 0; row < rowCount; row++) if (first[row] === row) nodes++;
-  const upper = graphCount(nodes, degree, 1);
+  const upper = graphCount(layeredRows(nodes), degree, 1);
   const heldOut = Math.max(0, Math.min(plan.heldOut, nodes - upper));
   const taken = new Uint8Array(rowCount);
   const at = permuted(rowCount, seed);

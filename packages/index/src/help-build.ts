@@ -33,8 +33,7 @@ export function helperWork(plan: IndexPlan): Work {
   const flat = { kernels, metric: floatMetric(metric), column: numbers };
   /** Made when it is needed: the leader measures what it says before that. */
   const measured = (): IndexHeader => {
-    const rows = { kind, metric, dim, rowCount, graph: { ...shape, nodes: rowCount } };
-    return { ...rows, ...readFacts(crew) };
+    return { kind, metric, dim, rowCount, graph: shape, ...readFacts(crew) };
   };
   const coded = (): CodedRows => codedRows(flat, file, measured());
   const scanned = (): ScanSource => {

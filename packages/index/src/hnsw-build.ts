@@ -7,7 +7,7 @@ import { createCrew, dismiss, lead, TRUTH_MAX } from './crew.ts';
 import type { Crew } from './crew.ts';
 import { chainTwins, linkSteps } from './graph-build.ts';
 import type { GraphBuild } from './graph-build.ts';
-import { findTwins, writeOrder } from './graph-order.ts';
+import { findTwins, layeredRows, writeOrder } from './graph-order.ts';
 import type { LinkOrder } from './graph-order.ts';
 import { hnswSteps, penalty, PlanMemo, ScratchShelf } from './hnsw-search.ts';
 import type { HnswSource } from './hnsw-search.ts';
@@ -59,8 +59,8 @@ export function graphDegree(params: HnswParams | undefined): number {
   return params?.M ?? 16;
 }
 
-/** The graph that parameters ask for. @throws RangeError */
-export function graphShape(params: HnswParams | undefined, nodes: number): GraphShape {
+/** The graph that parameters ask for, over rows none of which is a twin. @throws RangeError */
+export function graphShape(params: HnswParams | undefined, rowCount: number): GraphShape {
   const degree = graphDegree(params);
   const efConstruction = params?.efConstruction ?? 200;
   if (!Number.isInteger(degree) || degree < 2 || degree > DEGREE_MAX) {
@@ -72,14 +72,14 @@ export function graphShape(params: HnswParams | undefined, nodes: number): Graph
       `efConstruction: expected a whole number from M to ${EF_CONSTRUCTION_MAX}`,
     );
   }
-  return { degree, nodes: Math.min(nodes, GRAPH_ROWS_MAX), efConstruction };
+  return { degree, nodes: layeredRows(Math.min(rowCount, GRAPH_ROWS_MAX)), efConstruction };
 }
 
 /** What a graph is added to: rows, in a file that has room for it and holds their codes. */
 export interface GraphTask {
   readonly source: ScanSource;
   readonly file: IndexFile;
-  /** With all rows as nodes; the real number is known when twins are. */
+  /** As if no row were a twin. */
   readonly header: IndexHeader;
   readonly seed: number;
   readonly crew: Crew | undefined;
@@ -102,7 +102,7 @@ export function* graphSteps(task: GraphTask): Generator<undefined, GraphShape, u
   const heldOut = heldOutRows(nodes);
   const order = writeOrder({ first, degree: graph.degree, seed: task.seed, heldOut }, crew.order);
   yield;
-  const shape = { ...graph, nodes: order.nodes };
+  const shape = { ...graph, nodes: layeredRows(order.nodes) };
   const view = graphOf(file, { ...header, graph: shape }, column);
   assert(view !== undefined, 'a graph of at least one row');
   const { efConstruction } = graph;
@@ -150,10 +150,10 @@ function* findTruth(
   writeFacts(crew, source, limit);
   const stage = {
     kind: 'truth',
-    roundStart: 0,
+    roundStart: nodes - heldOut,
     level: 0,
     layer: 0,
-    nodes,
+    nodes: source.graph.nodes,
     count: heldOut,
   } as const;
   yield* lead(

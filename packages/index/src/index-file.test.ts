@@ -7,6 +7,7 @@ import { crc32 } from 'node:zlib';
 
 import { buildIndex, buildSteps } from './build.ts';
 import type { VectorColumn } from './column.ts';
+import { graphShape } from './hnsw-build.ts';
 import { INDEX_HEADER_BYTES, indexLayout, readIndexHeader, sealSteps } from './index-file.ts';
 import { openIndex } from './open.ts';
 import type { IndexKind } from './vector-index.ts';
@@ -299,3 +300,16 @@ describe('a build', () => {
     expect(header.candidatesOfTen).toBeGreaterThan(500);
   });
 });
+
+test.each([
+  ['cosine', 768, 100_000],
+  ['cosine', 100, 341_000],
+  ['l2', 784, 100_000],
+] as const)(
+  'a graph over codes keeps at most 140 bytes besides these, %s, %i',
+  (metric, dim, rowCount) => {
+    const graph = graphShape(undefined, rowCount);
+    const { bytes } = indexLayout({ kind: 'HNSW', metric, dim, rowCount, graph });
+    expect(bytes / rowCount).toBeLessThanOrEqual(Math.ceil(dim / 64) * 64 + 140);
+  },
+);

@@ -23,7 +23,7 @@ import type { IndexKind } from './vector-index.ts';
  *     28    dim, u32                    136 bytes of the file, u64
  *     32    rows, u64                   144 crc32 of the checksums, u32
  *     40    low, step of the grid, f32  148 degree of the graph, u32
- *                                        152 rows that it links, u32
+ *                                        152 what its upper layers are shares of, u32
  *                                        156 efConstruction, u32; lists: their number
  *                                            at 148; sparse rows: their dimensions, blocks,
  *                                            postings
@@ -208,7 +208,7 @@ export interface SparseShape {
 export interface GraphShape {
   /** M: links of an upper node; a row has up to twice as many. */
   readonly degree: number;
-  /** Rows that are not twins of another; 0 = no graph was worth it. */
+  /** What upper layers are shares of, at most the rows that are linked; 0 = no graph. */
   readonly nodes: number;
   readonly efConstruction: number;
 }
