@@ -85,7 +85,7 @@ const ALL: readonly Switch[] = [
   of('proxy/src/writes.ts', 'DELETE_PAGE_ROWS', 1, 3),
   of('proxy/src/writes.ts', 'KEYS_PER_TURN', 1, 3),
   of('proxy/src/access.ts', 'SCHEMA_FRESH_MS', 0, 20_000),
-  of('client/src/retry.ts', 'FIRST_DELAY_MS', 0, 500),
+  of('client/src/retry.ts', 'FIRST_DELAY_MS', 1, 500),
   of('expr/src/read.ts', 'KNOWN_MAX', 0, 1),
   of('storage/src/log/segment.ts', 'PLACE_EVERY_BYTES', 64, 1_000),
   of('storage/src/log/frame-reader.ts', 'READ_BYTES', 1_100_000),
