@@ -86,7 +86,9 @@ describe('a planted violation is seen', () => {
     ['a note to oneself', ['as decided in this sess', 'ion']],
   ])('%s', (_name, halves) => {
     expect(noWorkplace(text(`fine\n${halves.join('')}`))).toMatchObject([{ line: 2 }]);
-    expect(noWorkplace(text('the network of a frame/work/shop; the session token'))).toEqual([]);
+    expect(
+      noWorkplace(text(['the network of a frame', 'work', 'shop; the session token'].join('/'))),
+    ).toEqual([]);
   });
 
   test('a README that is missing, silent or long', () => {

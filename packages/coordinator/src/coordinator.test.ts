@@ -18,7 +18,6 @@ import { readWindow, saveWindow, takeNumbers } from './counters.ts';
 import { differences, newSchema } from './definition.ts';
 import { MetaAccess } from './meta-access.ts';
 import { Segments } from './segments.ts';
-import { sweepObjects } from './sweep.ts';
 
 const definition: SchemaDefinition = {
   fields: [
@@ -330,15 +329,4 @@ test('another choice is another build by its parameters, not by the recall of se
   expect(indexBuildKey({ kind: 'hnsw' })).not.toBe(indexBuildKey({ kind: 'hnsw', m: 17 }));
   expect(indexBuildKey()).toBe(indexBuildKey({ kind: 'auto' }));
   expect(indexBuildKey({ kind: 'auto', recall: 0.99 })).not.toBe(indexBuildKey());
-});
-
-test('the sweep takes what nothing names, and leaves the young alone', async () => {
-  await catalog.create('docs', definition);
-  const { objects, clock } = world;
-  const bytes = [Uint8Array.of(1, 2, 3)];
-  await objects.put('c1/s9/t1-aa/vec-102.bin', bytes);
-  const kept = await sweepObjects({ meta, objects }, { wallMs: clock.wallMs(), graceMs: 60_000 });
-  expect(kept).toEqual({ kept: 1, removed: 0, removedBytes: 0 });
-  const gone = await sweepObjects({ meta, objects }, { wallMs: clock.wallMs() + 1, graceMs: 0 });
-  expect(gone).toMatchObject({ kept: 0, removed: 1 });
 });

@@ -238,7 +238,9 @@ class Sweeper {
       const wallMs = clock.wallMs();
       const isDropped = (id: number): boolean => this.#drops.isKnown(id);
       await sweepRecords(this.#meta, { droppedBeforeMs: wallMs - GRACE_MS, isDropped });
-      await sweepObjects({ meta: this.#meta, objects }, { wallMs, graceMs: GRACE_MS });
+      const at = { wallMs, graceMs: GRACE_MS };
+      const { marked } = await sweepObjects({ meta: this.#meta, objects }, at);
+      if (marked > 0) this.soon();
     } catch {
       // Garbage stays for the next sweep; nothing depends on when it goes.
       this.soon();

@@ -15,6 +15,7 @@ import {
 } from '@elanus/protocol';
 import type { Catalog } from './catalog.ts';
 import { readWindow } from './counters.ts';
+import { notGarbage } from './garbage-marks.ts';
 import { put, unchanged, type Held, type MetaAccess } from './meta-access.ts';
 
 /** Who asks: the owner of a pchannel in a term. */
@@ -114,7 +115,9 @@ export class Segments {
   /** One transaction: segment, deltas, checkpoint. Committing the same again changes nothing. */
   async commitFlush(commit: FlushCommit): Promise<void> {
     const { collectionId, shard, segment, checkpoint } = commit;
-    const compare: MetaCompare[] = [await this.#owned(commit)];
+    const deltas = commit.deltas.map(({ delta }) => delta);
+    const names = [segment?.manifest, segment?.delta, ...deltas, checkpoint?.recovery];
+    const compare: MetaCompare[] = [await this.#owned(commit), ...notGarbage(names)];
     const then: MetaOp[] = [];
     if (segment !== undefined) {
       const key = metaKeys.segment(collectionId, shard, segment.segmentId);
@@ -144,7 +147,8 @@ export class Segments {
   /** One transaction: inputs dropped, output flushed; one without rows is not kept. */
   async commitBuild(commit: BuildCommit): Promise<void> {
     const { collectionId, shard, inputs, output } = commit;
-    const compare: MetaCompare[] = [await this.#owned(commit)];
+    const names = [output.manifest, output.delta];
+    const compare: MetaCompare[] = [await this.#owned(commit), ...notGarbage(names)];
     const then: MetaOp[] = [];
     const outputKey = metaKeys.segment(collectionId, shard, output.segmentId);
     for (const input of inputs) {

@@ -3,17 +3,23 @@
  * read, so that what is published meanwhile is never taken for garbage; and young ones are left
  * alone, because a writer may be about to publish them. Who does not lead any more when all is
  * listed removes nothing: what a later leader is about to publish cannot be in the list. S6.
+ *
+ * Age alone would not do: who wrote files may come to commit them as late as it likes. So what is
+ * garbage is marked in the metadata by one sweep and removed by a later one that still finds it
+ * unnamed, and a commit that names what is marked is refused: its writer writes anew.
  */
-import { segmentAfter, type ObjectStore } from '@elanus/core';
+import { segmentAfter, type MetaOp, type ObjectStore } from '@elanus/core';
 import { decodeManifest } from '@elanus/format';
 import {
   metaKeys,
   type CheckpointRecord,
   type CollectionRecord,
+  type GarbageRecord,
   type SegmentRecord,
 } from '@elanus/protocol';
 import type { CompactionRecord } from './compactions.ts';
-import type { MetaAccess } from './meta-access.ts';
+import { garbageKey } from './garbage-marks.ts';
+import { put, type MetaAccess } from './meta-access.ts';
 import { stateOf } from './segments.ts';
 
 /** What one sweep did. */
@@ -21,14 +27,26 @@ export interface SweepResult {
   readonly kept: number;
   readonly removed: number;
   readonly removedBytes: number;
+  /** Attempts whose objects the next sweep removes, if still nothing names them. */
+  readonly marked: number;
 }
 
-/** Removes unreferenced objects older than `graceMs`; 0 only while nobody writes. */
+/** Marks are kept for so long: who began to write before that is gone. */
+const MARK_MS = 24 * 60 * 60_000;
+/** Marks made or forgotten in one transaction. */
+const MARKS_PER_TXN = 64;
+
+/**
+ * Removes unreferenced objects that were marked by a sweep before this one, and marks those that
+ * are older than `graceMs`. Of 0, only while nobody writes: all of them go at once.
+ */
 export async function sweepObjects(
   ports: { readonly meta: MetaAccess; readonly objects: ObjectStore },
   at: { readonly wallMs: number; readonly graceMs: number },
 ): Promise<SweepResult> {
   const { meta, objects } = ports;
+  const marks = await meta.range<GarbageRecord>(metaKeys.allGarbage);
+  const marked = new Set(marks.map(({ key }) => key));
   const listed = [];
   for await (const stat of objects.list('')) listed.push(stat);
   await meta.mustLead();
@@ -36,15 +54,39 @@ export async function sweepObjects(
   const newestMs = listed.reduce((newest, { modifiedMs }) => Math.max(newest, modifiedMs), 0);
   const nowMs = Math.min(at.wallMs, at.graceMs === 0 ? at.wallMs : newestMs);
   const named = await references(meta, objects);
+  const found = new Set<string>();
   let removed = 0;
   let removedBytes = 0;
   for (const stat of listed) {
     if (named.has(stat.name) || stat.modifiedMs > nowMs - at.graceMs) continue;
+    const key = garbageKey(stat.name);
+    if (at.graceMs > 0 && !marked.has(key)) {
+      found.add(key);
+      continue;
+    }
     await objects.remove(stat.name);
     removed++;
     removedBytes += stat.size;
   }
-  return { kept: listed.length - removed, removed, removedBytes };
+  await inTxns(
+    meta,
+    [...found].map((key) => put(key, { markedMs: at.wallMs })),
+  );
+  const isNamed = new Set([...named].map(garbageKey));
+  const over = marks.filter(({ key, record }) => {
+    return at.graceMs === 0 || isNamed.has(key) || record.markedMs < at.wallMs - MARK_MS;
+  });
+  await inTxns(
+    meta,
+    over.map(({ key }) => ({ delete: key })),
+  );
+  return { kept: listed.length - removed, removed, removedBytes, marked: found.size };
+}
+
+async function inTxns(meta: MetaAccess, ops: readonly MetaOp[]): Promise<void> {
+  for (let i = 0; i < ops.length; i += MARKS_PER_TXN) {
+    await meta.txn([], ops.slice(i, i + MARKS_PER_TXN));
+  }
 }
 
 /** What may be forgotten. */

@@ -6,6 +6,7 @@ export type {
   ChainPoint,
   ChannelRecord,
   CheckpointRecord,
+  GarbageRecord,
   CollectionRecord,
   LogRecord,
   NameRecord,

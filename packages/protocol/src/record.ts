@@ -24,6 +24,9 @@ export const metaKeys = {
   counter: (name: string): string => `elanus/counter/${name}`,
   compaction: (id: string): string => `elanus/compaction/${id.padStart(16, '0')}`,
   compactions: 'elanus/compaction/',
+  /** By an object's name, or by the folder in which an attempt wrote a segment. */
+  garbage: (name: string): string => `elanus/garbage/${name}`,
+  allGarbage: 'elanus/garbage/',
 } as const;
 
 /** The newest layout of metadata this code reads and writes. */
@@ -42,6 +45,11 @@ export interface CollectionRecord {
 export interface NameRecord {
   readonly collectionId: number;
   readonly alias: boolean;
+}
+
+/** What is about to be removed: no commit may name it any more. */
+export interface GarbageRecord {
+  readonly markedMs: number;
 }
 
 /** Who appends to a pchannel. */
