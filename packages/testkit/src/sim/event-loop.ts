@@ -20,8 +20,8 @@ const turn = setImmediate;
  * several events; between two of them all promises go as far as they can.
  */
 const EVENTS_PER_TURN = 64;
-/** So much of the trace is hashed at once. */
-const WORDS_LENGTH = 2 ** 14;
+/** Of the trace, hashed at once. */
+const ENTRIES = 2_048;
 
 /** How a run ended. */
 export interface LoopEnd {
@@ -40,8 +40,11 @@ export class EventLoop {
   readonly #rng: SeededRng;
   readonly #heap: Event[] = [];
   readonly #trace = createHash('sha256');
-  /** Of the trace, and not hashed yet. */
-  #words = '';
+  /** What was not hashed yet: times, and what happened by the number of its word. */
+  readonly #entries = new Float64Array(2 * ENTRIES);
+  #entriesUsed = 0;
+  /** Numbered as they come, and hashed when they come first. */
+  readonly #words = new Map<string, number>();
   #nowMs = 0;
   #events = 0;
 
@@ -56,9 +59,7 @@ export class EventLoop {
 
   /** Runs something later; returns what takes it back. */
   after(delayMs: number, what: string, run: () => void): () => void {
-    assert(delayMs >= 0, 'time goes on');
-    const event: Event = { atMs: this.#nowMs + delayMs, rank: this.#rng.u32(), what, run };
-    this.#push(event);
+    const event = this.#event(delayMs, what, run);
     return () => {
       event.run = undefined;
     };
@@ -67,14 +68,21 @@ export class EventLoop {
   /** Resolves later. */
   sleep(delayMs: number, what: string): Promise<void> {
     return new Promise((resolve) => {
-      this.after(delayMs, what, resolve);
+      this.#event(delayMs, what, resolve);
     });
   }
 
   /** Adds words to the trace: what was done and what came of it. */
   note(what: string): void {
-    this.#words += `${this.#nowMs} ${what}\n`;
-    if (this.#words.length >= WORDS_LENGTH) this.#hashWords();
+    let word = this.#words.get(what);
+    if (word === undefined) {
+      word = this.#words.size;
+      this.#words.set(what, word);
+      this.#trace.update(`${what}\n`);
+    }
+    this.#entries[this.#entriesUsed++] = this.#nowMs;
+    this.#entries[this.#entriesUsed++] = word;
+    if (this.#entriesUsed === this.#entries.length) this.#hashEntries();
   }
 
   /** Runs until `work` is done, and throws what it throws. */
@@ -102,7 +110,7 @@ export class EventLoop {
       await drained();
     }
     if (failure !== undefined) throw failure.error;
-    this.#hashWords();
+    this.#hashEntries();
     const trace = this.#trace.copy().digest('hex');
     return { events: this.#events, virtualMs: this.#nowMs, trace };
   }
@@ -118,9 +126,16 @@ export class EventLoop {
     event.run();
   }
 
-  #hashWords(): void {
-    this.#trace.update(this.#words);
-    this.#words = '';
+  #hashEntries(): void {
+    this.#trace.update(this.#entries.subarray(0, this.#entriesUsed));
+    this.#entriesUsed = 0;
+  }
+
+  #event(delayMs: number, what: string, run: () => void): Event {
+    assert(delayMs >= 0, 'time goes on');
+    const event: Event = { atMs: this.#nowMs + delayMs, rank: this.#rng.u32(), what, run };
+    this.#push(event);
+    return event;
   }
 
   #push(event: Event): void {
