@@ -74,7 +74,7 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
   const segments = new Segments(meta, catalog, wallMs);
   const jobs = new Jobs({ meta, catalog, segments, bus, clock, rng });
   const drops = new Drops({ meta, bus, clock });
-  const sweeper = new Sweeper(options.world, meta, drops);
+  const sweeper = new Sweeper(options.world, { meta, drops, jobs });
   const ends = [
     ...serveCatalog(bus, catalog, async (collectionId) => {
       jobs.dropped(collectionId);
@@ -207,18 +207,23 @@ function serveSegments(
   ];
 }
 
+/** Whose word a sweep goes by. */
+interface SweptRooms {
+  readonly meta: MetaAccess;
+  readonly drops: Drops;
+  readonly jobs: Jobs;
+}
+
 /** Sweeps once some time after the last change, never twice at once. */
 class Sweeper {
   readonly #world: CoordinatorOptions['world'];
-  readonly #meta: MetaAccess;
-  readonly #drops: Drops;
+  readonly #rooms: SweptRooms;
   #cancel: (() => void) | undefined;
   #running = false;
 
-  constructor(world: CoordinatorOptions['world'], meta: MetaAccess, drops: Drops) {
+  constructor(world: CoordinatorOptions['world'], rooms: SweptRooms) {
     this.#world = world;
-    this.#meta = meta;
-    this.#drops = drops;
+    this.#rooms = rooms;
   }
 
   soon(): void {
@@ -234,12 +239,14 @@ class Sweeper {
     if (this.#running) return;
     this.#running = true;
     const { clock, objects } = this.#world;
+    const { meta, drops, jobs } = this.#rooms;
     try {
       const wallMs = clock.wallMs();
-      const isDropped = (id: number): boolean => this.#drops.isKnown(id);
-      await sweepRecords(this.#meta, { droppedBeforeMs: wallMs - GRACE_MS, isDropped });
-      const at = { wallMs, graceMs: GRACE_MS };
-      const { marked } = await sweepObjects({ meta: this.#meta, objects }, at);
+      const isDropped = (id: number): boolean => drops.isKnown(id);
+      await sweepRecords(meta, { droppedBeforeMs: wallMs - GRACE_MS, isDropped });
+      const isWriting = (object: string): boolean => jobs.isWriting(object);
+      const at = { wallMs, graceMs: GRACE_MS, isWriting };
+      const { marked } = await sweepObjects({ meta, objects }, at);
       if (marked > 0) this.soon();
     } catch {
       // Garbage stays for the next sweep; nothing depends on when it goes.

@@ -37,6 +37,7 @@ let now = 0;
 let timers: { readonly atMs: number; readonly fire: () => void }[] = [];
 let flushed: SegmentRecord[] = [];
 let built: number[][] = [];
+let attempts: string[];
 /** Fields of the rows that builds moved. */
 let fieldsBuilt: string[][] = [];
 let idleMs = 0;
@@ -90,6 +91,7 @@ beforeEach(async () => {
   held = undefined;
   timers = [];
   built = [];
+  attempts = [];
   fieldsBuilt = [];
   serveCall(world.bus, flushShard, () => ({ header: { segments: 0 } }));
   serveCall(world.bus, describeShards, () => {
@@ -99,6 +101,7 @@ beforeEach(async () => {
   });
   serveCall(world.bus, runBuild, async ({ header }, { signal }) => {
     const ids = header.inputs.map(({ segmentId }) => segmentId);
+    attempts.push(header.attempt);
     const refusal = refused(ids);
     if (refusal !== undefined) throw refusal;
     await held;
@@ -136,6 +139,24 @@ function startJobs(): Jobs {
 afterEach(async () => {
   await jobs.stop();
   await world.close();
+});
+
+test('what a job writes is known until its end', async () => {
+  flushed = [record(1, 200 * MB), record(2, 200 * MB)];
+  let release = (): void => undefined;
+  held = new Promise((resolve) => {
+    release = resolve;
+  });
+  jobs.kick();
+  await pass(0);
+  const attempt = attempts[0] ?? '';
+  expect(attempt).toMatch(/^j\d+-/);
+  expect(jobs.isWriting(`c1/s1/${attempt}/vec-102.bin`)).toBe(true);
+  expect(jobs.isWriting('c1/s1/j99-aa/vec-102.bin')).toBe(false);
+  release();
+  await pass(0);
+  expect(built).toEqual([[1]]);
+  expect(jobs.isWriting(`c1/s1/${attempt}/vec-102.bin`)).toBe(false);
 });
 
 test('an index waits until the shard is quiet', async () => {

@@ -93,6 +93,8 @@ interface RunningJob extends Target {
   readonly plan: BuildPlan;
   readonly attempts: number;
   readonly cancelled: AbortController;
+  /** Under what it writes, once it is described. */
+  attempt?: string;
 }
 
 /** A shard whose jobs fail: it is left alone for a while, so that others get theirs. */
@@ -166,6 +168,12 @@ export class Jobs {
     this.#forgetFailures((one) => one.collectionId === collectionId);
     const gone = new ElanusError('collection_dropped', { name: `collection ${collectionId}` });
     void this.compactions.failed(collectionId, gone, true);
+  }
+
+  /** Whether a job that runs wrote an object: nothing names it before all of them are written. */
+  isWriting(name: string): boolean {
+    const attempt = this.#job?.attempt;
+    return attempt !== undefined && name.includes(`/${attempt}/`);
   }
 
   /** The jobs of a collection that run, or failed and are tried again. */
@@ -367,12 +375,15 @@ export class Jobs {
 
   async #run(target: Target, plan: BuildPlan, asked: boolean): Promise<void> {
     const { bus } = this.#context;
-    const { schema, shard, goal } = target;
+    const { schema, shard } = target;
     const cancelled = new AbortController();
     const attempts = nextTry(this.#failing.get(keyOf(target)));
-    this.#job = { schema, shard, goal: asked ? goal : undefined, plan, attempts, cancelled };
+    const goal = asked ? target.goal : undefined;
+    const running: RunningJob = { schema, shard, goal, plan, attempts, cancelled };
+    this.#job = running;
     if (this.#ended.signal.aborted) cancelled.abort();
     const job = await this.#describe(schema, shard, plan);
+    running.attempt = job.attempt;
     const built = await invoke(bus, runBuild, {
       header: job,
       options: { signal: cancelled.signal, timeoutMs: JOB_TIMEOUT_MS },

@@ -26,7 +26,7 @@ beforeEach(async () => {
 afterEach(() => world.close());
 
 /** A sweep so much later; what was put lies a minute in the past of the store's newest object. */
-const sweep = (graceMs: number, laterMs = 0) => {
+const sweep = (graceMs: number, laterMs = 0, isWriting?: (name: string) => boolean) => {
   const { objects, clock } = world;
   const aged = {
     ...objects,
@@ -38,7 +38,7 @@ const sweep = (graceMs: number, laterMs = 0) => {
       }
     },
   };
-  const at = { wallMs: clock.wallMs() + 1 + laterMs, graceMs };
+  const at = { wallMs: clock.wallMs() + 1 + laterMs, graceMs, isWriting };
   return sweepObjects({ meta, objects: aged }, at);
 };
 
@@ -142,6 +142,14 @@ test('what was named before the mark stays, and is marked no more', async () => 
   expect(await sweep(HOUR_MS / 2)).toMatchObject({ removed: 0 });
   expect(await names()).toEqual([recovery]);
   expect(await marks()).toEqual([]);
+});
+
+test('what a job that runs has written is left alone, however long ago', async () => {
+  await world.objects.put('newest', BYTES);
+  await world.objects.put('c1/s9/j4-aa/vec-102.bin', BYTES);
+  const runs = (name: string): boolean => name.includes('/j4-aa/');
+  expect(await sweep(HOUR_MS / 2, 0, runs)).toMatchObject({ removed: 0, marked: 0 });
+  expect(await sweep(HOUR_MS / 2)).toMatchObject({ marked: 1 });
 });
 
 test('marks are forgotten after a day', async () => {

@@ -42,7 +42,12 @@ const MARKS_PER_TXN = 64;
  */
 export async function sweepObjects(
   ports: { readonly meta: MetaAccess; readonly objects: ObjectStore },
-  at: { readonly wallMs: number; readonly graceMs: number },
+  at: {
+    readonly wallMs: number;
+    readonly graceMs: number;
+    /** Objects of attempts that are known to go on: a build may take hours. */
+    readonly isWriting?: (name: string) => boolean;
+  },
 ): Promise<SweepResult> {
   const { meta, objects } = ports;
   const marks = await meta.range<GarbageRecord>(metaKeys.allGarbage);
@@ -59,6 +64,7 @@ export async function sweepObjects(
   let removedBytes = 0;
   for (const stat of listed) {
     if (named.has(stat.name) || stat.modifiedMs > nowMs - at.graceMs) continue;
+    if (at.isWriting?.(stat.name) === true) continue;
     const key = garbageKey(stat.name);
     if (at.graceMs > 0 && !marked.has(key)) {
       found.add(key);
