@@ -125,6 +125,12 @@ export interface AlterRequest {
 /** Rows to write. The batch belongs to the callee from the call on. */
 export interface WriteRequest {
   readonly collection: string;
+  /**
+   * The collection that the columns' field ids are of; absent: whichever has the name. Another one
+   * that was made under the name since has other fields by the same ids, and refuses:
+   * collection_dropped.
+   */
+  readonly collectionId?: number | undefined;
   /** The version the columns' field ids were taken from; an older one is refused or upgraded. */
   readonly schemaVersion: number;
   /** Every stored field's column, but the key's when the database makes the ids. */

@@ -190,6 +190,7 @@ async function writeRows(options: RouterOptions, write: JsonWrite, call: Call) {
   const result = await options.database.write(
     {
       collection: write.collection,
+      collectionId: schema.collectionId,
       schemaVersion: schema.version,
       batch: encodeRows(write.rows, schema),
       mode: write.mode,

@@ -177,6 +177,7 @@ export type DeleteInput = z.infer<typeof inputs.delete>;
 /** The JSON head of an octet-stream write; the column frame follows it. */
 export const writeHead = z.strictObject({
   collection: name,
+  collectionId: z.number().int().optional(),
   schemaVersion: z.number().int(),
   mode: z.enum(['insert', 'upsert']),
   onConflict: z.enum(['error', 'skip', 'replace']),

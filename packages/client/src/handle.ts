@@ -253,10 +253,12 @@ async function writePart(handle: Handle, writing: Writing, part: SentPart): Prom
   try {
     const whole = await withIds(handle, writing, part);
     const { written: schema } = handle;
-    const batch = schema === writing.schema ? whole : upgradeBatch(whole, schema);
+    const batch =
+      schema === writing.schema ? whole : upgradeBatch(whole, schema, writing.schema.collectionId);
     const conflict = options['onConflict'] as 'error' | 'skip' | 'replace' | undefined;
     const request = {
       collection: handle.name,
+      collectionId: schema.collectionId,
       schemaVersion: schema.version,
       batch,
       mode,
@@ -294,16 +296,28 @@ async function sendWrite(handle: Handle, sending: Sending): Promise<WriteResult>
   try {
     return await database.write(request, call);
   } catch (error) {
-    if (!isElanusError(error, 'schema_version_stale')) throw error;
+    const isStale = isElanusError(error, 'schema_version_stale');
+    if (!isStale && !isElanusError(error, 'collection_dropped')) throw error;
     await refresh(handle, sending.options);
     const { schema } = handle;
-    const batch = upgradeBatch(request.batch, schema);
+    const batch = upgradeBatch(request.batch, schema, request.collectionId);
     return database.write({ ...request, batch, schemaVersion: schema.version }, call);
   }
 }
 
-/** The batch in a newer schema: new fields hold nulls or defaults, dropped ones are left out. */
-function upgradeBatch(batch: ColumnBatch, schema: CollectionSchema): ColumnBatch {
+/**
+ * The batch in a newer schema: new fields hold nulls or defaults, dropped ones are left out.
+ *
+ * @throws collection_dropped where it is of another collection: the same ids are other fields.
+ */
+function upgradeBatch(
+  batch: ColumnBatch,
+  schema: CollectionSchema,
+  collectionId: number | undefined,
+): ColumnBatch {
+  if (collectionId !== schema.collectionId) {
+    throw new ElanusError('collection_dropped', { name: schema.name });
+  }
   const values = Array.from({ length: batch.rowCount }, (): undefined => undefined);
   const columns = new Map<FieldId, Column>();
   for (const field of storedFields(schema)) {

@@ -88,6 +88,23 @@ test('a dropped collection leaves its name, its rows and its files', async () =>
   expect(left).toEqual([]);
 });
 
+test('a handle of what was dropped writes nothing into what has its name now', async () => {
+  const old = await db.collection('docs', fields);
+  await db.alter('docs', { add: { seen: t.int32({ nullable: true }) } });
+  const before = await db.collection('docs');
+  await db.drop('docs');
+  await db.collection('docs', fields);
+  await db.alter('docs', { add: { liked: t.int32({ nullable: true }) } });
+  const write = before.insert([{ ...row(1), seen: 7 }] as never);
+  await expect(write).rejects.toMatchObject({ code: 'collection_dropped' });
+  expect(await old.count()).toBe(0);
+  // It is one of the name: it goes on with what that stands for.
+  await before.insert([row(2)] as never);
+  expect(await before.get([2n], { select: ['id', 'liked'] } as never)).toMatchObject([
+    { liked: null },
+  ]);
+});
+
 test('a key older than the window is refused, one that is remembered is answered', async () => {
   const docs = await db.collection('docs', fields);
   const old = makeIdempotencyKey(Date.now() - 16 * 60_000, new Uint8Array(16));

@@ -64,6 +64,9 @@ export class Writes {
     if (request.batch.rowCount === 0) throw new ElanusError('empty_write', {});
     checkRowCount(request.batch.rowCount);
     const schema = await this.#access.schema(collection, call);
+    if ((request.collectionId ?? schema.collectionId) !== schema.collectionId) {
+      throw new ElanusError('collection_dropped', { name: collection });
+    }
     const { batch, keys } = await this.#withKeys(request.batch, schema, call);
     checkFields(batch, schema);
     await checkDistinct(this.#access.clock, columnOf(batch, primaryField(schema).id));
