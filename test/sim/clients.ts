@@ -197,7 +197,9 @@ export class Client {
     const { sightings } = this.#context;
     this.#checkTyped(`write ${write.tag}`, error);
     if (write.outcome !== 'pending') return;
-    const refused = isElanusError(error) && REFUSED.has(error.kind) && !isAgain;
+    // Who is told that there is no such collection may have written to one that was dropped since.
+    const gone = this.#context.droppedMs() >= write.invokedMs;
+    const refused = isElanusError(error) && REFUSED.has(error.kind) && !isAgain && !gone;
     // What is unknown may still happen while its process lives: its end says when that is over.
     write.endedMs = refused ? this.#context.loop.nowMs : undefined;
     write.outcome = refused ? 'fail' : 'unknown';
@@ -368,7 +370,9 @@ export class Client {
   #checkRow(row: SimRow, known: readonly Extra[]): void {
     const write = this.#context.history.of(row.tag);
     let right = isWhole(row);
-    for (const { name, n } of known) {
+    for (const { name, n, goneMs } of known) {
+      // It went, or got another name, while it was read: then it may be missing.
+      if (row[name] === undefined && goneMs < this.#context.loop.nowMs) continue;
       const isNamed = write?.extras.some((extra) => extra.n === n) === true;
       const want = isNamed ? row.tag : extraDefault(n);
       right &&= row[name] === want;

@@ -87,8 +87,8 @@ export class Lane {
     const { sightings } = this.#options;
     if (!isElanusError(error)) return;
     if (error.kind === 'not_found') {
+      if (this.#rows !== undefined) sightings.see('client met a dropped collection');
       this.#rows = undefined;
-      sightings.see('client met a dropped collection');
     } else if (error.code === 'unknown_field' || error.code === 'schema_version_stale') {
       this.#change = -1;
       sightings.see('old definition refused');

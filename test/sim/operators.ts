@@ -34,6 +34,9 @@ export interface OperatorContext<L extends OperatedLife = OperatedLife> {
   readonly say: (violation: Violation) => void;
 }
 
+/** How often it is looked for what became of a drop that nobody answered. */
+const GONE_MS = 500;
+
 /** See the file's header. */
 export class Operators<L extends OperatedLife = OperatedLife> {
   readonly #context: OperatorContext<L>;
@@ -150,32 +153,50 @@ export class Operators<L extends OperatedLife = OperatedLife> {
 
   /** Drops the collection, and makes it again. */
   #drops(): Promise<void> {
-    const { plan, history, loop, sightings } = this.#context;
+    const { plan, history, loop, sightings, isLed, lives } = this.#context;
     return this.often(plan.dropEveryMs, 'drop', async (life) => {
+      // One whose drop may still happen is not dropped again.
+      if (this.#droppedMs === Infinity) return;
       const ids = Array.from({ length: plan.keys }, (_, id) => id);
       const begun = { kind: 'drop', ids, invokedMs: loop.nowMs, life: life.number } as const;
       const write = history.begin(begun);
       this.#droppedMs = Infinity;
       this.#extras = [];
+      if (!isLed()) sightings.see('drop while nobody leads');
       try {
         await life.db.drop(NAME);
-        this.#happened(write);
+        if (lives() !== life.number) sightings.see('drop answered under a later leader');
       } catch (error) {
         if (write.outcome === 'pending') write.outcome = 'unknown';
         sightings.see('drop not answered');
-        throw error;
-      } finally {
-        this.#droppedMs = loop.nowMs;
+        loop.note(`drop: ${nameOf(error)}`);
+        if (!isTyped(error)) throw error;
+        if (!(await this.#seenGone(life.rows.schema.collectionId))) return;
+        sightings.see('drop not answered had happened');
       }
+      this.#happened(write);
+      this.#droppedMs = loop.nowMs;
       await this.#reopen(life);
       sightings.see('dropped and made again');
     });
   }
 
+  /** Whether a collection whose drop was not answered has gone: another has its name. */
+  async #seenGone(collectionId: number): Promise<boolean> {
+    const { loop, plan, isEnding, opened } = this.#context;
+    while (!isEnding()) {
+      await loop.sleep(GONE_MS, 'drop looked for');
+      const life = await opened();
+      if (life === undefined) continue;
+      const rows = await openRows(life.db, plan.shards).catch(() => undefined);
+      if (rows !== undefined && rows.schema.collectionId !== collectionId) return true;
+    }
+    return false;
+  }
+
   #happened(write: Write): void {
-    if (write.outcome !== 'pending') return;
     write.outcome = 'ok';
-    write.endedMs = this.#context.loop.nowMs;
+    write.endedMs ??= this.#context.loop.nowMs;
   }
 
   /** Clients go on with what the collection is now. */

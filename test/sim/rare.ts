@@ -116,6 +116,12 @@ export const TAKE_OVER_RARE = {
   'alter not answered': 'the field may be there',
   'alter while nobody leads': 'whoever leads next is asked again',
   'alter answered under a later leader': 'another led by then',
+  'dropped and made again': 'nothing of before shows',
+  'drop not answered': 'it may be gone',
+  'drop not answered had happened': 'another collection had the name later',
+  'drop while nobody leads': 'whoever leads next is asked again',
+  'drop answered under a later leader': 'another led by then',
+  'client met a dropped collection': 'it was told so',
   'old definition refused': 'a client named a field that had gone, or has another name',
 } as const;
 

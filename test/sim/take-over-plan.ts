@@ -57,7 +57,7 @@ export function takeOverPlanOf(seed: number): TakeOverPlan {
     stopsEveryMs: 1_000 + rng.below(8_000),
     flushEveryMs: 500 + rng.below(25_000),
     alterEveryMs: ops.chance(0.5) ? 1_000 + ops.below(10_000) : 0,
-    dropEveryMs: 0,
+    dropEveryMs: ops.chance(0.4) ? 5_000 + ops.below(25_000) : 0,
     acts: { ...base.acts, session: 1 + rng.below(3) },
     troubles: {
       kill: some(0.6, 1),
