@@ -4,12 +4,10 @@ import { createCrew, dismiss } from './crew.ts';
 import { linkSteps, listsOf } from './graph-build.ts';
 import { layeredRows, permuted } from './graph-order.ts';
 import type { LinkOrder } from './graph-order.ts';
-import { heldOutRows, isWorthGraph, measure } from './hnsw-build.ts';
+import { heldOutRows, isWorthGraph, measureSteps } from './hnsw-build.ts';
 import type { GraphTask } from './hnsw-build.ts';
-import { indexLayout } from './index-file.ts';
 import type { GraphShape } from './index-file.ts';
 import { graphOf } from './open.ts';
-import { writeCurve } from './recall-curve.ts';
 import { graphCount } from '@elanus/kernels';
 
 /** Links of rows that were made elsewhere. */
@@ -86,8 +84,7 @@ export function* adoptSteps(
     lists.set(linksWithout(adopted.links, width, new Set(held)));
     yield;
     const first = Uint32Array.from({ length: rowCount }, (_, row) => row);
-    const curve = yield* measure({ ...source, graph: view, first }, crew, order);
-    writeCurve(file, indexLayout(header).sections.curve.offset, curve);
+    yield* measureSteps(task, { crew, order, graph: view, first });
   } finally {
     dismiss(crew);
   }

@@ -181,7 +181,7 @@ function* encodeSteps(plan: NumberPlan, coded: CodedRows): Generator<undefined, 
     return;
   }
   const { source } = coded;
-  writeFacts(crew, { coded: source, candidatesOfTen: source.candidatesOfTen }, 0);
+  writeFacts(crew, { coded: source, candidatesOfTen: source.candidatesOfTen }, { limit: 1 });
   const stage = { kind: 'encode', roundStart: 0, level: 0, layer: 0, nodes: 0, count } as const;
   yield* lead(crew, stage, (_, piece) => {
     encodePiece(coded, piece);

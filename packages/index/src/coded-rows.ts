@@ -1,7 +1,8 @@
 import { createTopK, rowsPerCall } from '@elanus/kernels';
 import type { Sq8Grid, TopK } from '@elanus/kernels';
 
-import type { Crew, Stage, Work } from './crew.ts';
+import { steppedWork } from './crew.ts';
+import type { Crew, Work } from './crew.ts';
 import type { IndexFile, IndexHeader } from './index-file.ts';
 import { indexLayout } from './index-file.ts';
 import { sq8Source } from './open.ts';
@@ -65,15 +66,24 @@ export function encodePiece({ source, innerTerms }: CodedRows, piece: number): v
   kernels.encodeSq8({ ...shape, ...grid, from, to });
 }
 
+/** What is asked of the rows that measure recall. */
+export interface MeasureAsked {
+  /** True neighbours of each. */
+  readonly limit: number;
+  /** The walks that are measured; absent while the truth is looked for. */
+  readonly walk?: { readonly limit: number; readonly ef: number; readonly filtered: boolean };
+}
+
 /** Tells helpers what the leader measured so far; `coded` is absent where there are no codes. */
 export function writeFacts(
   crew: Crew,
   source: Pick<ScanSource, 'coded' | 'candidatesOfTen'>,
-  limit: number,
+  { limit, walk }: MeasureAsked,
 ): void {
   const { coded, candidatesOfTen } = source;
   const { low, step } = coded?.grid ?? { low: 0, step: 1 };
-  crew.facts.set([low, step, coded?.typicalNorm ?? 1, candidatesOfTen, limit]);
+  const walked = [walk?.limit ?? 1, walk?.ef ?? 1, walk?.filtered === true ? 1 : 0];
+  crew.facts.set([low, step, coded?.typicalNorm ?? 1, candidatesOfTen, limit, ...walked]);
 }
 
 /** What the leader measured. */
@@ -81,14 +91,18 @@ export interface Facts {
   readonly grid: Sq8Grid;
   readonly typicalNorm: number;
   readonly candidatesOfTen: number;
-  /** Neighbours of each row that measures recall. */
-  readonly limit: number;
 }
 
 /** Reads what `writeFacts` wrote. */
 export function readFacts(crew: Crew): Facts {
-  const [low = 0, step = 1, typicalNorm = 1, candidatesOfTen = 0, limit = 1] = crew.facts;
-  return { grid: { low, step }, typicalNorm, candidatesOfTen, limit };
+  const [low = 0, step = 1, typicalNorm = 1, candidatesOfTen = 0] = crew.facts;
+  return { grid: { low, step }, typicalNorm, candidatesOfTen };
+}
+
+/** Reads what is asked. */
+export function readAsked({ facts }: Crew): Required<MeasureAsked> {
+  const [limit = 1, walkLimit = 1, ef = 1, filtered = 0] = facts.subarray(4);
+  return { limit, walk: { limit: walkLimit, ef, filtered: filtered === 1 } };
 }
 
 /** Candidates of the true neighbours, in those that are known to hold them. */
@@ -123,31 +137,15 @@ export function heldQueries(source: FlatSource, held: Uint32Array): Float32Array
   return queries;
 }
 
-/**
- * Finds true neighbours: positions of the stage are the rows that are linked last. A scan takes
- * many steps; a piece is told done with the last of them.
- */
+/** Finds true neighbours: positions of the stage are the rows that are linked last. */
 export function truthWork(crew: Crew, sourceOf: () => ScanSource): Work {
-  let running: ReturnType<typeof scanSteps> | undefined;
-  return (stage, from, to) => {
-    running ??= truthSteps(crew, sourceOf(), { stage, from, to });
-    if (running.next().done !== true) return from;
-    running = undefined;
-    return to;
-  };
-}
-
-function truthSteps(
-  crew: Crew,
-  source: ScanSource,
-  piece: { readonly stage: Stage; readonly from: number; readonly to: number },
-): ReturnType<typeof scanSteps> {
-  const { stage, from, to } = piece;
-  const { limit, candidatesOfTen } = readFacts(crew);
-  const { roundStart } = stage;
-  const held = crew.order.subarray(roundStart + from, roundStart + to);
-  const queries = heldQueries(source, held);
-  const candidates = candidatesOfTen * TRUTH_WIDTH + 4 * limit;
-  const top = truthOf(crew, limit, { from, to });
-  return scanSteps(source, { queries, allowed: crew.known, candidates, top });
+  return steppedWork(({ roundStart }, from, to) => {
+    const source = sourceOf();
+    const { limit } = readAsked(crew);
+    const held = crew.order.subarray(roundStart + from, roundStart + to);
+    const queries = heldQueries(source, held);
+    const candidates = source.candidatesOfTen * TRUTH_WIDTH + 4 * limit;
+    const top = truthOf(crew, limit, { from, to });
+    return scanSteps(source, { queries, allowed: crew.known, candidates, top });
+  });
 }

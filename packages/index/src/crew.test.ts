@@ -71,23 +71,23 @@ test.each([
 });
 
 /** Kinds of stages, as the control words name them: see crew.ts. */
-const SHARED_KINDS = { 3: 'encode', 4: 'truth' } as const;
+const SHARED_KINDS = { 3: 'encode', 4: 'truth', 5: 'walk' } as const;
 
 test.each(['cosine', 'ip'] as const)(
-  'helpers encode and find neighbours as leaders do, %s',
+  'helpers encode, find neighbours and walk as leaders do, %s',
   (metric) => {
     const alone = build(taskOf(metric));
     const task = sharedTask(taskOf(metric));
     const { crew } = task;
     if (crew === undefined || alone === undefined) return expect.unreachable();
     const plan = { ...task, kernels: loadKernels() };
-    const helped = { encode: 0, truth: 0 };
+    const helped = { encode: 0, truth: 0, walk: 0 };
     const work = helperWork(plan);
     const steps = buildSteps(plan);
     let step = steps.next();
     for (; step.done !== true; step = steps.next()) {
       const [, turn = 0, , kind = 0, , , , count = 0] = crew.control;
-      const name = SHARED_KINDS[kind as 3 | 4];
+      const name = SHARED_KINDS[kind as 3 | 4 | 5];
       // Where the leader pauses in such a stage, a helper takes the next piece.
       if (name === undefined || (turn & 0xffff) >= count) continue;
       let looks = 0;
@@ -96,6 +96,7 @@ test.each(['cosine', 'ip'] as const)(
     }
     expect(helped.encode).toBeGreaterThan(3);
     expect(helped.truth).toBeGreaterThan(3);
+    expect(helped.walk).toBeGreaterThan(3);
     const [bytes, expected] = [step.value, alone].map((file) => bytesOf(file.memory, file.bytes));
     expect(Buffer.from(bytes ?? []).equals(Buffer.from(expected ?? []))).toBe(true);
   },

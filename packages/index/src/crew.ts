@@ -27,6 +27,14 @@ export interface Crew {
     readonly counts: Uint32Array;
     readonly tied: Uint8Array;
   };
+  /** What became of the walk of each of those rows: see recall-measure.ts. */
+  readonly walks: {
+    /** True neighbours that it found. */
+    readonly hits: Uint32Array;
+    readonly distances: Float64Array;
+    /** 1 = through rows that a filter left out. */
+    readonly tested: Uint32Array;
+  };
 }
 
 /** Rows that measure recall, at most, and neighbours of each. */
@@ -34,7 +42,7 @@ export const TRUTH_MAX = { queries: 256, limit: 100 } as const;
 
 /** What a stage is about. */
 export interface Stage {
-  readonly kind: 'find' | 'merge' | 'encode' | 'truth';
+  readonly kind: 'find' | 'merge' | 'encode' | 'truth' | 'walk';
   readonly roundStart: number;
   readonly level: number;
   readonly layer: number;
@@ -55,9 +63,9 @@ const WORD = {
 } as const;
 const WORD_NODES = 8;
 const WORDS = 16;
-const KINDS = ['idle', 'find', 'merge', 'encode', 'truth', 'ended'] as const;
+const KINDS = ['idle', 'find', 'merge', 'encode', 'truth', 'walk', 'ended'] as const;
 /** Pieces: a few milliseconds of work (of a truth more), and enough of them for all threads. */
-const PIECE = { find: 8, merge: 32, encode: 1, truth: 8 } as const;
+const PIECE = { find: 8, merge: 32, encode: 1, truth: 8, walk: 8 } as const;
 /** Stages of fewer pieces are not worth waking anybody. */
 const PIECES_MIN = 2;
 const EPOCH_MASK = 0x7fff;
@@ -90,6 +98,11 @@ export function createCrew(rowCount: number, degree: number): Crew {
       rows: shared(TRUTH_MAX.queries * TRUTH_MAX.limit),
       counts: shared(TRUTH_MAX.queries),
       tied: new Uint8Array(shared(TRUTH_MAX.queries / 4).buffer),
+    },
+    walks: {
+      hits: shared(TRUTH_MAX.queries),
+      distances: new Float64Array(shared(TRUTH_MAX.queries * 2).buffer),
+      tested: shared(TRUTH_MAX.queries),
     },
   };
 }
@@ -143,6 +156,19 @@ function* pieces(
     Atomics.notify(crew.control, WORD.done);
     yield 'done';
   }
+}
+
+/** Work of many steps: a piece is told done with the last of them. */
+export function steppedWork(
+  start: (stage: Stage, from: number, to: number) => Generator<undefined, unknown, undefined>,
+): Work {
+  let running: ReturnType<typeof start> | undefined;
+  return (stage, from, to) => {
+    running ??= start(stage, from, to);
+    if (running.next().done !== true) return from;
+    running = undefined;
+    return to;
+  };
 }
 
 /** Leads a stage: returns when all of it is done. */

@@ -9,7 +9,9 @@ import type { Work } from './crew.ts';
 import { workOf } from './graph-build.ts';
 import { graphShape } from './hnsw-build.ts';
 import type { IndexHeader } from './index-file.ts';
-import { graphOf, NO_CODES, scanSource } from './open.ts';
+import { graphOf, hnswSource, NO_CODES, scanSource } from './open.ts';
+import { walkWork } from './recall-measure.ts';
+import type { HnswSource } from './hnsw-search.ts';
 import type { ScanSource } from './sq8-search.ts';
 
 /**
@@ -32,8 +34,8 @@ export function helperWork(plan: IndexPlan): Work {
   };
   const flat = { kernels, metric: floatMetric(metric), column: numbers };
   /** Made when it is needed: the leader measures what it says before that. */
-  const measured = (): IndexHeader => {
-    return { kind, metric, dim, rowCount, graph: shape, ...readFacts(crew) };
+  const measured = (nodes = shape.nodes): IndexHeader => {
+    return { kind, metric, dim, rowCount, graph: { ...shape, nodes }, ...readFacts(crew) };
   };
   const coded = (): CodedRows => codedRows(flat, file, measured());
   const scanned = (): ScanSource => {
@@ -41,8 +43,14 @@ export function helperWork(plan: IndexPlan): Work {
     return scanSource({ ...flat, inverseNorms: normsOf(file, header) }, file, header);
   };
   const truth = truthWork(crew, scanned);
+  const walked = (nodes: number): HnswSource => {
+    const header = measured(nodes);
+    return hnswSource({ ...flat, inverseNorms: normsOf(file, header) }, file, header);
+  };
+  const walk = walkWork(crew, walked);
   return (stage, from, to) => {
     if (stage.kind === 'truth') return truth(stage, from, to);
+    if (stage.kind === 'walk') return walk(stage, from, to);
     if (stage.kind === 'encode') {
       encodePiece(coded(), from);
       return from + 1;
