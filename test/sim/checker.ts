@@ -29,10 +29,11 @@ interface Horizon {
 
 /** Of a read; without `at` a strong one. */
 function horizonOf(
-  read: Pick<Read, 'invokedMs' | 'endedMs'> & Partial<Pick<Read, 'at' | 'session'>>,
+  read: Pick<Read, 'invokedMs' | 'endedMs' | 'session' | 'staleMs'> & Partial<Pick<Read, 'at'>>,
   shards: number,
 ): Horizon {
-  const { invokedMs, endedMs, at, session } = read;
+  const { endedMs, at, session, staleMs = 0 } = read;
+  const invokedMs = read.invokedMs - staleMs;
   // What one key shows has happened to all of them, in one shard.
   const before = (write: Write): boolean =>
     (write.outcome === 'ok' && (write.endedMs ?? Infinity) < invokedMs) ||
@@ -87,10 +88,13 @@ class Check {
   #doneMs(write: Write): number {
     const endedMs = write.endedMs ?? Infinity;
     if (this.#shards !== 1 || write.seenMs >= endedMs) return endedMs;
-    const torn = this.#drops.some((drop) => {
-      return drop.invokedMs < endedMs && (drop.endedMs ?? Infinity) > write.invokedMs;
+    return this.#isTorn(write) ? endedMs : write.seenMs;
+  }
+
+  #isTorn({ invokedMs, endedMs = Infinity }: Write): boolean {
+    return this.#drops.some((drop) => {
+      return drop.invokedMs < endedMs && (drop.endedMs ?? Infinity) > invokedMs;
     });
-    return torn ? endedMs : write.seenMs;
   }
 
   /** Whether `a` is known to come before `b`. */
@@ -126,8 +130,9 @@ class Check {
 
   read(read: Read): void {
     const horizon = horizonOf(read, this.#shards);
-    const { invokedMs, at, session } = read;
-    const how = session === undefined ? read.how : `session ${session} ${read.how}`;
+    const { invokedMs, at, session, staleMs } = read;
+    const lag = staleMs === undefined ? '' : `up to ${staleMs} ms behind, `;
+    const how = lag + (session === undefined ? read.how : `session ${session} ${read.how}`);
     const where = `${how} at ${at === undefined ? invokedMs.toFixed(1) : `instant ${at}`}`;
     for (const [id, tag] of read.found) {
       const states = this.#states(id, horizon);
@@ -161,7 +166,16 @@ class Check {
       if ((write.timestamp ?? 0n) > (newest?.timestamp ?? -1n)) newest = write;
     }
     const upTo = newest?.timestamp;
-    if (upTo === undefined) return;
+    // One that was sent again over a drop was shown by its first attempt, perhaps.
+    if (newest === undefined || upTo === undefined || this.#isTorn(newest)) return;
+    const may = horizonOf(read, this.#shards).may;
+    const must = (write: Write): boolean => {
+      return write.outcome === 'ok' && isOrdered(write) && (write.timestamp ?? 0n) <= upTo;
+    };
+    for (const [id, tag] of read.found) {
+      if (tag !== undefined || this.#states(id, { may, must }).absent) continue;
+      this.#say('R4 prefix', `key ${id} is not there, but ${newest.tag} is seen`, where);
+    }
     for (const [id, tag] of read.found) {
       const shown = tag === undefined ? undefined : this.#history.of(tag);
       if (shown === undefined || !isOrdered(shown)) continue;
@@ -171,7 +185,7 @@ class Check {
         return outcome === 'ok' && isOrdered(write) && between;
       });
       if (hidden === undefined) continue;
-      const what = `key ${id} has tag ${tag}, not ${hidden.tag}, but ${newest?.tag} is seen`;
+      const what = `key ${id} has tag ${tag}, not ${hidden.tag}, but ${newest.tag} is seen`;
       this.#say('R4 prefix', what, where);
     }
   }

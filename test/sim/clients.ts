@@ -1,5 +1,9 @@
 /** What clients do with the rows, and what they note of it. */
-import { isElanusError, makeIdempotencyKey } from '../../packages/core/src/index.ts';
+import {
+  BOUNDED_STALENESS_MS,
+  isElanusError,
+  makeIdempotencyKey,
+} from '../../packages/core/src/index.ts';
 import type { EventLoop, SeededRng } from '../../packages/testkit/src/index.ts';
 import type { Violation } from './checker.ts';
 import type { ExtraField, History, Read, Write } from './history.ts';
@@ -69,6 +73,7 @@ export class Client {
     const act = this.#choose();
     if (act === 'get') await this.get(life, this.#keys(20));
     else if (act === 'getAt') await this.#getAt(life);
+    else if (act === 'bounded' || act === 'eventual') await this.#lagging(life, act);
     else if (act === 'session') await this.#session(life);
     else if (act === 'scan') await this.#scan(life);
     else if (act === 'count') await this.#count(life);
@@ -252,6 +257,34 @@ export class Client {
     });
   }
 
+  /** A read that may be behind: by so much, or as far as it likes. */
+  async #lagging(life: OpenLife, consistency: 'bounded' | 'eventual'): Promise<void> {
+    const ids = this.#keys(20);
+    const { faults } = this.#context.plan;
+    // By the calendar of who is asked, which may be as far from that of the owner.
+    const boundMs = BOUNDED_STALENESS_MS + 2 * faults.clockMs;
+    const staleMs = consistency === 'bounded' ? boundMs : Infinity;
+    const read = await this.#reading(life, { how: 'get', ids, staleMs }, (select) => {
+      return life.rows.get([...ids], { consistency, select });
+    });
+    if (read !== undefined && this.#isBehind(read)) {
+      this.#context.sightings.see(`${consistency} read behind`);
+    }
+  }
+
+  /** Whether a read lacks what had been acknowledged when it began. */
+  #isBehind({ found, invokedMs }: Read): boolean {
+    const { history } = this.#context;
+    return history.writes.some(({ ids, kind, timestamp = 0n, endedMs = Infinity }) => {
+      if (endedMs >= invokedMs || kind === 'drop' || kind === 'deleteWhere') return false;
+      return ids.some((id) => {
+        const tag = found.get(id);
+        const shown = tag === undefined ? undefined : history.of(tag);
+        return shown?.timestamp !== undefined && shown.timestamp < timestamp;
+      });
+    });
+  }
+
   async #getAt(life: OpenLife): Promise<void> {
     const since = this.#context.droppedMs();
     const known = this.#instants.filter(({ ms }) => ms > since);
@@ -342,7 +375,11 @@ export class Client {
       ids,
       at,
       session,
-    }: Pick<Read, 'how'> & Partial<Pick<Read, 'at' | 'session'>> & { ids: readonly number[] },
+      staleMs,
+    }: Pick<Read, 'how' | 'session' | 'staleMs'> & {
+      readonly ids: readonly number[];
+      readonly at?: bigint;
+    },
     send: (select: never[]) => Promise<readonly unknown[]>,
   ): Promise<Read | undefined> {
     const { loop, history } = this.#context;
@@ -357,7 +394,7 @@ export class Client {
         found.set(id, tag);
         this.#checkRow(row as SimRow, known);
       }
-      const read = { how, invokedMs, endedMs: loop.nowMs, found, at, session };
+      const read = { how, invokedMs, endedMs: loop.nowMs, found, at, session, staleMs };
       history.saw(read, this.#lane);
       return read;
     } catch (error) {

@@ -46,6 +46,8 @@ export interface Read {
   readonly at: bigint | undefined;
   /** The client that asked, which has to see what it wrote and saw before; undefined: strong. */
   readonly session?: number | undefined;
+  /** How far it may be behind, of a bounded or eventual one; undefined: a strong one. */
+  readonly staleMs?: number | undefined;
 }
 
 /** How many rows a strong read counted. */

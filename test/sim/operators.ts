@@ -157,6 +157,8 @@ export class Operators<L extends OperatedLife = OperatedLife> {
     return this.often(plan.dropEveryMs, 'drop', async (life) => {
       // One whose drop may still happen is not dropped again.
       if (this.#droppedMs === Infinity) return;
+      // The handle at hand may be of one that was dropped before.
+      const { collectionId } = (await openRows(life.db, plan.shards)).schema;
       const ids = Array.from({ length: plan.keys }, (_, id) => id);
       const begun = { kind: 'drop', ids, invokedMs: loop.nowMs, life: life.number } as const;
       const write = history.begin(begun);
@@ -171,7 +173,7 @@ export class Operators<L extends OperatedLife = OperatedLife> {
         sightings.see('drop not answered');
         loop.note(`drop: ${nameOf(error)}`);
         if (!isTyped(error)) throw error;
-        if (!(await this.#seenGone(life.rows.schema.collectionId))) return;
+        if (!(await this.#seenGone(collectionId))) return;
         sightings.see('drop not answered had happened');
       }
       this.#happened(write);

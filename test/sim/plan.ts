@@ -41,6 +41,8 @@ export type Act =
   | 'get'
   | 'getAt'
   | 'session'
+  | 'bounded'
+  | 'eventual'
   | 'scan'
   | 'count'
   | 'search';
@@ -87,6 +89,8 @@ export function planOf(seed: number): Plan {
       get: 3,
       getAt: rng.chance(0.6) ? 1 : 0,
       session: 0,
+      bounded: 0,
+      eventual: 0,
       scan: rng.chance(0.5) ? 0.5 : 0,
       count: 0.5,
       search: 0.5,

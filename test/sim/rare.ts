@@ -118,7 +118,6 @@ export const TAKE_OVER_RARE = {
   'alter answered under a later leader': 'another led by then',
   'dropped and made again': 'nothing of before shows',
   'drop not answered': 'it may be gone',
-  'drop not answered had happened': 'another collection had the name later',
   'drop while nobody leads': 'whoever leads next is asked again',
   'drop answered under a later leader': 'another led by then',
   'client met a dropped collection': 'it was told so',
@@ -129,6 +128,9 @@ export const TAKE_OVER_RARE = {
 export const ROLES_RARE = {
   ...TAKE_OVER_RARE,
   'led again after: part': 'the former leader and the others had not heard each other',
+  'drop not answered had happened': 'another collection had the name later',
+  'bounded read behind': 'it did not show the newest',
+  'eventual read behind': 'so, and nothing says how far',
 } as const;
 
 /** The name of a rare situation. */

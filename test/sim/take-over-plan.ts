@@ -58,7 +58,12 @@ export function takeOverPlanOf(seed: number): TakeOverPlan {
     flushEveryMs: 500 + rng.below(25_000),
     alterEveryMs: ops.chance(0.5) ? 1_000 + ops.below(10_000) : 0,
     dropEveryMs: ops.chance(0.4) ? 5_000 + ops.below(25_000) : 0,
-    acts: { ...base.acts, session: 1 + rng.below(3) },
+    acts: {
+      ...base.acts,
+      session: 1 + rng.below(3),
+      bounded: ops.below(3),
+      eventual: ops.below(3),
+    },
     troubles: {
       kill: some(0.6, 1),
       freeze: 0.2 + some(0.8, 2),
