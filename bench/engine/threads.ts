@@ -2,9 +2,10 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { sharedTask, type BuildTask, type VectorIndex } from '../../packages/index/src/index.ts';
-import { bytesOf } from '../../packages/kernels/src/index.ts';
+import { bytesOf, graphStride } from '../../packages/kernels/src/index.ts';
 import { median, type Figure } from '../bench.ts';
 import { QUERIES, type BenchData } from '../index/data.ts';
+import { randomReads } from './reads.ts';
 import type { Ask, Given } from './search-thread.ts';
 
 const ROUNDS = 5;
@@ -42,32 +43,32 @@ async function timedBuild(
   return { ms, file: bytesOf(shared.file.memory, shared.file.bytes) };
 }
 
-/** Two threads to one: searches a second over one index, and the time of a build. */
-export async function threadFigures(
-  data: BenchData,
-  index: VectorIndex,
+type Started = Awaited<ReturnType<typeof started>>;
+
+/** Searches of two threads to one, in turns with what the memory of the machine allows. */
+async function searchFigures(
+  { name, column: { rowCount, dim } }: BenchData,
+  one: Started,
+  two: Started,
 ): Promise<readonly Figure[]> {
-  const { name, metric, column, queries } = data;
-  const given = { handle: index.handle(), queries };
-  const [one, two] = [await started(given), await started(given)];
   const pass = { kind: 'search', passes: PASSES } as const;
+  const reads = randomReads({ rowCount, stride: graphStride(dim) });
   const both: number[] = [];
   const alone: number[] = [];
+  const readRatios: number[] = [];
   for (let n = 0; n < ROUNDS; n++) {
     alone.push(await wall(() => one.ask(pass)));
     both.push(await wall(() => Promise.all([one.ask(pass), two.ask(pass)])));
+    if (reads === undefined) continue;
+    const read = await reads.pass(1);
+    readRatios.push((2 * read) / (await reads.pass(2)));
   }
-  const task = {
-    kernels: 'auto',
-    kind: 'HNSW',
-    metric,
-    column,
-    control: new Int32Array(),
-  } as const;
-  const single = await timedBuild([one.ask], task);
-  const double = await timedBuild([one.ask, two.ask], task);
-  await Promise.all([one.end(), two.end()]);
-  const same = Buffer.compare(single.file, double.file) === 0;
+  reads?.close();
+  const allowed: Figure = {
+    what: `${name}: random reads of its codes by two plain C++ threads : one, what there is`,
+    measured: median(readRatios),
+    unit: 'x',
+  };
   return [
     {
       what: `${name}: searches a second, one thread`,
@@ -80,6 +81,32 @@ export async function threadFigures(
       unit: 'x',
       atLeast: 1.95,
     },
+    ...(reads === undefined ? [] : [allowed]),
+  ];
+}
+
+/** Two threads to one: searches a second over one index, and the time of a build. */
+export async function threadFigures(
+  data: BenchData,
+  index: VectorIndex,
+): Promise<readonly Figure[]> {
+  const { name, metric, column, queries } = data;
+  const given = { handle: index.handle(), queries };
+  const [one, two] = [await started(given), await started(given)];
+  const searches = await searchFigures(data, one, two);
+  const task = {
+    kernels: 'auto',
+    kind: 'HNSW',
+    metric,
+    column,
+    control: new Int32Array(),
+  } as const;
+  const single = await timedBuild([one.ask], task);
+  const double = await timedBuild([one.ask, two.ask], task);
+  await Promise.all([one.end(), two.end()]);
+  const same = Buffer.compare(single.file, double.file) === 0;
+  return [
+    ...searches,
     {
       what: `${name}: build by one thread : two, by the clock`,
       measured: single.ms / double.ms,
