@@ -1,19 +1,19 @@
 import { ElanusError } from '@elanus/core';
 import type { FloatMetric, Metric } from '@elanus/core';
-import { createTopK, decodeElements, elementsOf, rowsPerCall, trainSq8 } from '@elanus/kernels';
-import type { Kernels, RowMemory, TopK } from '@elanus/kernels';
+import { decodeElements, elementsOf, rowsPerCall, trainSq8 } from '@elanus/kernels';
+import type { Kernels, RowMemory } from '@elanus/kernels';
 
 import { roundSteps } from './bfloat16-rows.ts';
 import { adoptSteps } from './adopted-graph.ts';
 import type { AdoptedLinks } from './adopted-graph.ts';
 import { bitListBuildSteps, bitListStepCount } from './bit-lists-build.ts';
-import { binaryMetric, bitColumn, floatMetric, numberColumn, rowOf } from './column.ts';
+import { binaryMetric, bitColumn, floatMetric, numberColumn } from './column.ts';
 import type { IndexColumn, NumberColumn } from './column.ts';
 import { codedRows, encodePiece, encodeRows, normsOf, writeFacts } from './coded-rows.ts';
 import type { CodedRows } from './coded-rows.ts';
-import { lead } from './crew.ts';
+import { calibrate, CANDIDATES_MIN } from './calibration.ts';
+import { CALIBRATION_MAX, lead } from './crew.ts';
 import type { Crew } from './crew.ts';
-import { flatSteps } from './flat.ts';
 import { graphShape, graphSteps } from './hnsw-build.ts';
 import type { HnswParams } from './hnsw-build.ts';
 import { allocateIndex, indexLayout, isBitKind, isGraphKind } from './index-file.ts';
@@ -23,7 +23,6 @@ import { codedKind, ivfBuildSteps, listCount, listStepCount } from './ivf-build.
 import type { IvfParams } from './ivf-build.ts';
 import { bitListSource, ivfSource, NO_CODES } from './open.ts';
 import { sparseBuildSteps } from './sparse-build.ts';
-import { placeQuery, scanCodes } from './sq8-search.ts';
 import type { Sq8Source } from './sq8-search.ts';
 import type { IndexKind } from './vector-index.ts';
 
@@ -54,18 +53,6 @@ interface NumberPlan extends IndexPlan {
 
 /** Numbers that the grid is trained on: sorting them takes about 5 ms. */
 const SAMPLE = 65_536;
-/** Rows that serve as queries of the calibration. */
-const CALIBRATION_QUERIES = 32;
-/** Results per calibration query, as in recall@10. */
-const CALIBRATION_LIMIT = 10;
-/** Share of true neighbours that the candidates must hold, over all calibration queries. */
-const CALIBRATION_SHARE = 0.995;
-/** Queries from outside are less kind than stored rows: twice the candidates they needed. */
-const CALIBRATION_MARGIN = 2;
-const CANDIDATES_MIN = 30;
-const CANDIDATES_MAX = 4096;
-/** Fewer rows are scanned exactly whatever the codes are worth. */
-const CALIBRATION_ROWS_MIN = 256;
 
 /** Numbers spread over rows and dimensions, scaled as they will be encoded. */
 function sampleOf(plan: NumberPlan, inverseNorms: Float32Array | undefined): Float32Array {
@@ -94,66 +81,6 @@ function typicalNorm(norms: Float32Array): number {
   }
   const mean = Math.fround(sum / count);
   return Number.isFinite(mean) && mean > 0 ? mean : 1;
-}
-
-/** Rank of a row among the candidates of a query, 1 = first; Infinity when it is not one. */
-function rankOf(found: TopK, slot: number, row: number): number {
-  const from = slot * found.limit;
-  const scores = found.scores.subarray(from, from + (found.counts[slot] ?? 0));
-  const rows = found.rows.subarray(from, from + scores.length);
-  const at = rows.indexOf(row);
-  if (at < 0) return Infinity;
-  const score = scores[at] ?? 0;
-  let rank = 0;
-  for (let i = 0; i < scores.length; i++) {
-    const other = scores[i] ?? 0;
-    if (other < score || (other === score && (rows[i] ?? 0) <= row)) rank++;
-  }
-  return rank;
-}
-
-/** Ranks of the true neighbours of all queries, each query's own row left out; ascending. */
-function* ranksOf(
-  exact: TopK,
-  found: TopK,
-  ownRows: readonly number[],
-): Generator<undefined, readonly number[], undefined> {
-  const ranks: number[] = [];
-  for (const [slot, own] of ownRows.entries()) {
-    for (let i = 0; i < (exact.counts[slot] ?? 0); i++) {
-      const row = exact.rows[slot * exact.limit + i] ?? 0;
-      if (row !== own) ranks.push(rankOf(found, slot, row));
-    }
-    yield;
-  }
-  return ranks.sort((a, b) => a - b);
-}
-
-/**
- * Measures how many candidates hold ten true neighbours, with stored rows as queries: data on which
- * codes tell little (tight clusters, wild outliers) gets more candidates, in the end all rows.
- */
-function* calibrate(source: Sq8Source): Generator<undefined, number, undefined> {
-  const { rowCount, dim } = source.column;
-  if (rowCount < CALIBRATION_ROWS_MIN) return CANDIDATES_MIN;
-  const ownRows = Array.from({ length: CALIBRATION_QUERIES }, (_, i) =>
-    Math.floor(((i + 0.5) * rowCount) / CALIBRATION_QUERIES),
-  );
-  const queries = new Float32Array(CALIBRATION_QUERIES * dim);
-  for (const [i, row] of ownRows.entries()) {
-    queries.set(rowOf(source.column, row), i * dim);
-  }
-  const exact = createTopK(CALIBRATION_QUERIES, CALIBRATION_LIMIT + 1);
-  yield* flatSteps(source, { queries, top: exact });
-  const found = createTopK(CALIBRATION_QUERIES, Math.min(rowCount, CANDIDATES_MAX));
-  const placed = ownRows.map((_, i) =>
-    placeQuery(source, queries.subarray(i * dim, (i + 1) * dim)),
-  );
-  yield* scanCodes(source, { queries, top: exact }, { placed, found });
-  const ranks = yield* ranksOf(exact, found, ownRows);
-  const needed = ranks[Math.ceil(ranks.length * CALIBRATION_SHARE) - 1] ?? 0;
-  if (needed === Infinity) return rowCount;
-  return Math.max(CANDIDATES_MIN, needed * CALIBRATION_MARGIN);
 }
 
 function* inverseNormSteps(
@@ -288,7 +215,7 @@ function* codedSteps(
   yield* encodeSteps(plan, rows);
   const { norms } = rows.source;
   const coded = { ...rows.source, typicalNorm: norms === undefined ? 1 : typicalNorm(norms) };
-  return { ...coded, candidatesOfTen: yield* calibrate(coded) };
+  return { ...coded, candidatesOfTen: yield* calibrate(coded, plan.crew) };
 }
 
 /** Writes everything but header and checksums; gives what was measured on the way. */
@@ -305,7 +232,7 @@ function* numberSteps(
   const uncoded = kind === 'HNSW_FLAT' || kind === 'HNSW_BF16';
   if (kind === 'HNSW_BF16') yield* roundSteps(column, file, first);
   const coded = uncoded ? undefined : yield* codedSteps(plan, file, first);
-  const few = kind === 'HNSW_FLAT' ? CALIBRATION_LIMIT : CANDIDATES_MIN;
+  const few = kind === 'HNSW_FLAT' ? 10 : CANDIDATES_MIN;
   const candidatesOfTen = coded?.candidatesOfTen ?? few;
   const { grid, typicalNorm } = coded ?? first;
   const header = { ...first, grid, typicalNorm, candidatesOfTen };
@@ -328,7 +255,7 @@ function stepsOf(plan: IndexPlan): number {
   const norms = plan.metric === 'cosine' ? calls : 0;
   const sealed = indexLayout(firstHeader(plan)).blocks;
   // Encoding takes sixteen steps per call; calibration two passes of all its queries.
-  const coded = CODED_KINDS.includes(plan.kind) ? calls * (16 + 2 * CALIBRATION_QUERIES) : 0;
+  const coded = CODED_KINDS.includes(plan.kind) ? calls * (16 + 2 * CALIBRATION_MAX.queries) : 0;
   // A step links eight rows or merges the links of 32 targets: see crew.ts.
   const linked = isGraphKind(plan.kind) ? rowCount * 0.56 : 0;
   const lists = isListKind(plan.kind) ? listCount(plan.kind, plan.params, rowCount) : 0;

@@ -71,7 +71,7 @@ test.each([
 });
 
 /** Kinds of stages, as the control words name them: see crew.ts. */
-const SHARED_KINDS = { 3: 'encode', 4: 'truth', 5: 'walk' } as const;
+const SHARED_KINDS = { 3: 'encode', 4: 'truth', 5: 'walk', 6: 'calibrate' } as const;
 
 test.each(['cosine', 'ip'] as const)(
   'helpers encode, find neighbours and walk as leaders do, %s',
@@ -81,13 +81,13 @@ test.each(['cosine', 'ip'] as const)(
     const { crew } = task;
     if (crew === undefined || alone === undefined) return expect.unreachable();
     const plan = { ...task, kernels: loadKernels() };
-    const helped = { encode: 0, truth: 0, walk: 0 };
+    const helped = { encode: 0, truth: 0, walk: 0, calibrate: 0 };
     const work = helperWork(plan);
     const steps = buildSteps(plan);
     let step = steps.next();
     for (; step.done !== true; step = steps.next()) {
       const [, turn = 0, , kind = 0, , , , count = 0] = crew.control;
-      const name = SHARED_KINDS[kind as 3 | 4 | 5];
+      const name = SHARED_KINDS[kind as 3 | 4 | 5 | 6];
       // Where the leader pauses in such a stage, a helper takes the next piece.
       if (name === undefined || (turn & 0xffff) >= count) continue;
       let looks = 0;
@@ -97,6 +97,7 @@ test.each(['cosine', 'ip'] as const)(
     expect(helped.encode).toBeGreaterThan(3);
     expect(helped.truth).toBeGreaterThan(3);
     expect(helped.walk).toBeGreaterThan(3);
+    expect(helped.calibrate).toBe(1);
     const [bytes, expected] = [step.value, alone].map((file) => bytesOf(file.memory, file.bytes));
     expect(Buffer.from(bytes ?? []).equals(Buffer.from(expected ?? []))).toBe(true);
   },

@@ -27,6 +27,8 @@ export interface Crew {
     readonly counts: Uint32Array;
     readonly tied: Uint8Array;
   };
+  /** Ranks of the true neighbours of the rows that calibrate the codes. */
+  readonly ranks: Uint32Array;
   /** What became of the walk of each of those rows: see recall-measure.ts. */
   readonly walks: {
     /** True neighbours that it found. */
@@ -40,9 +42,12 @@ export interface Crew {
 /** Rows that measure recall, at most, and neighbours of each. */
 export const TRUTH_MAX = { queries: 256, limit: 100 } as const;
 
+/** Rows that serve as queries of the calibration, and neighbours of each. */
+export const CALIBRATION_MAX = { queries: 32, limit: 11 } as const;
+
 /** What a stage is about. */
 export interface Stage {
-  readonly kind: 'find' | 'merge' | 'encode' | 'truth' | 'walk';
+  readonly kind: 'find' | 'merge' | 'encode' | 'truth' | 'walk' | 'calibrate';
   readonly roundStart: number;
   readonly level: number;
   readonly layer: number;
@@ -63,9 +68,9 @@ const WORD = {
 } as const;
 const WORD_NODES = 8;
 const WORDS = 16;
-const KINDS = ['idle', 'find', 'merge', 'encode', 'truth', 'walk', 'ended'] as const;
+const KINDS = ['idle', 'find', 'merge', 'encode', 'truth', 'walk', 'calibrate', 'ended'] as const;
 /** Pieces: a few milliseconds of work (of a truth more), and enough of them for all threads. */
-const PIECE = { find: 8, merge: 32, encode: 1, truth: 8, walk: 8 } as const;
+const PIECE = { find: 8, merge: 32, encode: 1, truth: 8, walk: 8, calibrate: 16 } as const;
 /** Stages of fewer pieces are not worth waking anybody. */
 const PIECES_MIN = 2;
 const EPOCH_MASK = 0x7fff;
@@ -99,6 +104,7 @@ export function createCrew(rowCount: number, degree: number): Crew {
       counts: shared(TRUTH_MAX.queries),
       tied: new Uint8Array(shared(TRUTH_MAX.queries / 4).buffer),
     },
+    ranks: shared(CALIBRATION_MAX.queries * CALIBRATION_MAX.limit),
     walks: {
       hits: shared(TRUTH_MAX.queries),
       distances: new Float64Array(shared(TRUTH_MAX.queries * 2).buffer),

@@ -2,6 +2,7 @@ import { assert } from '@elanus/core';
 import type { GraphView } from '@elanus/kernels';
 
 import type { IndexPlan } from './build.ts';
+import { calibrationWork } from './calibration.ts';
 import { floatMetric, numberColumn } from './column.ts';
 import { codedRows, encodePiece, normsOf, readFacts, truthWork } from './coded-rows.ts';
 import type { CodedRows } from './coded-rows.ts';
@@ -48,9 +49,11 @@ export function helperWork(plan: IndexPlan): Work {
     return hnswSource({ ...flat, inverseNorms: normsOf(file, header) }, file, header);
   };
   const walk = walkWork(crew, walked);
+  const calibration = calibrationWork(crew, () => coded().source);
   return (stage, from, to) => {
     if (stage.kind === 'truth') return truth(stage, from, to);
     if (stage.kind === 'walk') return walk(stage, from, to);
+    if (stage.kind === 'calibrate') return calibration(stage, from, to);
     if (stage.kind === 'encode') {
       encodePiece(coded(), from);
       return from + 1;
