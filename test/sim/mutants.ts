@@ -231,6 +231,18 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
     from: 'if (header.term > this.#term) return header.term;',
     to: 'if (header.term < 0) return header.term;',
   },
+  m38: {
+    what: 'nobody notes that owners know of a drop: its records are kept for good',
+    file: 'packages/coordinator/src/drops.ts',
+    from: 'this.#known.add(collectionId);',
+    to: 'void collectionId;',
+  },
+  m39: {
+    what: 'a write goes to whatever collection has the name now',
+    file: 'packages/proxy/src/writes.ts',
+    from: 'if ((request.collectionId ?? schema.collectionId) !== schema.collectionId) {',
+    to: 'if (request.collectionId === -1) {',
+  },
   m34: {
     what: 'a collection that could not be opened stays so (fault-at-n sees it)',
     file: 'packages/coordinator/src/catalog.ts',

@@ -121,6 +121,7 @@ export const TAKE_OVER_RARE = {
   'drop while nobody leads': 'whoever leads next is asked again',
   'drop answered under a later leader': 'another led by then',
   'client met a dropped collection': 'it was told so',
+  'nothing left of what was dropped': 'no record of it, nor of what it had',
   'old definition refused': 'a client named a field that had gone, or has another name',
 } as const;
 

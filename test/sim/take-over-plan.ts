@@ -10,6 +10,8 @@ export interface TakeOverPlan extends Plan {
   readonly leaseMs: number;
   /** What goes wrong between processes; undefined: they know nothing of each other. */
   readonly network: NetworkFaults | undefined;
+  /** Whether all is dropped at the end: nothing may be left. */
+  readonly dropAll: boolean;
   /** What happens to a process, by weight. */
   readonly troubles: Readonly<Record<Trouble, number>>;
 }
@@ -64,6 +66,7 @@ export function takeOverPlanOf(seed: number): TakeOverPlan {
       bounded: ops.below(3),
       eventual: ops.below(3),
     },
+    dropAll: ops.chance(0.25),
     troubles: {
       kill: some(0.6, 1),
       freeze: 0.2 + some(0.8, 2),
@@ -89,6 +92,7 @@ export function smallerTakeOvers(
     const isLast = role === 'all' ? others.length < 2 : !others.includes(role);
     if (!isLast) cuts.unshift({ without: `process ${i}`, plan: { ...plan, cast: others } });
   });
+  if (plan.dropAll) cuts.push({ without: 'drop at the end', plan: { ...plan, dropAll: false } });
   if (plan.network !== undefined) {
     const network = { lose: 0, twice: 0, late: 0 };
     cuts.push({ without: 'faults of the network', plan: { ...plan, network } });

@@ -17,16 +17,20 @@ import type { SeedResult } from './embedded-run.ts';
 import { History } from './history.ts';
 import { Lane } from './lane.ts';
 import { lastLook } from './last-look.ts';
+import { leaksOf } from './leaks.ts';
 import { isDamage, isTyped, nameOf } from './life.ts';
 import { Operators, type OperatorContext } from './operators.ts';
 import { Sightings } from './rare.ts';
 import { Remote, type Host } from './remote.ts';
+import { NAME } from './rows.ts';
 import { takeOverPlanOf, type TakeOverPlan, type Trouble } from './take-over-plan.ts';
 import { TakeOverSightings } from './take-over-sightings.ts';
 
 const HEALED_MS = 60_000;
 /** What is late when all is healed is there by then. */
 const SETTLED_MS = 5_000;
+/** The records of a dropped collection are swept within so long. */
+const SWEPT_MS = 3 * 60_000;
 /** A process takes about so long to take over. */
 const OPENING_MS = 200;
 /** What is late arrives so long after another has begun to take over, at most. */
@@ -128,6 +132,7 @@ class Run {
       // What was on its way to an owner arrives, and what it does is no news to who looks.
       await this.#loop.sleep(SETTLED_MS, 'settled');
       last = await this.#look();
+      if (this.#plan.dropAll) await this.#dropAll();
       await this.#rare.lookAtLog(this.#cluster.logs);
     });
     const { writes, reads } = this.#history;
@@ -345,6 +350,19 @@ class Run {
       return new Map();
     }
     return lastLook(this.#context(lane), this.#rng, HEALED_MS);
+  }
+
+  /** Nothing is left of what is dropped, once the sweeps have had their time. */
+  async #dropAll(): Promise<void> {
+    const { opened } = this.#context(this.#lane(this.#plan.clients + 2));
+    const life = await opened();
+    if (life === undefined) return this.#say({ invariant: 'L1 healed', what: 'no rows' });
+    await life.db.drop(NAME);
+    await this.#loop.sleep(SWEPT_MS, 'swept');
+    const left = await leaksOf(this.#cluster);
+    if (left.length === 0) return this.#sightings.see('nothing left of what was dropped');
+    const what = `${left.length} left after a drop: ${left.slice(0, 5).join(', ')}`;
+    this.#say({ invariant: 'S6 leak', what });
   }
 
   #say(violation: Violation): void {
