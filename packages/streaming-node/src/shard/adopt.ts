@@ -16,7 +16,7 @@ import {
   type Clock,
   type ObjectStore,
 } from '@elanus/core';
-import { decodeKeys, decodeManifest, encodeDeltaLog } from '@elanus/format';
+import { decodeKeys, decodeManifest, encodeDeltaLog, type KeysFile } from '@elanus/format';
 import {
   commitBuild,
   invoke,
@@ -118,11 +118,13 @@ export class BuildAdoption {
     const { state, bus, objects, distribution } = this.#context;
     const inputs = this.#inputs(result);
     const { output } = result;
-    const timestamps = await this.#load(output);
     const moving = readOrigins(await objects.get(originsName), output.segmentId);
+    // Held until all is done: they have to go back also when nothing can be read any more.
+    const keys = await this.#keysOf(output);
+    const timestamps = await this.#load(output);
     state.moving = moving;
     try {
-      await this.#moveKeys(output, moving);
+      await this.#moveKeys(keys, moving);
       const before = BigInt(result.expiredBefore);
       for (const input of inputs) await this.#dropKeys(input, rowsBefore(input, before));
       const fold = new DeleteFold(moving, inputs);
@@ -147,7 +149,7 @@ export class BuildAdoption {
         });
       }
     } catch (error) {
-      await this.#moveBack(output, moving);
+      await this.#moveBack(keys, moving);
       throw error;
     } finally {
       state.moving = undefined;
@@ -183,13 +185,13 @@ export class BuildAdoption {
   }
 
   /** Points keys that stand in an input at their row in the output. */
-  #moveKeys(output: SegmentRecord, moving: MovingRows): Promise<void> {
+  #moveKeys(keys: KeysFile, moving: MovingRows): Promise<void> {
     const { state } = this.#context;
-    return this.#eachKey(output, (key, row) => {
+    return this.#eachKey(keys, (key, row) => {
       const at = state.keys.get(key);
       if (at === undefined) return;
       if (at.segmentId !== moving.inputs[row] || at.row !== moving.rows[row]) return;
-      state.keys.set(key, { segmentId: output.segmentId, row });
+      state.keys.set(key, { segmentId: moving.outputId, row });
     });
   }
 
@@ -200,7 +202,7 @@ export class BuildAdoption {
   async #dropKeys({ segmentId, record }: FlushedSegment, first: number): Promise<void> {
     if (first === 0) return;
     const { state } = this.#context;
-    await this.#eachKey(record, (key, row) => {
+    await this.#eachKey(await this.#keysOf(record), (key, row) => {
       if (row >= first) return;
       const at = state.keys.get(key);
       if (at === undefined || at.segmentId !== segmentId || at.row !== row) return;
@@ -210,24 +212,28 @@ export class BuildAdoption {
   }
 
   /** The commit failed: keys go back to the inputs, the output was never seen. */
-  async #moveBack(output: SegmentRecord, moving: MovingRows): Promise<void> {
+  async #moveBack(keys: KeysFile, moving: MovingRows): Promise<void> {
     const { state, bus } = this.#context;
-    await this.#eachKey(output, (key, row) => {
+    const { outputId } = moving;
+    await this.#eachKey(keys, (key, row) => {
       const at = state.keys.get(key);
-      if (at === undefined || at.segmentId !== output.segmentId || at.row !== row) return;
+      if (at === undefined || at.segmentId !== outputId || at.row !== row) return;
       state.keys.set(key, { segmentId: moving.inputs[row] ?? 0, row: moving.rows[row] ?? 0 });
     });
-    await invoke(bus, releaseSegment, { header: { segmentId: output.segmentId } });
+    await invoke(bus, releaseSegment, { header: { segmentId: outputId } });
+  }
+
+  async #keysOf({ manifest, rowCount }: SegmentRecord): Promise<KeysFile> {
+    const { objects } = this.#context;
+    const { name } = decodeManifest(await objects.get(manifest), manifest).keys;
+    return decodeKeys(await objects.get(name), name, rowCount);
   }
 
   async #eachKey(
-    output: SegmentRecord,
+    { keys, rows }: KeysFile,
     visit: (key: bigint | string, row: number) => void,
   ): Promise<void> {
-    const { objects, clock } = this.#context;
-    const manifest = decodeManifest(await objects.get(output.manifest), output.manifest);
-    const { name } = manifest.keys;
-    const { keys, rows } = decodeKeys(await objects.get(name), name, output.rowCount);
+    const { clock } = this.#context;
     for (let i = 0; i < rows.length; i++) {
       visit(keyIn(keys, i), rows[i] ?? 0);
       if ((i + 1) % ROWS_PER_TURN === 0) await clock.turn();
