@@ -165,7 +165,7 @@ test('segments of a shard that nobody writes to become one', async () => {
   expect((await docs.search({ vector: [3000, 0], limit: 1 }))[0]?.id).not.toBe(3000);
 }, 60_000);
 
-test('rows of a merge that failed are deleted where they are, even if nothing can be read', async () => {
+test('rows of a merge that failed are deleted where they are, though nothing is read', async () => {
   await docs.insert(span(0, 3000).map((id) => rowOf(id)));
   await flush();
   await docs.insert(span(3000, 6000).map((id) => rowOf(id)));
