@@ -10,15 +10,13 @@ const OF_COLLECTIONS = [
   metaKeys.allCheckpoints,
 ];
 
-/**
- * Records that nothing needs, where no collection is left. Objects are not looked at: while nobody
- * writes, the newest of them count as young, and no sweep takes them before something else changes.
- */
-export async function leaksOf({ meta }: SimCluster): Promise<readonly string[]> {
+/** Records and objects of collections, where none is left. */
+export async function leaksOf({ meta, objects }: SimCluster): Promise<readonly string[]> {
   const left: string[] = [];
   for (const prefix of OF_COLLECTIONS) {
     const { entries } = await meta.range(prefix);
     left.push(...entries.map(({ key }) => key));
   }
+  for await (const { name } of objects.list('')) left.push(name);
   return left;
 }

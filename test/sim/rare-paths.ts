@@ -61,6 +61,7 @@ const ALL: readonly Switch[] = [
   of('coordinator/src/build-plan.ts', 'RUN_MIN', 2, 3),
   of('coordinator/src/build-plan.ts', 'IDLE_GROWTH', 1, 1.01),
   of('coordinator/src/coordinator.ts', 'SWEEP_AFTER_MS', 500, 5_000),
+  of('coordinator/src/coordinator.ts', 'GRACE_MS', 200, 2_000),
   of('coordinator/src/jobs.ts', 'QUIET_MS', 0, 20),
   of('coordinator/src/jobs.ts', 'FOLD_LOOK_MS', 10, 1_000),
   of('coordinator/src/jobs.ts', 'IDLE_MS', 0, 100),

@@ -95,7 +95,10 @@ export async function startCoordinator(options: CoordinatorOptions): Promise<Coo
       return { header: { untilMs: await saveWindow(meta, header) } };
     }),
   ];
-  if (fence !== undefined) drops.kick();
+  if (fence !== undefined) {
+    drops.kick();
+    sweeper.soon();
+  }
   return {
     stop: async () => {
       sweeper.stop();
@@ -226,9 +229,9 @@ class Sweeper {
     this.#rooms = rooms;
   }
 
-  soon(): void {
+  soon(afterMs: number = SWEEP_AFTER_MS): void {
     this.#cancel?.();
-    this.#cancel = this.#world.clock.after(SWEEP_AFTER_MS, () => void this.#sweep());
+    this.#cancel = this.#world.clock.after(afterMs, () => void this.#sweep());
   }
 
   stop(): void {
@@ -246,8 +249,9 @@ class Sweeper {
       await sweepRecords(meta, { droppedBeforeMs: wallMs - GRACE_MS, isDropped });
       const isWriting = (object: string): boolean => jobs.isWriting(object);
       const at = { wallMs, graceMs: GRACE_MS, isWriting };
-      const { marked } = await sweepObjects({ meta, objects }, at);
+      const { marked, young } = await sweepObjects({ meta, objects }, at);
       if (marked > 0) this.soon();
+      else if (young > 0) this.soon(GRACE_MS);
     } catch {
       // Garbage stays for the next sweep; nothing depends on when it goes.
       this.soon();

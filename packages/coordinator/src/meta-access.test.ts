@@ -62,7 +62,7 @@ test('a sweep that was overtaken by another leader removes nothing', async () =>
   expect(await objects.stat('c1/s1/t2-aa/rows.bin')).toBeDefined();
 });
 
-test('what is young by the clock of the store is kept, however late it is here', async () => {
+test('what the store calls young is not removed at once, however late it is here', async () => {
   const meta = new MetaAccess(storeOf());
   const objects = memoryObjectStore({ clock: systemClock });
   await objects.put('c1/s1/t2-aa/rows.bin', [Uint8Array.of(1)]);

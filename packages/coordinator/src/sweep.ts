@@ -29,6 +29,8 @@ export interface SweepResult {
   readonly removedBytes: number;
   /** Attempts whose objects the next sweep removes, if still nothing names them. */
   readonly marked: number;
+  /** Objects that nothing names, and that may yet be named: they are looked at again. */
+  readonly young: number;
 }
 
 /** Marks are kept for so long: who began to write before that is gone. */
@@ -46,7 +48,7 @@ export async function sweepObjects(
     readonly wallMs: number;
     readonly graceMs: number;
     /** Objects of attempts that are known to go on: a build may take hours. */
-    readonly isWriting?: (name: string) => boolean;
+    readonly isWriting?: ((name: string) => boolean) | undefined;
   },
 ): Promise<SweepResult> {
   const { meta, objects } = ports;
@@ -55,16 +57,18 @@ export async function sweepObjects(
   const listed = [];
   for await (const stat of objects.list('')) listed.push(stat);
   await meta.mustLead();
-  // Ages are by the store's clock: ours may be ahead of it, and what is young would look old.
-  const newestMs = listed.reduce((newest, { modifiedMs }) => Math.max(newest, modifiedMs), 0);
-  const nowMs = Math.min(at.wallMs, at.graceMs === 0 ? at.wallMs : newestMs);
   const named = await references(meta, objects);
   const found = new Set<string>();
   let removed = 0;
   let removedBytes = 0;
+  let young = 0;
   for (const stat of listed) {
-    if (named.has(stat.name) || stat.modifiedMs > nowMs - at.graceMs) continue;
-    if (at.isWriting?.(stat.name) === true) continue;
+    if (named.has(stat.name)) continue;
+    // By two clocks that may differ: who is taken for late writes anew, and loses nothing.
+    if (stat.modifiedMs > at.wallMs - at.graceMs || at.isWriting?.(stat.name) === true) {
+      young++;
+      continue;
+    }
     const key = garbageKey(stat.name);
     if (at.graceMs > 0 && !marked.has(key)) {
       found.add(key);
@@ -86,7 +90,7 @@ export async function sweepObjects(
     meta,
     over.map(({ key }) => ({ delete: key })),
   );
-  return { kept: listed.length - removed, removed, removedBytes, marked: found.size };
+  return { kept: listed.length - removed, removed, removedBytes, marked: found.size, young };
 }
 
 async function inTxns(meta: MetaAccess, ops: readonly MetaOp[]): Promise<void> {
