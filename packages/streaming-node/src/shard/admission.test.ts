@@ -78,6 +78,7 @@ async function openShard(found: (state: ShardState) => void = () => undefined) {
   return {
     admission: new Admission({ state, wal, hybrid, ids, clock, budget }),
     state,
+    wal,
     /** From here on timestamps need a saved window; whether it can be saved. */
     needWindow: (canSave: boolean) => {
       lateMs += 2_500;
@@ -137,6 +138,22 @@ test('a write that fails before its stamp leaves the projection of those before 
   const results = await Promise.allSettled([first, failed, second]);
   expect(results.map(codeOf)).toEqual(['ok', 'unavailable', 'key_exists']);
   expect(state.rowCount).toBe(1);
+});
+
+test('rows that an earlier attempt wrote while a retry was looked at are its own', async () => {
+  const { admission, wal } = await openShard();
+  let pass = (): void => undefined;
+  const passed = new Promise<void>((resolve) => {
+    pass = resolve;
+  });
+  wal.barrier = () => passed;
+  const keys = { kind: 'int64', values: BigInt64Array.of(1n, 2n) } as const;
+  const looks = ['a', 'b'].map((idempotencyKey) => {
+    return admission.check({ schemaVersion: 1, idempotencyKey, keys });
+  });
+  await admission.write(write('upsert', 'a', [1n, 2n]), signal);
+  pass();
+  expect((await Promise.allSettled(looks)).map(codeOf)).toEqual(['ok', 'key_exists']);
 });
 
 test('rows go on in the newest segment that an opening has found growing', async () => {

@@ -156,14 +156,21 @@ export class Admission {
    * @throws ElanusError key_exists, schema_version_stale, idempotency_expired
    */
   async check({ schemaVersion, idempotencyKey, keys }: PlannedInsert): Promise<void> {
-    const before = this.#joined.get(idempotencyKey) ?? this.#state.idempotency.get(idempotencyKey);
-    if (before !== undefined) return;
+    if (this.#isKnown(idempotencyKey)) return;
     this.#checkSchema(schemaVersion);
     this.#checkAge(idempotencyKey);
     await this.#wal.barrier();
     await this.#keys.eachTaken(keys, (row) => {
+      // An earlier attempt may have come meanwhile, by a message that was late: its own rows.
+      if (this.#isKnown(idempotencyKey)) return;
       throw new ElanusError('key_exists', { key: String(keyIn(keys, row)), row });
     });
+  }
+
+  /** Whether a write with the key is in flight, or done. */
+  #isKnown(idempotencyKey: string): boolean {
+    const { idempotency } = this.#state;
+    return this.#joined.has(idempotencyKey) || idempotency.get(idempotencyKey) !== undefined;
   }
 
   /** Takes a new schema into the log, behind everything admitted before; seals what grows. */
