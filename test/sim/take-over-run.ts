@@ -29,8 +29,8 @@ import { TakeOverSightings } from './take-over-sightings.ts';
 const HEALED_MS = 60_000;
 /** What is late when all is healed is there by then. */
 const SETTLED_MS = 5_000;
-/** What is left of a dropped collection is swept within so long: objects have to be old first. */
-const SWEPT_MS = 15 * 60_000;
+/** By then what is dropped is swept: it has to be old first, by calendars minutes apart. */
+const SWEPT_MS = 30 * 60_000;
 /** A process takes about so long to take over. */
 const OPENING_MS = 200;
 /** What is late arrives so long after another has begun to take over, at most. */
